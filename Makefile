@@ -1,0 +1,34 @@
+# People and CI use the same commands; `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+SCRIPTS := $(shell grep -ls '^#!/usr/bin/env python3' scripts/*)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format clean
+
+help:  ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## Make .venv with everything (once; quick when up to date)
+	@$(PYTHON) scripts/setup
+
+demo: setup  ## Make three experts of a small language model and evolve their merges
+	$(BIN)/cycleqd demo-experts
+	$(BIN)/cycleqd run manifests/examples/quickstart.yaml --store out/quickstart
+
+test: setup  ## Run every tier of tests, fast ones first
+	@$(BIN)/python scripts/test
+
+lint: setup  ## Check style, types and the direction of imports
+	$(BIN)/ruff check . $(SCRIPTS)
+	$(BIN)/ruff format --check . $(SCRIPTS)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix . $(SCRIPTS)
+	$(BIN)/ruff format . $(SCRIPTS)
+
+clean:  ## Remove caches and built packages; keeps .venv and the runs in out/
+	rm -rf dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find runtime tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

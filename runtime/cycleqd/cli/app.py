@@ -1,0 +1,70 @@
+"""The application: global options and the list of commands."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from cycleqd import __version__, s3_access
+from cycleqd.cli import demo, export, inspect, manifests, run
+
+app = typer.Typer(
+    name="cycleqd",
+    help="Evolve swarms of language models: quality diversity over model merging (CycleQD).",
+    epilog="Start with: make demo. Documentation: docs/index.md.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"cycleqd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    s3_endpoint: Annotated[
+        str | None, typer.Option(help="URL of the S3 server; AWS when absent.")
+    ] = None,
+    s3_region: Annotated[str | None, typer.Option(help="Region of the S3 server.")] = None,
+    s3_ca_bundle: Annotated[
+        str | None, typer.Option(help="PEM file of the authorities that sign its certificate.")
+    ] = None,
+    s3_addressing_style: Annotated[str | None, typer.Option(help="auto, path or virtual.")] = None,
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """Options for all commands; a manifest's ``spec.storage.s3`` goes before them."""
+    given = {
+        s3_access.ENDPOINT: s3_endpoint,
+        s3_access.REGION: s3_region,
+        s3_access.CA_BUNDLE: s3_ca_bundle,
+        s3_access.ADDRESSING_STYLE: s3_addressing_style,
+    }
+    os.environ.update({name: value for name, value in given.items() if value is not None})
+
+
+app.command(epilog="Example: cycleqd validate manifests/examples/tiny.yaml")(manifests.validate)
+app.command(epilog="Example: cycleqd schema > cycleqdrun.schema.json")(manifests.schema)
+app.command(
+    "demo-experts", epilog="Example: cycleqd demo-experts --preset tiny --out out/demo/tiny"
+)(demo.demo_experts)
+app.command(
+    epilog="Example: cycleqd run manifests/examples/tiny.yaml --store out/tiny --workers 2"
+)(run.run)
+app.command(hidden=True)(run.work)
+app.command(epilog="Example: cycleqd status out/tiny --json")(inspect.status)
+app.command(epilog="Example: cycleqd report out/tiny --out report")(inspect.report)
+app.command("list", epilog="Example: cycleqd list out/tiny --task sql")(inspect.list_members)
+app.command(epilog="Example: cycleqd show out/tiny c000012")(inspect.show)
+app.command(epilog="Example: cycleqd export out/tiny --member c000012 --out models/c000012")(
+    export.export
+)
+app.command(epilog="Example: cycleqd materialize out/tiny --member c000012")(export.materialize)
+app.command(epilog="Example: cycleqd verify out/tiny")(inspect.verify)

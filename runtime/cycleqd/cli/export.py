@@ -1,0 +1,49 @@
+"""``cycleqd export`` and ``cycleqd materialize``: from a member's genome to a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from cycleqd.cli.console import output
+from cycleqd.cli.stores import StoreArgument, cache_folder, open_run
+from cycleqd.members import resolve_member
+
+MemberOption = Annotated[
+    str,
+    typer.Option(help="A candidate id, `best:TASK`, `balanced` or `aggregate`."),
+]
+
+
+def export(
+    store: StoreArgument,
+    member: MemberOption,
+    out: Annotated[Path, typer.Option(help="A new folder for the checkpoint.")],
+) -> None:
+    """Write a member as a Hugging Face checkpoint that transformers opens and vLLM serves."""
+    from cycleqd.models import RunModels  # noqa: PLC0415 - torch
+
+    runs = open_run(store)
+    candidate = resolve_member(runs, member)
+    models = RunModels(runs, cache_folder())
+    digest = models.materializer.to_file(models.genome(candidate), out)
+    output.print(f"{out}: {candidate}, weights {digest}", highlight=False, soft_wrap=True)
+
+
+def materialize(store: StoreArgument, member: MemberOption) -> None:
+    """Keep a member's weights in the store, under candidates/CANDIDATE/model/."""
+    from cycleqd.models import RunModels  # noqa: PLC0415 - torch
+
+    runs = open_run(store)
+    candidate = resolve_member(runs, member)
+    models = RunModels(runs, cache_folder())
+    prefix = f"candidates/{candidate}/model"
+    with TemporaryDirectory(prefix="cycleqd-", dir=cache_folder()) as folder:
+        made = Path(folder) / "model"
+        digest = models.materializer.to_file(models.genome(candidate), made)
+        for path in sorted(made.iterdir()):
+            runs.objects.create_file(f"{prefix}/{path.name}", path)
+    output.print(f"{runs.objects.uri}/{prefix}: weights {digest}", highlight=False, soft_wrap=True)

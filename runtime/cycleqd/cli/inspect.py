@@ -1,0 +1,158 @@
+"""Commands that read a store: ``status``, ``list``, ``show``, ``report``, ``verify``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cycleqd.cli.console import errors, output, print_json
+from cycleqd.cli.reports import write_report
+from cycleqd.cli.stores import JsonOption, StoreArgument, cache_folder, open_run
+from cycleqd.cli.tables import summary_table
+from cycleqd.documents import ArchiveDocument, SummaryDocument
+from cycleqd.errors import InputError
+from cycleqd.members import Members, resolve_member
+from cycleqd.run_store import RunStore
+from cycleqd.verification import Verifier
+
+
+def _position(runs: RunStore) -> tuple[int, ArchiveDocument | None, SummaryDocument | None]:
+    """The committed generation, its archive and the final table."""
+    committed = runs.committed()
+    generations = runs.manifest().spec.evolution.generations
+    archive = runs.archive(committed) if committed >= 0 else None
+    summary = runs.summary(generations) if committed == generations else None
+    return committed, archive, summary
+
+
+def status(store: StoreArgument, as_json: JsonOption = False) -> None:
+    """Where a run stands: generation, evaluations, coverage, QD score and best of each task.
+
+    ``generation`` is the highest committed one, -1 before the experts are evaluated.
+    """
+    runs = open_run(store)
+    committed, archive, summary = _position(runs)
+    spec = runs.manifest().spec
+    tasks = [task.name for task in spec.tasks]
+    records = archive.archives if archive is not None else {}
+    document: dict[str, Any] = {
+        "runId": runs.run.run_id,
+        "generation": committed,
+        "generations": spec.evolution.generations,
+        "evaluations": archive.evaluations if archive is not None else 0,
+        "failed": len(archive.failed) if archive is not None else 0,
+        "complete": summary is not None,
+        "coverage": {task: records[task].coverage if records else 0.0 for task in tasks},
+        "qdScore": {task: records[task].qd_score if records else 0.0 for task in tasks},
+        "best": {task: records[task].best if records else 0.0 for task in tasks},
+    }
+    if as_json:
+        print_json(document)
+        return
+    state = "complete" if summary is not None else "not complete"
+    output.print(
+        f"{runs.run.run_id}: {state}, generation {committed} of {spec.evolution.generations}, "
+        f"{document['evaluations']} evaluations, {document['failed']} failed",
+        highlight=False,
+    )
+    table = Table()
+    for column in ("archive", "best", "coverage", "QD score"):
+        table.add_column(column, justify="left" if column == "archive" else "right")
+    for task in tasks:
+        table.add_row(
+            task,
+            f"{document['best'][task]:.3f}",
+            f"{document['coverage'][task]:.1%}",
+            f"{document['qdScore'][task]:.2f}",
+        )
+    output.print(table)
+    if summary is not None:
+        output.print(summary_table(summary, tasks))
+
+
+def list_members(
+    store: StoreArgument,
+    as_json: JsonOption = False,
+    task: Annotated[str | None, typer.Option(help="Only this task's archive.")] = None,
+) -> None:
+    """Every member of every archive: candidate, cell and scores, best quality first."""
+    runs = open_run(store)
+    _, archive, _ = _position(runs)
+    names = [t.name for t in runs.manifest().spec.tasks]
+    if task is not None and task not in names:
+        raise InputError(f"--task: no task {task!r}; the run has {', '.join(names)}")
+    rows: list[dict[str, Any]] = [
+        {"task": name, "candidate": m.candidate, "cell": list(m.cell), "scores": m.scores}
+        for name in names
+        if archive is not None and task in (None, name)
+        for m in sorted(archive.archives[name].members, key=lambda m: (-m.scores[name], m.cell))
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table()
+    for column in ("archive", "candidate", "cell"):
+        table.add_column(column)
+    for name in names:
+        table.add_column(name, justify="right")
+    for row in rows:
+        cell = ",".join(str(number) for number in row["cell"])
+        scores = [f"{row['scores'][name]:.3f}" for name in names]
+        table.add_row(row["task"], row["candidate"], cell, *scores)
+    output.print(table)
+
+
+def show(
+    store: StoreArgument,
+    candidate: Annotated[str, typer.Argument(help="A candidate id, as `list` prints it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """One candidate: scores, parents, cells, and what its genome holds of each expert."""
+    runs = open_run(store)
+    candidate = resolve_member(runs, candidate)
+    document = Members(runs).describe(candidate)
+    if as_json:
+        print_json(document)
+        return
+    for key, value in document.items():
+        output.print(f"{key}: {value}", markup=False, highlight=False)
+
+
+def report(
+    store: StoreArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the report; STORE/report when absent.")
+    ] = None,
+) -> None:
+    """Write the HTML report and the heatmaps, from what is stored now."""
+    page = write_report(open_run(store), out)
+    output.print(str(page), markup=False, highlight=False, soft_wrap=True)
+
+
+def verify(
+    store: StoreArgument,
+    weights: Annotated[
+        bool,
+        typer.Option(help="Also materialise every evaluated model and compare its digest (slow)."),
+    ] = True,
+) -> None:
+    """Recompute every plan, archive and digest from the store; fail on the first that differs."""
+    runs = open_run(store)
+    digest_of = None
+    if weights:
+        from cycleqd.models import RunModels  # noqa: PLC0415 - torch
+
+        models = RunModels(runs, cache_folder())
+
+        def digest_of(candidate: str) -> str:
+            return models.materializer.digest(models.stored_genome(candidate))
+
+    verified = Verifier(
+        runs, digest_of, lambda stage: errors.print(f"verifying {stage}", highlight=False)
+    ).verify()
+    parts = ", ".join(f"{count} {name}" for name, count in asdict(verified).items())
+    output.print(f"{runs.run.run_id}: verified {parts}", highlight=False, soft_wrap=True)

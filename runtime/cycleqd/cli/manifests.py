@@ -1,0 +1,39 @@
+"""``cycleqd validate`` and ``cycleqd schema``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cycleqd.cli.console import errors, output, print_json
+from cycleqd.errors import ManifestError
+from cycleqd.manifest_reader import check_files, manifest_schema, read_manifest
+
+ManifestArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A CycleQDRun manifest.")]
+
+
+def validate(
+    file: ManifestArgument,
+    files: Annotated[
+        bool, typer.Option("--files", help="Local files that do not exist are problems too.")
+    ] = False,
+) -> None:
+    """Check a manifest: exit 0, or 78 with one problem a line, beginning with the field's path.
+
+    Local files that are missing here are only warned of, since the manifest may be meant for
+    another machine; `cycleqd run` refuses them.
+    """
+    manifest = read_manifest(file)
+    missing = check_files(manifest)
+    if missing and files:
+        raise ManifestError(missing)
+    for problem in missing:
+        errors.print(f"warning: {problem}", markup=False, highlight=False, soft_wrap=True)
+    output.print(f"{file}: valid", markup=False, highlight=False)
+
+
+def schema() -> None:
+    """Print the JSON schema of manifests."""
+    print_json(manifest_schema())

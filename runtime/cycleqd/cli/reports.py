@@ -1,0 +1,31 @@
+"""Where a run's report goes, and the hint where its libraries are missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cycleqd.errors import InputError
+from cycleqd.run_store import RunStore
+
+
+def write_report(runs: RunStore, out: Path | None = None) -> Path:
+    """Write the report of a run; returns the page's path.
+
+    Args:
+        runs: the run.
+        out: folder to fill; ``STORE/report`` of a folder, ``out/report/RUN`` of S3 when absent.
+
+    Raises:
+        InputError: the libraries of the extra ``report`` are not installed.
+    """
+    try:
+        from cycleqd.report_writer import write_run_report  # noqa: PLC0415 - matplotlib
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name} is not installed; reports need the extra: "
+            "pip install 'cycleqd-operator[report]'"
+        ) from error
+    uri = runs.objects.uri
+    if out is None:
+        out = Path("out/report") / runs.run.run_id if "://" in uri else Path(uri) / "report"
+    return write_run_report(runs, out).html

@@ -1,0 +1,153 @@
+"""``cycleqd run`` and the worker process it starts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from cycleqd.admission import admit
+from cycleqd.cli.console import errors, output
+from cycleqd.cli.manifests import ManifestArgument
+from cycleqd.cli.progress import ProgressDisplay
+from cycleqd.cli.reports import write_report
+from cycleqd.cli.stores import StoreArgument, cache_folder, open_run
+from cycleqd.cli.tables import summary_table
+from cycleqd.errors import InputError, ManifestError
+from cycleqd.local import LocalRunner
+from cycleqd.manifest import Manifest
+from cycleqd.manifest_reader import check_files, read_manifest
+from cycleqd.s3_access import environment_of, settings_of
+from cycleqd.store import open_store
+from cycleqd.work_queue import Work
+
+S3_POLL_SECONDS = 1.0
+FOLDER_POLL_SECONDS = 0.2
+
+
+def run(
+    file: ManifestArgument,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Folder or s3://bucket/prefix of this run; from the manifest if absent."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; spec.workers.replicas if absent.")
+    ] = None,
+    report: Annotated[bool, typer.Option(help="Write the report at the end.")] = True,
+) -> None:
+    """Run a manifest on this machine, or go on with a run that was interrupted.
+
+    Kill it at any moment; the same command goes on and ends with the same archives. Raise
+    spec.evolution.generations and run again to continue a finished run.
+    """
+    manifest = read_manifest(file)
+    problems = check_files(manifest)
+    uri = store or _store_of(manifest)
+    if problems:
+        raise ManifestError(problems)
+    settings = settings_of(manifest.spec.storage.s3)
+    os.environ.update(environment_of(settings))  # for the workers
+    scratch = cache_folder()
+    runs = admit(
+        open_store(uri, settings),
+        manifest,
+        checkpoints=scratch / "checkpoints",
+        s3=settings,
+        say=lambda message: errors.print(message, markup=False, highlight=False),
+    )
+    count = workers or manifest.spec.workers.replicas
+    runner = LocalRunner(
+        runs,
+        lambda index, of: _worker_command(uri, index, of),
+        workers=count,
+        log_folder=scratch / "runs" / runs.run.run_id / "logs",
+        poll_seconds=S3_POLL_SECONDS if uri.startswith("s3://") else FOLDER_POLL_SECONDS,
+    )
+    try:
+        with ProgressDisplay(errors, manifest.spec, runs.run.run_id) as display:
+            summary = runner.run(display.show)
+    except KeyboardInterrupt:
+        errors.print("stopped; nothing is lost, the same command goes on", highlight=False)
+        sys.exit(130)
+    output.print(summary_table(summary, [task.name for task in manifest.spec.tasks]))
+    if report:
+        page = write_report(runs)
+        output.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _store_of(manifest: Manifest) -> str:
+    uri = manifest.spec.storage.uri
+    if uri is None:
+        raise InputError("spec.storage.uri: missing; set it or give --store FOLDER|s3://...")
+    return f"{uri.rstrip('/')}/{manifest.metadata.name}"
+
+
+def _worker_command(uri: str, index: int, count: int) -> Sequence[str]:
+    return (
+        sys.executable,
+        "-m",
+        "cycleqd.cli",
+        "work",
+        uri,
+        "--index",
+        str(index),
+        "--count",
+        str(count),
+        "--parent",
+        str(os.getpid()),
+    )
+
+
+def work(
+    store: StoreArgument,
+    index: Annotated[int, typer.Option(min=0, help="Index of this worker.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Number of workers.")] = 1,
+    parent: Annotated[
+        int | None, typer.Option(help="End when this process is no longer the parent.")
+    ] = None,
+) -> None:
+    """Work on a run's entries until it is complete (started by `cycleqd run`)."""
+    # Libraries print to standard output; it belongs to the events that the parent reads.
+    events = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    logging.getLogger("cycleqd").setLevel(logging.INFO)
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    runs = open_run(store)
+    threads = str(runs.manifest().spec.workers.threads)
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = threads  # before torch is imported
+
+    from cycleqd.workbench import ModelWorkbench  # noqa: PLC0415 - torch
+    from cycleqd.worker import Worker, WorkerSettings  # noqa: PLC0415
+
+    def announce(event: str, work: Work) -> None:
+        line = {"event": event, "stage": work.stage.folder, "index": work.index}
+        events.write(json.dumps(line) + "\n")
+
+    settings = WorkerSettings(
+        index=index,
+        count=count,
+        scratch=cache_folder(),
+        poll_seconds=S3_POLL_SECONDS if store.startswith("s3://") else FOLDER_POLL_SECONDS,
+    )
+    workbench = ModelWorkbench(runs, settings.scratch)
+    try:
+        Worker(runs, settings, workbench, announce).run()
+    finally:
+        workbench.close()
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent is gone: a killed run leaves no workers behind."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

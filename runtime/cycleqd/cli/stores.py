@@ -1,0 +1,40 @@
+"""The STORE argument and what it opens."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cycleqd.run_store import RunStore
+from cycleqd.s3_access import settings_of
+from cycleqd.store import open_store
+
+StoreArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="STORE", help="The run's folder or s3://bucket/prefix, as given to `run --store`."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def cache_folder() -> Path:
+    """Where downloads, factors and logs go: ``CYCLEQD_CACHE``, else the user's cache folder."""
+    named = os.environ.get("CYCLEQD_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cycleqd"
+
+
+def open_run(uri: str) -> RunStore:
+    """The run that a STORE argument names.
+
+    Raises:
+        InputError: no run is stored there.
+    """
+    runs = RunStore(open_store(uri, settings_of()))
+    assert runs.run  # reads run.json, or says that there is none
+    return runs

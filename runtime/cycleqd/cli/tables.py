@@ -1,0 +1,35 @@
+"""Tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from cycleqd.documents import SummaryDocument
+
+MEMBERS = ("best-of-task", "balanced")
+"""Kinds of rows whose candidate is not told by the row's name."""
+
+
+def summary_table(summary: SummaryDocument, tasks: Sequence[str]) -> Table:
+    """The held-out comparison: a row a model, best mean in bold."""
+    table = Table(title="Held-out items", title_justify="left")
+    table.add_column("model", no_wrap=True)
+    for task in tasks:
+        table.add_column(task, justify="right", no_wrap=True)
+    table.add_column("mean", justify="right", no_wrap=True)
+    table.add_column("min", justify="right", no_wrap=True)
+    table.add_column("vs uniform", justify="right", no_wrap=True)
+    best = max((row.mean for row in summary.rows), default=0.0)
+    for row in summary.rows:
+        gain = "" if row.gain is None else f"{row.gain:+.3f} ± {row.gain_error or 0.0:.3f}"
+        table.add_row(
+            f"{row.name} [dim]{row.candidate}[/dim]" if row.kind in MEMBERS else row.name,
+            *(f"{row.test[task]:.3f}" for task in tasks),
+            f"{row.mean:.3f} ± {row.standard_error:.3f}",
+            f"{row.minimum:.3f}",
+            gain,
+            style="bold" if row.mean == best else None,
+        )
+    return table

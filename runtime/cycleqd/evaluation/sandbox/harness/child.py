@@ -1,0 +1,140 @@
+"""A program's own process, from the fork to its last breath.
+
+The order matters: the limits come first, then the user, then what takes rights away for good. The
+byte that says "contained" is written before the program gets control, so a program cannot claim
+that its containment failed.
+"""
+
+# Plain paths: what is imported here is copied into every child.
+# ruff: noqa: PTH116, PTH208
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+from dataclasses import dataclass
+from typing import NoReturn
+
+from cycleqd.evaluation.sandbox.harness import (
+    kernel,
+    landlock,
+    python_item,
+    seccomp,
+    shell_item,
+    sql_item,
+)
+from cycleqd.evaluation.sandbox.harness.confinement import Confinement
+from cycleqd.evaluation.sandbox.programs import Limits, Program, PythonProgram, ShellProgram
+
+CONTAINED = b"C"
+SECRET_BYTES = 32
+NOT_CONTAINED = 97
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The child's ends of its pipes.
+
+    Attributes:
+        report: where it says that it is contained, and then what came out.
+        secret: from where it reads what makes its report believed.
+        output: standard output and error of a shell program.
+    """
+
+    report: int
+    secret: int
+    output: int
+
+
+def run(
+    program: Program, confinement: Confinement, ends: Ends, folder: str, temporary: str
+) -> NoReturn:
+    """Contain this process and run the program; never returns."""
+    try:
+        ends = _settle(ends, shell=isinstance(program, ShellProgram))
+        contain(program.limits, confinement, folder, shell=isinstance(program, ShellProgram))
+        os.write(ends.report, CONTAINED)
+    except OSError as error:
+        os.write(ends.report, f"!{error}".encode())
+        os._exit(NOT_CONTAINED)
+    if isinstance(program, ShellProgram):
+        os.close(ends.report)
+        os.close(ends.secret)
+        shell_item.run(program.code, folder, temporary)
+    elif isinstance(program, PythonProgram):
+        python_item.run(program, ends.report, ends.secret)
+    else:
+        sql_item.run(program, ends.report, ends.secret)
+
+
+def _settle(ends: Ends, *, shell: bool) -> Ends:
+    """Streams to where they belong, the pipes to fixed numbers, everything else closed."""
+    os.setsid()
+    null = os.open("/dev/null", os.O_RDWR)
+    report, secret, output = (
+        os.dup2(os.dup(number), 100 + i)
+        for i, number in enumerate((ends.report, ends.secret, ends.output))
+    )
+    os.dup2(null, 0)
+    os.dup2(output if shell else null, 1)
+    os.dup2(null, 2)
+    return Ends(os.dup2(report, 10, False), os.dup2(secret, 11, False), 1)
+
+
+def contain(limits: Limits, confinement: Confinement, folder: str, *, shell: bool) -> None:
+    """Take from this process everything but ``folder`` and its limits.
+
+    Raises:
+        OSError: something could not be taken away.
+    """
+    os.chdir(folder)
+    os.umask(0o022)
+    cpu = max(1, math.ceil(limits.cpu_seconds))
+    for kind, soft, hard in (
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_CPU, cpu, cpu + 1),
+        (resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes),
+        (resource.RLIMIT_NOFILE, 128, 128),
+        (resource.RLIMIT_MEMLOCK, 0, 0),
+    ):
+        resource.setrlimit(kind, (soft, hard))
+    allowed = limits.processes
+    if confinement.user is None and not confinement.namespaces:
+        # The limit counts all processes and threads of the user; others' work is not the item's.
+        allowed += _tasks_of(os.getuid())
+    resource.setrlimit(resource.RLIMIT_NPROC, (allowed, allowed))
+    if confinement.user is not None:
+        os.setgroups([])
+        os.setresgid(confinement.user, confinement.user, confinement.user)
+        os.setresuid(confinement.user, confinement.user, confinement.user)
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.drop_capabilities()
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    if confinement.rules is not None:
+        landlock.restrict(confinement.rules)
+    kept = (0, 1, 2, 10, 11)
+    start = 3
+    for number in kept[3:]:
+        os.closerange(start, number)
+        start = number + 1
+    os.closerange(start, 4096)
+    seccomp.install(call_filter(confinement, shell=shell))
+
+
+def call_filter(confinement: Confinement, *, shell: bool) -> bytes:
+    """The system call filter for a program; call it once before forking, so that it is cached."""
+    return seccomp.program(deny_processes=not shell, deny_signals=not confinement.signals_contained)
+
+
+def _tasks_of(user: int) -> int:
+    count = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if os.stat(f"/proc/{name}").st_uid == user:
+                    count += len(os.listdir(f"/proc/{name}/task"))
+            except OSError:
+                continue  # it ended meanwhile
+    return count

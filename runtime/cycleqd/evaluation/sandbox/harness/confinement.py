@@ -1,0 +1,213 @@
+"""How the harness walls itself off, once, before the first program.
+
+Two ways, tried in this order:
+
+- **namespaces** (root with CAP_SYS_ADMIN, or unprivileged user namespaces): the harness becomes
+  process 1 of its own process, network, mount and IPC namespaces. Its root is a small file system
+  that holds the system's programs and Python's standard library, read only, and nothing else: no
+  home folders, no mounted secrets, no other process. Killing everything is one system call.
+- **plain** (restricted pods): programs run under a user of their own where the harness is root,
+  and behind Landlock where the kernel has it. Without either, they could read what the worker can
+  read, and the harness refuses to run.
+
+In both, every program also gets resource limits, no new privileges and the system call filter.
+"""
+
+# Plain paths: what is imported here is copied into every child.
+# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH211
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cycleqd.evaluation.sandbox.harness import kernel, landlock
+
+NAMESPACES_FAILED = 75
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_CONFIGURATION = ("/etc/ld.so.cache", "/etc/alternatives")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_STANDARD_LIBRARY = os.path.dirname(os.__file__)
+
+
+class Unconfinable(Exception):
+    """This machine cannot contain programs; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What stands between programs and the machine.
+
+    Attributes:
+        namespaces: whether the harness lives in namespaces of its own.
+        user: user and group of programs, None where they share the harness's.
+        rules: file descriptor of the Landlock rules, None without.
+        signals_contained: whether a program cannot signal processes that are not its own.
+        place: the folder under which programs get theirs.
+    """
+
+    namespaces: bool
+    user: int | None
+    rules: int | None
+    signals_contained: bool
+    place: str
+
+
+def plain(base: str, user: int | None) -> Confinement:
+    """Confinement without namespaces.
+
+    Raises:
+        Unconfinable: programs could read the worker's files.
+    """
+    version = landlock.abi()
+    if os.geteuid() == 0 and user is None:
+        msg = (
+            "root without the capabilities SETUID, SETGID, CHOWN and KILL cannot give programs a"
+            " user of their own; grant them or run as another user"
+        )
+        raise Unconfinable(msg)
+    if user is None and version == 0:
+        msg = (
+            "this kernel offers neither user namespaces nor Landlock to an unprivileged user, so"
+            " programs could read this user's files; run as root, allow unprivileged user"
+            " namespaces, or boot Linux 5.13+ with lsm=landlock"
+        )
+        raise Unconfinable(msg)
+    place = os.path.join(base, "box")
+    os.mkdir(place, 0o755)
+    rules = None
+    if version:
+        readable = (*_SYSTEM, *_CONFIGURATION, "/etc/passwd", "/etc/group", _STANDARD_LIBRARY)
+        rules = landlock.ruleset(version, readable=readable, devices=_DEVICES, private=place)
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    contained = user is not None or version >= 6
+    return Confinement(False, user, rules, contained, place)
+
+
+def in_namespaces(base: str, user: int | None, serve: Callable[[Confinement], None]) -> bool:
+    """Run ``serve`` in namespaces of its own, as process 1, and wait for it.
+
+    Everything happens in descendants, so that the caller can go on without namespaces.
+
+    Returns:
+        False when namespaces are not to be had here (``serve`` was not called).
+    """
+    parent = os.getppid()
+    child = os.fork()
+    if child == 0:
+        os._exit(_enter(base, user, serve))
+    # A dead worker must not leave the harness behind, even if something holds its pipe open.
+    with os.fdopen(os.pidfd_open(child), "rb", buffering=0) as handle:
+        while not select.select([handle], [], [], 2.0)[0]:
+            if os.getppid() != parent:
+                os.kill(child, 9)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code not in {0, NAMESPACES_FAILED}:
+        os._exit(1)
+    return code == 0
+
+
+def _enter(base: str, user: int | None, serve: Callable[[Confinement], None]) -> int:
+    """In a child: leave the machine's namespaces; the exit code to end with."""
+    flags = (
+        kernel.CLONE_NEWNS
+        | kernel.CLONE_NEWPID
+        | kernel.CLONE_NEWNET
+        | kernel.CLONE_NEWIPC
+        | kernel.CLONE_NEWUTS
+    )
+    root = os.path.join(base, "root")
+    try:
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
+        if user is None:
+            uid, gid = os.getuid(), os.getgid()
+            kernel.unshare(flags | kernel.CLONE_NEWUSER)
+            _write("/proc/self/setgroups", "deny")
+            _write("/proc/self/uid_map", f"{uid} {uid} 1")
+            _write("/proc/self/gid_map", f"{gid} {gid} 1")
+        else:
+            kernel.unshare(flags)
+        _build_root(root, os.getuid() if user is None else user)
+    except OSError:
+        return NAMESPACES_FAILED
+    child = os.fork()
+    if child == 0:
+        os._exit(_first_process(root, user, serve))
+    _, status = os.waitpid(child, 0)
+    return max(0, os.waitstatus_to_exitcode(status)) if os.WIFEXITED(status) else 1
+
+
+def _first_process(root: str, user: int | None, serve: Callable[[Confinement], None]) -> int:
+    """In process 1 of the new namespace: enter the root and serve."""
+    quiet = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    try:
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
+        try:
+            kernel.mount("proc", f"{root}/proc", "proc", quiet)
+        except OSError:
+            # Refused in containers whose own /proc is masked: programs then see an empty one.
+            print("no /proc in the sandbox", file=sys.stderr)
+        kernel.enter_root(root)
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    except OSError:
+        return NAMESPACES_FAILED
+    serve(Confinement(True, user, None, True, "/box"))
+    return 0
+
+
+def _build_root(root: str, user: int) -> None:
+    """Mount what programs may see under ``root``, read only."""
+    os.mkdir(root)
+    kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+    settings = "size=1m,nr_inodes=512,mode=0755"
+    guarded = kernel.MS_NOSUID | kernel.MS_NODEV
+    # Without NODEV on the root: the devices bound below must work.
+    kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID, settings)
+    for path in (*_SYSTEM, *_CONFIGURATION, _STANDARD_LIBRARY):
+        inside = root + path
+        if os.path.lexists(inside) or not os.path.exists(path):
+            continue
+        os.makedirs(os.path.dirname(inside), exist_ok=True)
+        if os.path.islink(path):
+            os.symlink(os.readlink(path), inside)
+        else:
+            _bind(path, inside)
+            locked = os.statvfs(inside).f_flag & (guarded | kernel.MS_NOEXEC)
+            again = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY
+            kernel.mount("none", inside, "", again | guarded | locked)
+    for folder in ("dev", "proc", "box"):
+        os.mkdir(f"{root}/{folder}")
+    for path in _DEVICES:
+        _bind(path, root + path)
+    links = {"tmp": "/box/tmp", "dev/shm": "/box/tmp", "dev/fd": "/proc/self/fd"}
+    links |= {f"dev/{name}": f"/proc/self/fd/{i}" for i, name in enumerate(_STREAMS)}
+    for name, target in links.items():
+        os.symlink(target, f"{root}/{name}")
+    _write(
+        f"{root}/etc/passwd", f"root:x:0:0::/:/bin/sh\nsandbox:x:{user}:{user}::/box/home:/bin/sh\n"
+    )
+    _write(f"{root}/etc/group", f"root:x:0:\nsandbox:x:{user}:\n")
+    kernel.mount("none", root, "", kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID)
+
+
+_STREAMS = ("stdin", "stdout", "stderr")
+
+
+def _bind(path: str, inside: str) -> None:
+    if os.path.isdir(path):
+        os.makedirs(inside, exist_ok=True)
+    else:
+        _write(inside, "")
+    kernel.mount(path, inside, "", kernel.MS_BIND | kernel.MS_REC)
+
+
+def _write(path: str, text: str) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)

@@ -1,0 +1,178 @@
+"""One program from request to report: fork, watch, kill, read back."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import time
+from dataclasses import dataclass
+
+from cycleqd.evaluation.sandbox.harness import child, folders, killing, sql_item
+from cycleqd.evaluation.sandbox.harness.confinement import Confinement, Unconfinable
+from cycleqd.evaluation.sandbox.programs import (
+    Limits,
+    Program,
+    PythonProgram,
+    Report,
+    ShellProgram,
+    Status,
+)
+
+_LOOK_SECONDS = 0.1
+
+
+@dataclass
+class _Watched:
+    """What the harness saw while a program ran.
+
+    Attributes:
+        sent: what came through the report pipe.
+        printed: what came through the output pipe.
+        broken: how the harness had to end it, None when it ended by itself.
+        code: its exit code, negative for a signal.
+    """
+
+    sent: bytes = b""
+    printed: bytes = b""
+    broken: Status | None = None
+    code: int = 0
+
+
+def run(program: Program, confinement: Confinement) -> Report:
+    """Run one program.
+
+    Raises:
+        Unconfinable: a process could not be contained.
+    """
+    shell = isinstance(program, ShellProgram)
+    try:
+        folder, temporary = folders.make(confinement, program.limits, executable=shell)
+    except OSError as error:
+        msg = f"no folder for a program: {error}; check the space left in TMPDIR"
+        raise Unconfinable(msg) from error
+    try:
+        if isinstance(program, ShellProgram):
+            folders.write(folder, program.files, confinement)
+        secret = os.urandom(child.SECRET_BYTES)
+        watched = _run_child(program, confinement, secret, folder, temporary)
+        found: dict[str, str] = {}
+        if isinstance(program, ShellProgram):
+            for name in program.read:
+                text = folders.read(folder, name, program.limits.output_bytes)
+                if text is not None:
+                    found[name] = text
+    finally:
+        folders.remove(confinement)
+    return _report(program, watched, secret, found)
+
+
+def _run_child(
+    program: Program, confinement: Confinement, secret: bytes, folder: str, temporary: str
+) -> _Watched:
+    report, their_report = os.pipe()
+    their_secret, ours = os.pipe()
+    output, their_output = os.pipe()
+    os.write(ours, secret)
+    os.close(ours)
+    child.call_filter(confinement, shell=isinstance(program, ShellProgram))
+    process = os.fork()
+    if process == 0:
+        try:
+            ends = child.Ends(their_report, their_secret, their_output)
+            child.run(program, confinement, ends, folder, temporary)
+        finally:
+            os._exit(child.NOT_CONTAINED)
+    for number in (their_report, their_secret, their_output):
+        os.close(number)
+    try:
+        return _watch(process, report, output, program.limits, confinement)
+    finally:
+        os.close(report)
+        os.close(output)
+
+
+def _watch(
+    process: int, report: int, output: int, limits: Limits, confinement: Confinement
+) -> _Watched:
+    """Collect output until the process ends or has to be ended; leave nothing of it."""
+    watched = _Watched()
+    pipes = {report, output}
+    ended = os.pidfd_open(process)
+    deadline = time.monotonic() + limits.wall_seconds
+    while watched.broken is None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            watched.broken = "timeout"
+            break
+        # A file system of its own is full by itself; a folder has to be looked at.
+        wait = left if confinement.namespaces else min(left, _LOOK_SECONDS)
+        ready, _, _ = select.select([ended, *pipes], [], [], wait)
+        pipes -= {p for p in pipes.intersection(ready) if not _collect(p, report, watched)}
+        if ended in ready:
+            break
+        if _too_much(watched, limits) or (
+            not confinement.namespaces and folders.overfull(confinement, limits)
+        ):
+            watched.broken = "limit"
+    os.close(ended)
+    if watched.broken is not None:
+        os.kill(process, 9)
+    # Not reaped before here, so that the number cannot belong to another process meanwhile.
+    _, status = os.waitpid(process, 0)
+    watched.code = os.waitstatus_to_exitcode(status)
+    killing.everything(confinement)
+    for pipe in pipes:
+        # All writers are gone: there is an end to read up to.
+        while not _too_much(watched, limits) and _collect(pipe, report, watched):
+            pass
+    if _too_much(watched, limits):
+        watched.broken = "limit"
+    return watched
+
+
+def _too_much(watched: _Watched, limits: Limits) -> bool:
+    overhead = len(child.CONTAINED) + child.SECRET_BYTES
+    return max(len(watched.sent) - overhead, len(watched.printed)) > limits.output_bytes
+
+
+def _collect(pipe: int, report: int, watched: _Watched) -> bool:
+    data = os.read(pipe, 1 << 16)
+    if pipe == report:
+        watched.sent += data
+    else:
+        watched.printed += data
+    return bool(data)
+
+
+def _report(  # noqa: PLR0911  # a list of cases, one after the other
+    program: Program, watched: _Watched, secret: bytes, found: dict[str, str]
+) -> Report:
+    if not watched.sent.startswith(child.CONTAINED):
+        if watched.broken is None:
+            reason = watched.sent.decode("utf-8", "replace").lstrip("!")
+            msg = f"a process could not be contained: {reason or f'exit code {watched.code}'}"
+            raise Unconfinable(msg)
+        return Report("timeout", "the machine was too slow to start it")
+    if watched.broken is not None:
+        return Report(watched.broken, "ended by the sandbox")
+    if watched.code in {-24, -9}:
+        return Report("timeout", "used up its processor time")
+    believed = watched.sent[len(child.CONTAINED) :]
+    if isinstance(program, ShellProgram):
+        printed = watched.printed.decode("utf-8", "replace")
+        return Report("passed", f"exit code {watched.code}", printed, found)
+    if isinstance(program, PythonProgram):
+        if believed == secret and watched.code == 0:
+            return Report("passed")
+        return Report("failed", f"exit code {watched.code}")
+    return _sql_report(watched, believed, secret)
+
+
+def _sql_report(watched: _Watched, believed: bytes, secret: bytes) -> Report:
+    if watched.code == sql_item.LIMIT:
+        return Report("limit", "more rows than allowed")
+    if watched.code != 0 or not believed.startswith(secret):
+        return Report("failed", f"exit code {watched.code}")
+    rows = json.loads(believed[len(secret) :])
+    return Report("passed", rows=tuple(tuple(row) for row in rows))

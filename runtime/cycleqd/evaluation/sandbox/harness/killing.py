@@ -1,0 +1,80 @@
+"""Ending everything a program started: daemons, orphans, fork bombs."""
+
+# Plain paths: what is imported here is copied into every child.
+# ruff: noqa: PTH123, PTH208
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+
+from cycleqd.evaluation.sandbox.harness.confinement import Confinement
+
+
+def everything(confinement: Confinement) -> None:
+    """Kill and reap all processes below the harness; returns when none is left.
+
+    Programs run one at a time, so whatever is below the harness belongs to the program that ended.
+    As process 1 of a namespace, or as the only user of a user id, one signal reaches all at once,
+    faster than any of them can fork. Otherwise all are stopped until no unstopped one is left
+    (stopped ones keep their places under the limit on processes), then killed.
+    """
+    if confinement.namespaces:
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+    elif confinement.user is not None:
+        _as_user(confinement.user)
+    else:
+        _one_by_one()
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _as_user(user: int) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+            os.kill(-1, signal.SIGKILL)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
+def _one_by_one() -> None:
+    stopped: set[int] = set()
+    while fresh := descendants(os.getpid()) - stopped:
+        for process in fresh:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGSTOP)
+        stopped |= fresh
+    for process in stopped:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def descendants(ancestor: int) -> set[int]:
+    """All processes below ``ancestor``; orphans are below it too, since it is their subreaper."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as file:
+                    # The name in parentheses may itself hold spaces and parentheses.
+                    parent = int(file.read().rpartition(")")[2].split()[1])
+            except OSError:
+                continue  # it ended meanwhile
+            children.setdefault(parent, []).append(int(name))
+    found: set[int] = set()
+    front = [ancestor]
+    while front:
+        front = [child for parent in front for child in children.get(parent, ())]
+        front = [child for child in front if child not in found]
+        found.update(front)
+    return found

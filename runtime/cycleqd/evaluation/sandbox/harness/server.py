@@ -1,0 +1,124 @@
+"""The harness's loop: wall off, prove it, then one line in, one line out, until its input ends."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import select
+import sys
+from contextlib import suppress
+
+from cycleqd.evaluation.sandbox.harness import confinement as walls
+from cycleqd.evaluation.sandbox.harness import item, kernel
+from cycleqd.evaluation.sandbox.programs import (
+    Limits,
+    PythonProgram,
+    Report,
+    decode_program,
+    encode,
+)
+
+# Copied into every child by fork, so that programs need not search and read them each time (and
+# may not be able to, where the standard library lies in another user's home).
+_WARM = (
+    "abc array base64 binascii bisect calendar cmath collections collections.abc contextlib copy"
+    " csv dataclasses datetime decimal difflib encodings.idna enum fractions functools"
+    " hashlib heapq html io itertools json keyword locale math numbers operator os.path pprint"
+    " queue random re sqlite3 statistics string struct sys textwrap threading time types"
+    " typing unicodedata uuid zlib"
+)
+_NETWORK_PROBE = """
+import _socket
+try:
+    _socket.socket()
+except PermissionError:
+    refused = True
+"""
+
+
+def main(base: str, user: int | None, *, namespaces: bool) -> None:
+    """Serve requests from standard input to standard output.
+
+    Args:
+        base: an empty folder of the harness's own.
+        user: the user for programs, None to share this one.
+        namespaces: try namespaces first.
+    """
+    for name in _WARM.split():
+        # A slim Python may lack one of them; a program that needs it then fails by itself.
+        with suppress(ImportError):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    parent = os.getppid()
+    if namespaces and walls.in_namespaces(base, user, _serve):
+        return
+    try:
+        plain = walls.plain(base, user)
+    except (walls.Unconfinable, OSError) as error:
+        _say({"unavailable": str(error)})
+        return
+    _serve(plain, parent)
+
+
+def _serve(confinement: walls.Confinement, parent: int | None = None) -> None:
+    try:
+        _prove(confinement)
+    except walls.Unconfinable as error:
+        _say({"unavailable": str(error)})
+        return
+    _say({"ready": "namespaces" if confinement.namespaces else "plain"})
+    with os.fdopen(os.dup(0), "rb", buffering=0) as requests:
+        # Programs inherit no way to the worker: the streams themselves are replaced in each child.
+        pending = b""
+        while True:
+            while b"\n" not in pending:
+                ready = select.select([requests], [], [], 2.0)[0]
+                data = requests.read(1 << 16) if ready else None
+                if data == b"" or (parent is not None and os.getppid() != parent):
+                    return
+                pending += data or b""
+            line, _, pending = pending.partition(b"\n")
+            try:
+                report = item.run(decode_program(line), confinement)
+            except walls.Unconfinable as error:
+                _say({"unavailable": str(error)})
+                return
+            _send(encode(report))
+
+
+def _prove(confinement: walls.Confinement) -> None:
+    """Check that a program is contained and has no network.
+
+    Raises:
+        Unconfinable: it is not.
+    """
+    try:
+        report: Report = item.run(
+            PythonProgram("", _NETWORK_PROBE, "assert refused", Limits()), confinement
+        )
+    except OSError as error:
+        raise walls.Unconfinable(str(error)) from error
+    if report.status != "passed":
+        msg = (
+            f"a probe of the sandbox ended as {report.status} ({report.detail}); the kernel must"
+            f" allow seccomp filters (machine {kernel.MACHINE})"
+        )
+        raise walls.Unconfinable(msg)
+
+
+def _say(message: dict[str, str]) -> None:
+    _send(json.dumps(message).encode("ascii") + b"\n")
+
+
+def _send(line: bytes) -> None:
+    while line:
+        line = line[os.write(1, line) :]
+
+
+def start() -> None:
+    """Entry point: ``base user namespaces`` from the command line, user empty for none."""
+    base, user, namespaces = sys.argv[1:4]
+    main(base, int(user) if user else None, namespaces=namespaces == "yes")

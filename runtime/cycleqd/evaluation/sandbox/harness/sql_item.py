@@ -1,0 +1,104 @@
+"""An SQL program: generated statements on an SQLite database in memory.
+
+SQL reaches no Python, so what this module reports is to be believed. SQLite itself is kept from
+files (ATTACH, VACUUM INTO, extensions), from settings (PRAGMA) and from chance (``random``), so
+that a verdict means the same everywhere. The number of virtual machine steps is limited beside the
+time, for verdicts that do not depend on how fast the machine is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from cycleqd.evaluation.sandbox.programs import SqlProgram
+
+FAILED = 1
+LIMIT = 3
+
+_SECRET_BYTES = 32
+_STEPS_BETWEEN_CHECKS = 10_000
+_CHECKS = 10_000
+_ROWS = 10_000
+_FORBIDDEN = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA}
+_FORBIDDEN_FUNCTIONS = {"random", "randomblob", "load_extension"}
+
+
+def run(program: SqlProgram, report: int, secret: int) -> NoReturn:
+    """Run the program and write the secret and its rows as JSON to ``report``."""
+    try:
+        rows = _rows(program)
+    except (sqlite3.Error, sqlite3.Warning, MemoryError, OverflowError, ValueError):
+        os._exit(FAILED)
+    if rows is None:
+        os._exit(LIMIT)
+    try:
+        text = json.dumps([[_cell(value) for value in row] for row in rows]).encode()
+    except MemoryError:
+        os._exit(LIMIT)
+    if len(text) > program.limits.output_bytes:
+        os._exit(LIMIT)
+    message = os.read(secret, _SECRET_BYTES) + text
+    while message:
+        message = message[os.write(report, message) :]
+    os._exit(0)
+
+
+def _rows(program: SqlProgram) -> list[tuple[Any, ...]] | None:
+    """The rows of the last generated statement that has any, or of the check; None for too many."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    connection.executescript(program.database)
+    budget = iter(range(_CHECKS))
+    connection.set_progress_handler(lambda: next(budget, None) is None, _STEPS_BETWEEN_CHECKS)
+    connection.set_authorizer(_authorize)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 4 << 20)
+    rows: list[tuple[Any, ...]] = []
+    for statement in statements(program.code):
+        cursor = connection.execute(statement)
+        if cursor.description is not None:
+            rows = cursor.fetchmany(_ROWS + 1)
+            if len(rows) > _ROWS:
+                return None
+            cursor.close()
+    if program.check is not None:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+        rows = connection.execute(program.check).fetchmany(_ROWS + 1)
+    return rows if len(rows) <= _ROWS else None
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of a script, split where SQLite itself would split."""
+    rest = script.strip()
+    start = 0
+    while True:
+        end = rest.find(";", start)
+        if end < 0:
+            break
+        if sqlite3.complete_statement(rest[: end + 1]):
+            yield rest[: end + 1]
+            rest, start = rest[end + 1 :].lstrip(), 0
+        else:
+            start = end + 1
+    if rest:
+        yield rest
+
+
+def _authorize(action: int, _first: str | None, second: str | None, *_rest: str | None) -> int:
+    if action in _FORBIDDEN:
+        return sqlite3.SQLITE_DENY
+    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _FORBIDDEN_FUNCTIONS:
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK
+
+
+def _cell(value: object) -> str | int | float | None:
+    if isinstance(value, bytes):
+        return f"X'{value.hex().upper()}'"
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return str(value)

@@ -1,0 +1,238 @@
+"""The worker's side of the sandbox: harness processes, one for each slot, and batches for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cycleqd.errors import SandboxUnavailable
+from cycleqd.evaluation.sandbox.programs import Program, Report, decode_report, encode
+from cycleqd.evaluation.sandbox.users import SlotUser
+
+_START_SECONDS = 60.0
+_GRACE_SECONDS = 30.0
+_STOP_SECONDS = 5.0
+_ATTEMPTS = 2
+_SOURCE_ROOT = Path(__file__).resolve().parents[3]
+_START = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1));"
+    " from cycleqd.evaluation.sandbox.harness import server;"
+    " sys.path.pop(0); server.start()"
+)
+
+
+class Sandbox:
+    """Runs generated programs where they can do no harm.
+
+    Starts nothing before the first `run`. Safe to use from several threads.
+
+    Args:
+        slots: programs that run at the same time, each in a harness of its own.
+        namespaces: use Linux namespaces where they are allowed; only tests switch this off.
+
+    Raises:
+        SandboxUnavailable: (from `run`) programs cannot be contained on this machine.
+    """
+
+    def __init__(self, *, slots: int = 1, namespaces: bool = True) -> None:
+        self._harnesses = [_Harness(namespaces=namespaces) for _ in range(slots)]
+        self._lock = threading.Lock()
+
+    def run(self, programs: Sequence[Program]) -> list[Report]:
+        """Run every program; one report for each, in the same order.
+
+        A program that fails, hangs or breaks a limit affects its own report only.
+
+        Raises:
+            SandboxUnavailable: programs cannot be contained on this machine.
+        """
+        reports: dict[int, Report] = {}
+        work = iter(enumerate(programs))
+        with self._lock:
+            if len(self._harnesses) == 1 or len(programs) < 2:
+                _drain(self._harnesses[0], work, reports, threading.Lock())
+            else:
+                taking = threading.Lock()
+                with ThreadPoolExecutor(len(self._harnesses)) as pool:
+                    running = [
+                        pool.submit(_drain, harness, work, reports, taking)
+                        for harness in self._harnesses
+                    ]
+                    for done in running:
+                        done.result()
+        return [reports[index] for index in range(len(programs))]
+
+    @property
+    def confinement(self) -> str:
+        """``namespaces`` or ``plain``: what this machine gives; starts the first harness.
+
+        Raises:
+            SandboxUnavailable: neither.
+        """
+        with self._lock:
+            self._harnesses[0].start()
+            return self._harnesses[0].confinement
+
+    def close(self) -> None:
+        """End all harnesses and remove their folders; may be called twice."""
+        with self._lock:
+            for harness in self._harnesses:
+                harness.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _drain(
+    harness: _Harness,
+    work: Iterator[tuple[int, Program]],
+    reports: dict[int, Report],
+    taking: threading.Lock,
+) -> None:
+    while True:
+        with taking:
+            taken = next(work, None)
+        if taken is None:
+            return
+        index, program = taken
+        reports[index] = harness.run(program)
+
+
+class _Harness:
+    """One harness process and the pipes to it."""
+
+    def __init__(self, *, namespaces: bool) -> None:
+        self.confinement = ""
+        self._namespaces = namespaces
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+        self._user: SlotUser | None = None
+        self._pending = b""
+
+    def start(self) -> None:
+        """Start the process unless it runs.
+
+        Raises:
+            SandboxUnavailable: it says that it cannot contain programs, or does not start.
+        """
+        if self._process is not None:
+            return
+        self._user = SlotUser()
+        self._folder = Path(tempfile.mkdtemp(prefix="cycleqd-sandbox-"))
+        # Programs of another user must get through to their own folder inside.
+        self._folder.chmod(0o711)
+        uid = "" if self._user.uid is None else str(self._user.uid)
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-S", "-c", _START, str(_SOURCE_ROOT)),
+                *(str(self._folder), uid, "yes" if self._namespaces else "no"),
+            ],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=self._folder,
+            env={"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC", "MALLOC_ARENA_MAX": "1"},
+            start_new_session=True,
+        )
+        line = self._receive(_START_SECONDS)
+        if line is None:
+            self.stop()
+            msg = (
+                f"the sandbox process did not start within {_START_SECONDS:.0f} s:"
+                f" {sys.executable} -I -S must run, and {tempfile.gettempdir()} be writable"
+            )
+            raise SandboxUnavailable(msg)
+        self.confinement = self._accept(json.loads(line))
+
+    def _accept(self, greeting: dict[str, str]) -> str:
+        if "unavailable" in greeting:
+            self.stop()
+            msg = f"generated code cannot be contained on this machine: {greeting['unavailable']}"
+            raise SandboxUnavailable(msg)
+        return greeting["ready"]
+
+    def run(self, program: Program) -> Report:
+        """Run one program, if need be in a new process.
+
+        Raises:
+            SandboxUnavailable: programs cannot be contained on this machine.
+        """
+        limit = program.limits.wall_seconds + _GRACE_SECONDS
+        for _ in range(_ATTEMPTS):
+            self.start()
+            line = self._receive(limit) if self._send(encode(program)) else None
+            if line is not None:
+                if b'"unavailable"' in line[:16]:
+                    self._accept(json.loads(line))
+                return decode_report(line)
+            # Killed from outside (out of memory), or stuck: a fresh one tries once more.
+            self.stop()
+        return Report("limit", "the sandbox process died with it")
+
+    def _send(self, line: bytes) -> bool:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            while line:
+                line = line[self._process.stdin.write(line) or 0 :]
+        except BrokenPipeError:
+            return False
+        return True
+
+    def _receive(self, seconds: float) -> bytes | None:
+        """The next line, or None when there is none within the time."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + seconds
+        while b"\n" not in self._pending:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._process.stdout], [], [], left)[0]:
+                return None
+            data = self._process.stdout.read(1 << 16)
+            if not data:
+                return None
+            self._pending += data
+        line, _, self._pending = self._pending.partition(b"\n")
+        return line
+
+    def stop(self) -> None:
+        """End the process and remove its folder; may be called twice."""
+        process, self._process = self._process, None
+        self._pending = b""
+        if process is not None:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.close()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(_STOP_SECONDS)
+            process.stdout.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        if self._user is not None:
+            self._user.release()
+            self._user = None

@@ -1,0 +1,34 @@
+"""The seam to tasks: items with prompts on one side, a verdict for each completion on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from cycleqd.evaluation.engine import Request
+
+
+class Task(Protocol):
+    """One skill, measured on the items of one split.
+
+    Grading is deterministic: the same completions give the same outcomes on any machine.
+    """
+
+    @property
+    def name(self) -> str:
+        """The task's name in the manifest."""
+        ...
+
+    def requests(self) -> list[Request]:
+        """One request for each item, in the dataset's order."""
+        ...
+
+    def grade(self, completions: Sequence[str]) -> list[bool]:
+        """Whether each completion solves its item, in the same order.
+
+        A completion that crashes, hangs or breaks a limit does not solve its item; no error.
+
+        Raises:
+            SandboxUnavailable: generated code cannot be contained on this machine.
+        """
+        ...

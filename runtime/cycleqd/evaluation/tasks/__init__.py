@@ -1,0 +1,95 @@
+"""Tasks: items with prompts on one side, a verdict for each completion on the other.
+
+One file for each type, registered by name in `TYPES`. Adding a type means adding a file with a
+`Skill` and one line here. `load_task` reads the items, checks all of them before anything runs, and
+returns a `Task` for the engine and the judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cycleqd.errors import DatasetError
+from cycleqd.evaluation.sandbox import Limits, Sandbox
+from cycleqd.evaluation.sandbox.programs import MEBIBYTE
+from cycleqd.evaluation.tasks.exact import ExactSkill
+from cycleqd.evaluation.tasks.items import read_items
+from cycleqd.evaluation.tasks.loaded import LoadedTask
+from cycleqd.evaluation.tasks.python import PythonSkill
+from cycleqd.evaluation.tasks.shell import ShellSkill
+from cycleqd.evaluation.tasks.skill import Skill
+from cycleqd.evaluation.tasks.sql import SqlSkill
+
+__all__ = ["TYPES", "LoadedTask", "Skill", "load_task"]
+
+TYPES: dict[str, Skill] = {
+    skill.type: skill for skill in (ExactSkill(), PythonSkill(), ShellSkill(), SqlSkill())
+}
+"""Every type of task by the name it has in the manifest."""
+
+_PLACEHOLDER = "{prompt}"
+
+
+def load_task(
+    name: str,
+    type: str,  # noqa: A002  # the manifest's word
+    items: Path,
+    *,
+    max_new_tokens: int,
+    sandbox: Sandbox,
+    stop: tuple[str, ...] = (),
+    limit: int | None = None,
+    timeout_seconds: float = 5.0,
+    memory_mib: int = 512,
+    prompt_template: str | None = None,
+    chat: Callable[[str], str] | None = None,
+) -> LoadedTask:
+    """Read and check a task.
+
+    Args:
+        name: the task's name in the manifest.
+        type: one of `TYPES`.
+        items: JSONL file, one object a line.
+        max_new_tokens: limit on generated tokens of each completion.
+        sandbox: where generated code runs; shared by all tasks of a worker.
+        stop: a completion ends before the first of these strings.
+        limit: take the first so many items only.
+        timeout_seconds: processor time for one completion's program; it is killed after three
+            times that (and two seconds) on the clock, so that a busy machine changes no verdict.
+        memory_mib: address space of each process of a completion's program, in MiB.
+        prompt_template: text around the prompt, holding ``{prompt}`` once.
+        chat: wraps the text into the model's chat format, see `cycleqd.evaluation.chat`.
+
+    Raises:
+        DatasetError: the type is unknown, or the items cannot be used; every problem on one line.
+    """
+    if type not in TYPES:
+        msg = f"task {name}: unknown type {type!r}; there are {', '.join(sorted(TYPES))}"
+        raise DatasetError(msg)
+    if prompt_template is not None and prompt_template.count(_PLACEHOLDER) != 1:
+        msg = f"task {name}: the prompt template must hold {_PLACEHOLDER} exactly once"
+        raise DatasetError(msg)
+    skill = TYPES[type]
+    found = read_items(items, skill.fields, limit=limit)
+
+    def text(prompt: str) -> str:
+        if prompt_template is not None:
+            prompt = prompt_template.replace(_PLACEHOLDER, prompt)
+        return prompt if chat is None else chat(prompt)
+
+    return LoadedTask(
+        name=name,
+        skill=skill,
+        items=found.items,
+        digest=found.digest,
+        prompts=tuple(text(item.text("prompt")) for item in found.items),
+        max_new_tokens=max_new_tokens,
+        stop=stop,
+        limits=Limits(
+            cpu_seconds=timeout_seconds,
+            wall_seconds=3 * timeout_seconds + 2,
+            memory_bytes=memory_mib * MEBIBYTE,
+        ),
+        sandbox=sandbox,
+    )

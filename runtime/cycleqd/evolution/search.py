@@ -1,0 +1,230 @@
+"""``ask`` and ``tell``: the loop as pure functions of documents.
+
+``ask(state, numbers) -> proposals`` and ``tell(state, results) -> state'`` know no clock, no store
+and no machine, so a plan and a commit can be recomputed anywhere from what is stored
+(``cycleqd verify`` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cycleqd import keys
+from cycleqd.documents import (
+    ArchiveDocument,
+    ArchiveRecord,
+    AxisRecord,
+    FailedCandidate,
+    MemberRecord,
+    ResultDocument,
+)
+from cycleqd.errors import RunFailed
+from cycleqd.evolution.archive import Archive, Axis, Member, axis_from_experts, make_archives
+from cycleqd.evolution.genome import Genome
+from cycleqd.evolution.metrics import hypervolume
+from cycleqd.evolution.strategies import Proposal, SearchState, Strategy
+from cycleqd.manifest import Spec
+
+
+def ask(
+    strategy: Strategy,
+    state: SearchState,
+    numbers: Iterable[int],
+    genome_of: Callable[[str], Genome],
+) -> list[Proposal]:
+    """The proposals of these candidate numbers."""
+    proposals = (strategy.propose(number, state, genome_of) for number in numbers)
+    return [proposal for proposal in proposals if proposal is not None]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The state of the search after a generation."""
+
+    generation: int
+    evaluations: int
+    candidates: int
+    axes: tuple[Axis, ...]
+    state: SearchState
+    failed: tuple[FailedCandidate, ...]
+
+    def document(self) -> ArchiveDocument:
+        """The form stored as ``archive.json``."""
+        members = {
+            member.candidate: tuple(member.scores[axis.task] for axis in self.axes)
+            for archive in self.state.archives.values()
+            for member in archive.cells.values()
+        }
+        return ArchiveDocument(
+            generation=self.generation,
+            evaluations=self.evaluations,
+            candidates=self.candidates,
+            focus_experts=dict(self.state.focus_experts),
+            axes={a.task: AxisRecord(lower=a.lower, upper=a.upper, bins=a.bins) for a in self.axes},
+            archives={task: _record(a) for task, a in self.state.archives.items()},
+            hypervolume=hypervolume(members.values()),
+            failed=self.failed,
+        )
+
+    @classmethod
+    def from_document(cls, document: ArchiveDocument, tasks: Sequence[str]) -> Commit:
+        """The inverse of `document`; ``tasks`` gives the run's order."""
+        axes = tuple(
+            Axis(
+                task, document.axes[task].lower, document.axes[task].upper, document.axes[task].bins
+            )
+            for task in tasks
+        )
+        archives = make_archives(axes)
+        for task, archive in archives.items():
+            for record in document.archives[task].members:
+                archive.cells[record.cell] = Member(record.candidate, record.scores)
+        return cls(
+            generation=document.generation,
+            evaluations=document.evaluations,
+            candidates=document.candidates,
+            axes=axes,
+            state=SearchState(archives, document.focus_experts),
+            failed=document.failed,
+        )
+
+
+def _record(archive: Archive) -> ArchiveRecord:
+    return ArchiveRecord(
+        members=tuple(
+            MemberRecord(cell=cell, candidate=member.candidate, scores=dict(member.scores))
+            for cell, member in archive.elites()
+        ),
+        coverage=archive.coverage,
+        qd_score=archive.qd_score,
+        best=archive.best,
+    )
+
+
+def _failures(results: Iterable[ResultDocument]) -> tuple[FailedCandidate, ...]:
+    return tuple(
+        FailedCandidate(
+            candidate=result.candidate or "",
+            cause=result.failure.cause,
+            message=result.failure.message,
+        )
+        for result in results
+        if result.failure is not None
+    )
+
+
+def first_commit(spec: Spec, results: Sequence[ResultDocument]) -> Commit:
+    """Generation 0: the experts set the axes and are offered to every archive.
+
+    Args:
+        spec: the run.
+        results: one result for each expert, in the manifest's order.
+
+    Raises:
+        RunFailed: an expert could not be evaluated.
+    """
+    for failed in _failures(results):
+        raise RunFailed(
+            f"{failed.candidate} could not be evaluated ({failed.cause}: {failed.message}); "
+            "every expert is needed. Mend its checkpoint and start again with another store"
+        )
+    settings = spec.archive
+    axes: list[Axis] = []
+    for task in spec.tasks:
+        if task.bounds is not None:
+            axes.append(Axis(task.name, task.bounds.min, task.bounds.max, settings.bins))
+            continue
+        axes.append(
+            axis_from_experts(
+                task.name,
+                [result.scores[task.name] for result in results],
+                bins=settings.bins,
+                lower_margin=settings.lower_margin,
+                upper_margin=settings.upper_margin,
+            )
+        )
+    archives = make_archives(axes)
+    for result in results:
+        _offer(archives, result)
+    return Commit(
+        generation=0,
+        evaluations=len(results),
+        candidates=0,
+        axes=tuple(axes),
+        state=SearchState(archives, _focus_experts(spec, results)),
+        failed=(),
+    )
+
+
+def _focus_experts(spec: Spec, results: Sequence[ResultDocument]) -> dict[str, str]:
+    """For each task: the expert it names, else its namesake, else the first of the best."""
+    names = [expert.name for expert in spec.experts]
+    chosen: dict[str, str] = {}
+    for task in spec.tasks:
+        if task.expert is not None:
+            chosen[task.name] = task.expert
+        elif task.name in names:
+            chosen[task.name] = task.name
+        else:
+            scores = [result.scores[task.name] for result in results]
+            chosen[task.name] = names[scores.index(max(scores))]
+    return chosen
+
+
+def _offer(archives: Mapping[str, Archive], result: ResultDocument) -> None:
+    if result.candidate is not None and result.failure is None:
+        member = Member(result.candidate, result.scores)
+        for archive in archives.values():
+            archive.offer(member)
+
+
+def tell(previous: Commit, results: Sequence[ResultDocument], limit: int) -> Commit:
+    """The next generation: every result is offered to every archive, in the plan's order.
+
+    The order decides between equals, so it is that of the entries, however the results come.
+
+    Args:
+        previous: the generation before.
+        results: one for each entry of the plan, in any order.
+        limit: ``maxFailedCandidates``.
+
+    Raises:
+        RunFailed: more candidates failed than the limit allows.
+    """
+    results = sorted(results, key=lambda result: result.entry)
+    failed = (*previous.failed, *_failures(results))
+    if len(failed) > limit:
+        last = failed[-1]
+        raise RunFailed(
+            f"{len(failed)} candidates could not be evaluated, more than "
+            f"spec.evolution.maxFailedCandidates: {limit}; the last, {last.candidate}: "
+            f"{last.cause}: {last.message}. Mend the cause or raise the limit, then run again"
+        )
+    archives = {task: archive.copy() for task, archive in previous.state.archives.items()}
+    for result in results:
+        _offer(archives, result)
+    return Commit(
+        generation=previous.generation + 1,
+        evaluations=previous.evaluations + len(results),
+        candidates=previous.candidates + len(results),
+        axes=previous.axes,
+        state=SearchState(archives, previous.state.focus_experts),
+        failed=failed,
+    )
+
+
+def numbers_of(generation: int, spec: Spec) -> range:
+    """Candidate numbers of a generation, from 1 on."""
+    size = spec.evolution.candidates_per_generation
+    return range((generation - 1) * size, generation * size)
+
+
+def read_generation(generation: int, spec: Spec) -> int:
+    """The committed generation that the plan of ``generation`` reads."""
+    return max(0, generation - spec.evolution.pipeline_depth)
+
+
+def expert_order(spec: Spec) -> list[str]:
+    """Candidate ids of the experts in the manifest's order."""
+    return [keys.expert(expert.name) for expert in spec.experts]

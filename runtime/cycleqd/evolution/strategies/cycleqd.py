@@ -1,0 +1,49 @@
+"""CycleQD (Kuroki et al., ICLR 2025): the paper's algorithm box for one child."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cycleqd import keys
+from cycleqd.evolution.crossover import cross
+from cycleqd.evolution.genome import Genome, expert_genome
+from cycleqd.evolution.mutation import mutate
+from cycleqd.evolution.rng import stream
+from cycleqd.evolution.selection import draw_parents
+from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
+
+
+class CycleQD(Strategy):
+    """Two elites of the archive in focus, merged and mutated; the focus cycles."""
+
+    def focus_of(self, number: int) -> str:
+        """The task in focus of a candidate: it changes every ``cycleInterval`` candidates."""
+        tasks = self.spec.tasks
+        return tasks[(number // self.spec.evolution.cycle_interval) % len(tasks)].name
+
+    def propose(
+        self, number: int, state: SearchState, genome_of: Callable[[str], Genome]
+    ) -> Proposal:
+        """Select, cross, mutate."""
+        evolution, seed = self.spec.evolution, self.spec.seed
+        focus = self.focus_of(number)
+        expert = state.focus_experts[focus]
+        first, second = draw_parents(
+            state.archives[focus], evolution.selection, stream(seed, number, "selection")
+        )
+        if second is None:
+            # One occupied cell: its elite meets the expert of the skill.
+            parents = (first.candidate, keys.expert(expert))
+            genomes = (genome_of(first.candidate), expert_genome(self.layout, expert))
+        else:
+            parents = (first.candidate, second.candidate)
+            genomes = (genome_of(first.candidate), genome_of(second.candidate))
+        child = cross(*genomes, evolution.crossover, stream(seed, number, "crossover"))
+        child = mutate(
+            child,
+            evolution.mutation,
+            number=number,
+            expert=expert,
+            stream=stream(seed, number, "mutation"),
+        )
+        return Proposal(number, child, focus, parents)

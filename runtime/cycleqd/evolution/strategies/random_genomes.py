@@ -1,0 +1,29 @@
+"""Random search, the baseline that any search must beat at equal numbers of evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cycleqd.evolution.crossover import units
+from cycleqd.evolution.genome import Genome
+from cycleqd.evolution.rng import stream
+from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
+
+
+class RandomGenomes(Strategy):
+    """Each expert's factor drawn from U[0, 1] at the grain of ``crossover.granularity``."""
+
+    def propose(
+        self,
+        number: int,
+        state: SearchState,  # noqa: ARG002 - random search looks at nothing
+        genome_of: Callable[[str], Genome],  # noqa: ARG002
+    ) -> Proposal:
+        """Draw one genome."""
+        unit_of = units(self.layout, self.spec.evolution.crossover.granularity)
+        experts, count = len(self.layout.experts), max(unit_of) + 1
+        drawn = stream(self.spec.seed, number, "random").uniform(experts * count)
+        scale = drawn.reshape(experts, count)[:, unit_of].astype(np.float32)
+        return Proposal(number, Genome(self.layout, scale))

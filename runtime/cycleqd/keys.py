@@ -1,0 +1,92 @@
+"""Names of a run's objects (``docs/store.md``).
+
+A *stage* is a folder with a plan, the results of its entries and a commit: one for each generation,
+and ``final/<generations>`` for the held-out comparison after the last one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A folder of work.
+
+    Attributes:
+        folder: its key without a trailing slash.
+        commit: name of the object that closes it.
+    """
+
+    folder: str
+    commit: str
+
+    @property
+    def plan_key(self) -> str:
+        """Key of the plan."""
+        return f"{self.folder}/plan.json"
+
+    @property
+    def results_prefix(self) -> str:
+        """Prefix of all results."""
+        return f"{self.folder}/results/"
+
+    def result_key(self, entry: int) -> str:
+        """Key of one entry's result."""
+        return f"{self.folder}/results/{entry:06d}.json"
+
+    @property
+    def commit_key(self) -> str:
+        """Key of the commit."""
+        return f"{self.folder}/{self.commit}"
+
+
+def generation(number: int) -> Stage:
+    """The stage of a generation."""
+    return Stage(f"generations/{number:06d}", "archive.json")
+
+
+def final(generations: int) -> Stage:
+    """The stage of the held-out comparison after so many generations."""
+    return Stage(f"final/{generations:06d}", "summary.json")
+
+
+def revision(number: int) -> str:
+    """Key of an accepted change."""
+    return f"revisions/{number:06d}.json"
+
+
+def items(task: str, split: str) -> str:
+    """Key of a task's items."""
+    return f"tasks/{task}/{split}.jsonl"
+
+
+def genome(candidate: str) -> str:
+    """Key of a candidate's genome."""
+    return f"candidates/{candidate}/genome.safetensors"
+
+
+def task_vector(candidate: str) -> str:
+    """Key of the stored task vector of a child-SVD candidate."""
+    return f"candidates/{candidate}/task-vector.safetensors"
+
+
+def child(number: int) -> str:
+    """Id of the run's ``number``-th child."""
+    return f"c{number:06d}"
+
+
+def expert(name: str) -> str:
+    """Candidate id of an expert."""
+    return f"expert-{name}"
+
+
+BASE_CANDIDATE = "base"
+UNIFORM_MERGE_CANDIDATE = "uniform-merge"
+
+
+def aggregate(generations: int) -> str:
+    """Candidate id of the aggregate model after so many generations."""
+    return f"aggregate-{generations:06d}"

@@ -1,0 +1,139 @@
+"""A manifest as data: its canonical form, its JSON schema, and what differs between two.
+
+The canonical form is what ``run.json`` stores and what a continued run is compared with: every
+default written out, so that a later version with other defaults still continues the run it finds.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from functools import cache
+from typing import Any
+
+from cycleqd.errors import RunMismatch
+from cycleqd.manifest import Manifest
+
+_FREE = (
+    "metadata.labels",
+    "metadata.annotations",
+    "metadata.namespace",
+    "spec.evolution.maxFailedCandidates",
+    "spec.workers.replicas",
+    "spec.storage",
+)
+"""What may change on an existing run, since no candidate depends on it."""
+
+_GENERATIONS = "spec.evolution.generations"
+
+
+def canonical(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as JSON data in document spelling, with all defaults that are values.
+
+    Absent optional fields stay absent. `cycleqd.manifest_reader.parse_manifest` of its JSON text
+    gives an equal manifest.
+    """
+    document: dict[str, Any] = manifest.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return document
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    whole = Manifest.model_json_schema(by_alias=True)
+    definitions = whole.pop("$defs")
+
+    def inline(node: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" in node:
+            target = definitions[node["$ref"].rsplit("/", 1)[1]]
+            # The field's own description says more than its type's.
+            node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+        if "anyOf" in node:
+            (only,) = (part for part in node["anyOf"] if part.get("type") != "null")
+            rest = {key: node[key] for key in node if key not in ("anyOf", "default")}
+            node = {**inline(only), **rest, "nullable": True}
+        node = {key: value for key, value in node.items() if key != "title"}
+        if "description" in node:
+            node["description"] = " ".join(node["description"].replace("``", "`").split())
+        if "properties" in node:
+            node["properties"] = {name: inline(part) for name, part in node["properties"].items()}
+        for key in ("items", "additionalProperties"):
+            if isinstance(node.get(key), dict):
+                node[key] = inline(node[key])
+        return node
+
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **inline(whole)}
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The JSON schema of a manifest: no references, descriptions from the models' docstrings.
+
+    Optional fields carry ``nullable: true`` instead of a union with null, as Kubernetes wants it.
+    Rules between fields are not in it.
+    """
+    return copy.deepcopy(_schema())
+
+
+def _leaves(value: object, path: str) -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        found: dict[str, Any] = {}
+        for key, part in value.items():
+            plain = key.replace("_", "").isalnum()
+            step = f".{key}" if plain else f"[{json.dumps(key)}]"
+            found |= _leaves(part, f"{path}{step}".lstrip("."))
+        return found
+    if isinstance(value, list) and value:
+        found = {}
+        for index, part in enumerate(value):
+            found |= _leaves(part, f"{path}[{index}]")
+        return found
+    return {path: value}
+
+
+def _differences(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
+    before, after = _leaves(canonical(old), ""), _leaves(canonical(new), "")
+    paths = list(before) + [path for path in after if path not in before]
+    return [
+        (path, before.get(path), after.get(path))
+        for path in paths
+        if before.get(path) != after.get(path)
+    ]
+
+
+def changes(old: Manifest, new: Manifest) -> list[str]:
+    """Paths of the fields whose values differ, in document spelling and order."""
+    return [path for path, _, _ in _differences(old, new)]
+
+
+def _free(path: str) -> bool:
+    return any(path == free or path.startswith((f"{free}.", f"{free}[")) for free in _FREE)
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else json.dumps(value)
+
+
+def check_continuation(old: Manifest, new: Manifest) -> None:
+    """Check that a manifest may continue the run that a store holds.
+
+    Generations may be raised; labels, annotations, namespace, worker count, storage settings and
+    the limit of failed candidates may change freely; all else decides what the candidates are.
+
+    Raises:
+        RunMismatch: one line for each field that may not change, with both values.
+    """
+    problems = []
+    for path, before, after in _differences(old, new):
+        if _free(path) or (path == _GENERATIONS and after > before):
+            continue
+        if path == _GENERATIONS:
+            problems.append(
+                f"{path}: the run in the store is planned for {before}, the manifest says {after}; "
+                f"it may only be raised: write {before} or more, or choose another --store"
+            )
+        else:
+            problems.append(
+                f"{path}: the run in the store has {_shown(before)}, the manifest says "
+                f"{_shown(after)}; restore the value, or choose another --store for a new run"
+            )
+    if problems:
+        raise RunMismatch("\n".join(problems))

@@ -1,0 +1,114 @@
+"""The page: one HTML file that needs nothing else, not even scripts.
+
+Names and messages come from users, checkpoints and generated code, so the template escapes
+everything; only pictures that this package drew are inserted as they are. A content security
+policy in the page forbids browsers to load anything from anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from cycleqd import __version__
+from cycleqd.report import summary
+from cycleqd.report.data import ArchiveView, ReportData
+from cycleqd.report.theme import DARK, LIGHT, Theme
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in both appearances.
+
+    Attributes:
+        title: what it shows, also its alternative text.
+        light: PNG on a light background.
+        dark: PNG on a dark background.
+        note: a sentence below it.
+    """
+
+    title: str
+    light: bytes
+    dark: bytes
+    note: str = ""
+
+    @property
+    def light_uri(self) -> str:
+        """The light picture as a data URI."""
+        return _data_uri(self.light)
+
+    @property
+    def dark_uri(self) -> str:
+        """The dark picture as a data URI."""
+        return _data_uri(self.dark)
+
+
+@dataclass(frozen=True)
+class ArchiveSection:
+    """An archive's part of the page."""
+
+    view: ArchiveView
+    pictures: tuple[Picture, ...]
+    members: tuple[summary.MemberLine, ...]
+
+
+@dataclass(frozen=True)
+class FamilySection:
+    """A lineage's part of the page; ``svg`` is markup that this package drew."""
+
+    title: str
+    candidate: str
+    svg: str
+    total: int
+
+    @property
+    def markup(self) -> Markup:
+        """The picture, inserted without escaping: `cycleqd.report.lineage` escaped its texts."""
+        return Markup(self.svg)  # noqa: S704 - drawn by this package, texts escaped there
+
+
+def render_page(
+    data: ReportData,
+    archives: tuple[ArchiveSection, ...],
+    curves: tuple[Picture, ...],
+    families: tuple[FamilySection, ...],
+) -> str:
+    """The HTML text."""
+    environment = Environment(
+        loader=PackageLoader("cycleqd.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        data=data,
+        headline=summary.headline(data),
+        tiles=summary.tiles(data),
+        facts=summary.facts(data),
+        table=summary.table_lines(data),
+        archives=archives,
+        curves=curves,
+        families=families,
+        failures=summary.failure_summary(data),
+        light=_variables(LIGHT),
+        dark=_variables(DARK),
+        version=__version__,
+    )
+
+
+def _variables(theme: Theme) -> dict[str, str]:
+    return {
+        "surface": theme.surface,
+        "ink": theme.ink,
+        "muted": theme.muted,
+        "line": theme.line,
+        "empty": theme.empty,
+    }
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

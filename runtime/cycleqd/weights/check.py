@@ -1,0 +1,79 @@
+"""Whether a checkpoint can be used: the last door before a run spends hours.
+
+`check_base` and `check_expert` read every weight once. What is refused and why is listed in
+``docs/weights.md``; each message names the file, the tensor, what was found and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from cycleqd.errors import CheckpointError
+from cycleqd.weights.blocks import blocks, equal
+from cycleqd.weights.compatibility import check_headers
+
+if TYPE_CHECKING:
+    from cycleqd.weights.checkpoint import Checkpoint
+
+
+def check_base(base: Checkpoint) -> None:
+    """Check a base model by itself.
+
+    Raises:
+        CheckpointError: its weights are not finite, or its tied head differs from its embeddings.
+    """
+    _check_finite(base)
+    _check_tied(base)
+
+
+def check_expert(base: Checkpoint, expert: Checkpoint) -> None:
+    """Check that an expert is a fine-tune of the base and that its weights are sane.
+
+    Any of fp32, fp16 and bf16 will do, also unlike the base's: arithmetic is in fp32.
+
+    Raises:
+        CheckpointError: the expert cannot be merged with the base.
+    """
+    check_headers(base.header, expert.header)
+    _check_finite(expert)
+    _check_tied(expert)
+    names = [info.name for info in base.tensors]
+    if all(equal(base.tensor(name), expert.tensor(name)) for name in names):
+        raise CheckpointError(
+            f"{expert.folder}: every tensor equals the base's ({base.folder}); an expert must be "
+            "fine-tuned, check its path"
+        )
+
+
+def _check_finite(checkpoint: Checkpoint) -> None:
+    for info in (*checkpoint.tensors, *checkpoint.header.tied_heads):
+        for begin, part in blocks(checkpoint.tensor(info.name)):
+            if not _finite(part):
+                bad = ~torch.isfinite(part)
+                raise CheckpointError(
+                    f"{info.file}: tensor {info.name!r}: found {part[bad][0].item()} at element "
+                    f"{begin + int(bad.nonzero()[0])}, expected finite numbers; the training "
+                    "diverged or the file is damaged, use another checkpoint"
+                )
+
+
+def _finite(part: torch.Tensor) -> bool:
+    # One pass without temporaries: NaN and infinities reach the extremes.
+    low, high = part.aminmax()
+    return bool(torch.isfinite(low) and torch.isfinite(high))
+
+
+def _check_tied(checkpoint: Checkpoint) -> None:
+    """A stored copy of a tied head is dropped, so it must be a copy."""
+    for head in checkpoint.header.tied_heads:
+        stored = checkpoint.tensor(head.name)
+        if not any(
+            info.shape == head.shape and torch.equal(checkpoint.tensor(info.name), stored)
+            for info in checkpoint.tensors
+        ):
+            raise CheckpointError(
+                f"{head.file}: tensor {head.name!r}: differs from the embeddings although "
+                "config.json says tie_word_embeddings; set it to false, or save with tied weights"
+            )

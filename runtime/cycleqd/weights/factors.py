@@ -1,0 +1,255 @@
+"""The singular directions of an expert's task vector: computed once per run, then shared.
+
+Singular vectors are unique only up to sign, and to rotations where singular values are close, so a
+second computation on another machine may give others. They are therefore computed once, stored
+beside the run, and what is stored wins::
+
+    experts/<expert>/factors-00001-of-00004.safetensors   "<tensor>.L" (m, r), "<tensor>.R" (r, n)
+    experts/<expert>/factors.json                         digests, ranks, the shards' checksums
+
+Which tensor goes to which shard follows from the genome layout alone, so that work stopped in the
+middle goes on with the first missing shard. Tensors that the expert does not change have no
+factors. Readers map the shards from a local folder where files are named by their content: all
+workers of a machine share one copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import save_file
+
+from cycleqd.errors import RunMismatch, StoreCorrupt
+from cycleqd.weights import digest
+from cycleqd.weights.checkpoint import Checkpoint, MappedFile
+from cycleqd.weights.safetensors_file import read_header
+from cycleqd.weights.svd import factor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cycleqd.evolution.genome import GenomeLayout, TensorSlot
+    from cycleqd.store.base import ObjectStore
+
+FORMAT = "cycleqd-factors/1"
+_SHARD_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class FactorKeys:
+    """Where an expert's factors are in the store."""
+
+    expert: str
+
+    @property
+    def index(self) -> str:
+        """The key of the index, the commit point."""
+        return f"experts/{self.expert}/factors.json"
+
+    def shard(self, number: int, of: int) -> str:
+        """The key of a shard, numbered from 1."""
+        return f"experts/{self.expert}/factors-{number:05d}-of-{of:05d}.safetensors"
+
+
+class Factors:
+    """The singular directions of one expert, mapped from local files.
+
+    Args:
+        index: the parsed ``factors.json``.
+        files: the mapped shards.
+    """
+
+    def __init__(self, index: dict[str, Any], files: list[MappedFile]) -> None:
+        self.expert: str = index["expert"]
+        self.base_digest: str = index["base"]
+        self.expert_digest: str = index["expertDigest"]
+        self.ranks: dict[str, int] = {name: t["rank"] for name, t in index["tensors"].items()}
+        self._files = {name: file for file in files for name in _names(file)}
+
+    @classmethod
+    def open(cls, store: ObjectStore, expert: str, cache: Path) -> Factors:
+        """Map an expert's factors, downloading shards that ``cache`` lacks.
+
+        Args:
+            store: the run's store.
+            expert: name of the expert.
+            cache: local folder; processes may share it.
+
+        Raises:
+            ObjectNotFound: the expert has not been factored.
+            StoreCorrupt: a shard is not the one that the index describes.
+        """
+        index = json.loads(store.read(FactorKeys(expert).index))
+        if index["format"] != FORMAT:
+            raise StoreCorrupt(f"{FactorKeys(expert).index}: format {index['format']!r}")
+        files = []
+        for shard in index["shards"]:
+            path = cache / f"{shard['sha256']}.safetensors"
+            if not path.exists():
+                _fetch(store, shard["key"], shard["sha256"], path)
+            files.append(MappedFile(read_header(path)))
+        return cls(index, files)
+
+    def get(self, tensor: str) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """``L`` (m, r) and ``R`` (r, n), or None where the expert changes no matrix."""
+        file = self._files.get(tensor)
+        if file is None:
+            return None
+        return file.tensor(f"{tensor}.L"), file.tensor(f"{tensor}.R")
+
+
+def factor_expert(
+    base: Checkpoint,
+    expert: Checkpoint,
+    name: str,
+    layout: GenomeLayout,
+    store: ObjectStore,
+    *,
+    cache: Path,
+    shard_bytes: int = _SHARD_BYTES,
+    device: str = "cpu",
+) -> Factors:
+    """Factor an expert's task vector into the store, going on where an earlier attempt stopped.
+
+    Args:
+        base: the base model.
+        expert: the expert, compatible with the base.
+        name: the expert's name in the run.
+        layout: the run's layout; its ranks say how many directions are kept.
+        store: the run's store.
+        cache: local folder for shards, as in `Factors.open`.
+        shard_bytes: a shard is closed when it reaches this size.
+        device: where the decompositions run.
+
+    Returns:
+        The factors as stored, whoever stored them.
+
+    Raises:
+        RunMismatch: the store holds factors of another base, expert or rank under this name.
+    """
+    keys = FactorKeys(name)
+    source = {"base": base.digest(), "expert": expert.digest()}
+    if not store.exists(keys.index):
+        cache.mkdir(parents=True, exist_ok=True)
+        groups = list(_shards(layout, shard_bytes))
+        shards = []
+        for number, slots in enumerate(groups, 1):
+            key = keys.shard(number, len(groups))
+            if not store.exists(key):
+                with TemporaryDirectory(prefix=".partial-", dir=cache) as folder:
+                    path = Path(folder) / "shard.safetensors"
+                    _write_shard(base, expert, slots, source, path=path, device=device)
+                    store.create_file(key, path)
+            shards.append(_describe(store, key, source, slots, cache))
+        index = {
+            "format": FORMAT,
+            "expert": name,
+            "base": source["base"],
+            "expertDigest": source["expert"],
+            "shards": [{"key": s["key"], "sha256": s["sha256"]} for s in shards],
+            "tensors": {k: v for s in shards for k, v in s["tensors"].items()},
+        }
+        store.create(keys.index, json.dumps(index, indent=1, sort_keys=True).encode())
+    factors = Factors.open(store, name, cache)
+    if (factors.base_digest, factors.expert_digest) != (source["base"], source["expert"]):
+        raise RunMismatch(
+            f"{store.uri}: {keys.index} belongs to another base or expert checkpoint; "
+            "use a new store or the checkpoints this run began with"
+        )
+    return factors
+
+
+def _names(file: MappedFile) -> list[str]:
+    return [t.name.removesuffix(".L") for t in file.header.tensors if t.name.endswith(".L")]
+
+
+def _shards(layout: GenomeLayout, limit: int) -> Iterator[list[TensorSlot]]:
+    group: list[TensorSlot] = []
+    size = 0
+    for slot in layout.tensors:
+        if slot.rank == 0:
+            continue
+        nbytes = 4 * slot.rank * (slot.shape[0] + slot.shape[1])
+        if group and size + nbytes > limit:
+            yield group
+            group, size = [], 0
+        group.append(slot)
+        size += nbytes
+    if group:
+        yield group
+
+
+def _write_shard(
+    base: Checkpoint,
+    expert: Checkpoint,
+    slots: list[TensorSlot],
+    source: dict[str, str],
+    *,
+    path: Path,
+    device: str,
+) -> None:
+    tensors = {}
+    for slot in slots:
+        # On a device only one matrix at a time; the shard collects on the host.
+        task_vector = expert.tensor(slot.name).to(device, torch.float32, copy=True)
+        task_vector -= base.tensor(slot.name).to(device)
+        if not task_vector.any():
+            continue
+        left, right = factor(task_vector, slot.rank)
+        tensors[f"{slot.name}.L"] = left.cpu()
+        tensors[f"{slot.name}.R"] = right.cpu()
+    # One metadata key: the writer orders several by a hash that differs between processes.
+    metadata = {"cycleqd": json.dumps({"format": FORMAT, **source}, sort_keys=True)}
+    save_file(tensors, path, metadata)
+
+
+def _describe(
+    store: ObjectStore, key: str, source: dict[str, str], slots: list[TensorSlot], cache: Path
+) -> dict[str, Any]:
+    """Bring a stored shard into the cache and describe it for the index."""
+    with TemporaryDirectory(prefix=".partial-", dir=cache) as folder:
+        path = Path(folder) / "shard.safetensors"
+        store.download(key, path)
+        header = read_header(path)
+        document = json.loads(header.metadata["cycleqd"])
+        if document != {"format": FORMAT, **source}:
+            raise RunMismatch(f"{store.uri}: {key} belongs to another base or expert checkpoint")
+        file = MappedFile(header)
+        tensors = {}
+        ranks = {slot.name: slot.rank for slot in slots}
+        for name in _names(file):
+            left, right = file.tensor(f"{name}.L"), file.tensor(f"{name}.R")
+            if left.shape[1] != ranks.get(name):
+                raise RunMismatch(
+                    f"{store.uri}: {key} has {left.shape[1]} directions for {name!r}, "
+                    f"the run {ranks.get(name)}; use a new store or the rank this run began with"
+                )
+            parts = {"L": digest.of_tensor("L", left), "R": digest.of_tensor("R", right)}
+            tensors[name] = {
+                "rank": left.shape[1],
+                "sha256": digest.combine(parts).removeprefix("sha256:"),
+            }
+        checksum = _file_sha256(path)
+        path.replace(cache / f"{checksum}.safetensors")
+    return {"key": key, "sha256": checksum, "tensors": tensors}
+
+
+def _fetch(store: ObjectStore, key: str, checksum: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".partial-", dir=target.parent) as folder:
+        path = Path(folder) / "shard.safetensors"
+        store.download(key, path)
+        if _file_sha256(path) != checksum:
+            raise StoreCorrupt(f"{store.uri}: {key} is not the shard that its index describes")
+        path.replace(target)
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

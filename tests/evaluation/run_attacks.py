@@ -1,0 +1,45 @@
+"""Run all attacks as whoever runs this script; prints one JSON object.
+
+Standard library and cycleqd only, so that any Python of the machine can run it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from attacks import PYTHON_ATTACKS, SHELL_ATTACKS, traces
+
+from cycleqd.evaluation.sandbox import PythonProgram, Sandbox
+
+
+def main() -> None:
+    names = [*PYTHON_ATTACKS, *SHELL_ATTACKS]
+    attacks = [*PYTHON_ATTACKS.values(), *SHELL_ATTACKS.values()]
+    programs = [attack.program(os.getpid()) for attack in attacks]
+    innocent = PythonProgram("", "def f(): return 1", "assert f() == 1")
+    with Sandbox(namespaces=sys.argv[1] == "namespaces", slots=2) as box:
+        confinement = box.confinement
+        reports = box.run([program for each in programs for program in (each, innocent)])
+    wrong = [
+        f"{name}: {report.status} {report.detail} {report.stdout[:200]}"
+        for name, attack, report in zip(names, attacks, reports[::2], strict=True)
+        if report.status not in attack.allowed or "LOOT" in report.stdout
+    ]
+    wrong += [
+        f"harmless program after {name}: {report}"
+        for name, report in zip(names, reports[1::2], strict=True)
+        if report.status != "passed"
+    ]
+    print(
+        json.dumps(
+            {"user": os.getuid(), "confinement": confinement, "wrong": wrong, "traces": traces()}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

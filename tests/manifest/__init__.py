@@ -1,0 +1,1 @@
+"""What a manifest means, and what is said of a wrong one."""

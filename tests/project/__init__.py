@@ -1,0 +1,1 @@
+"""What the repository itself promises: its commands, its style, its documents."""

@@ -1,0 +1,83 @@
+"""The headline and the marks of the table claim no more than the numbers show."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from cycleqd.report.data import ReportData, TableRow
+from cycleqd.report.summary import failure_summary, headline, member_lines, table_lines, tiles
+
+from .sample import sample, started
+
+DONE = sample(2, bins=4, evaluations=16)
+
+
+def with_aggregate(difference: float | None, error: float | None) -> ReportData:
+    row = TableRow("aggregate", "aggregate", {"python": 0.5}, 0.5, 0.5, 0.02, difference, error)
+    return dataclasses.replace(DONE, table=(*DONE.table[:-1], row))
+
+
+@pytest.mark.parametrize(
+    ("difference", "error", "said", "trend"),
+    [
+        (0.05, 0.02, "above the uniform merge.", "up"),
+        (0.03, 0.02, "above the uniform merge, which is within the noise.", ""),
+        (-0.05, 0.02, "below the uniform merge.", "down"),
+        (-0.01, 0.02, "below the uniform merge, which is within the noise.", ""),
+        (0.05, None, "5.0 points above the uniform merge.", "up"),
+        (0.0, None, "just as many as the uniform merge.", ""),
+        (None, None, "50.0% of the held-out items (±\N{NO-BREAK SPACE}2.0%).", ""),
+    ],
+)
+def test_gains_are_claimed_beyond_the_noise_only(
+    difference: float | None, error: float | None, said: str, trend: str
+) -> None:
+    data = with_aggregate(difference, error)
+    assert headline(data).endswith(said)
+    assert table_lines(data)[-1].difference.trend == trend
+
+
+def test_an_unfinished_run_claims_nothing() -> None:
+    unfinished = dataclasses.replace(DONE, table=())
+    assert "The held-out table follows" in headline(unfinished)
+    assert headline(started()) == "No candidate has been evaluated yet."
+    assert table_lines(unfinished) == []
+
+
+def test_the_best_of_each_column_is_marked() -> None:
+    lines = table_lines(DONE)
+    for column, task in enumerate(DONE.tasks):
+        best = max(row.scores[task] for row in DONE.table)
+        for line, row in zip(lines, DONE.table, strict=True):
+            assert line.scores[column].best == (row.scores[task] == best)
+
+
+def test_members_are_listed_best_first() -> None:
+    archive = sample(2, bins=30, evaluations=80).archives[0]
+    qualities = [float(line.quality) for line in member_lines(archive)]
+    assert qualities == sorted(qualities, reverse=True)
+    assert len(qualities) == 12 < len(archive.cells)
+    assert qualities[0] == max(e.scores[archive.task] for e in archive.cells.values())
+
+
+def test_numbers_at_the_head_count_members_once() -> None:
+    shown = {tile.label: tile for tile in tiles(DONE)}
+    members = {e.candidate for archive in DONE.archives for e in archive.cells.values()}
+    assert shown["Members"].value == str(len(members))
+    held = sum(len(archive.cells) for archive in DONE.archives)
+    assert shown["Coverage"].value == f"{held / 8:.1%}"
+
+
+def test_failures_are_counted_by_cause() -> None:
+    failures = tuple(
+        dataclasses.replace(DONE.failures[0], candidate=f"c{i}", cause="ab"[i % 3 == 0])
+        for i in range(30)
+    )
+    summary = failure_summary(dataclasses.replace(DONE, failures=failures))
+    assert summary is not None
+    assert summary.causes == (("a", 20), ("b", 10))
+    assert len(summary.shown) == 20
+    assert summary.hidden == 10
+    assert failure_summary(dataclasses.replace(DONE, failures=())) is None

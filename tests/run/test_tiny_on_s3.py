@@ -1,0 +1,32 @@
+"""On a real S3 server, with kills, tiny.yaml gives byte for byte what it gives in a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cycleqd import s3_access
+from cycleqd.store import open_store
+from tests.run.chaos import contents, run_with_kills
+from tests.run.tiny import MANIFEST
+from tests.servers.s3 import S3Server
+
+pytestmark = [pytest.mark.slow, pytest.mark.s3, pytest.mark.timeout(1800)]
+
+
+def test_kills_on_s3_change_nothing(
+    tiny_store: Path, versitygw: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in versitygw.env.items():
+        monkeypatch.setenv(name, value)
+    for name, value in s3_access.environment_of(versitygw.settings).items():
+        monkeypatch.setenv(name, value)
+    uri = versitygw.uri("tiny")
+    run_with_kills(MANIFEST, uri, workers=2, kills=3, seed=5)
+    want = contents(open_store(str(tiny_store)))
+    kept = {key: value for key, value in want.items() if "/model/" not in key}
+    assert contents(open_store(uri, versitygw.settings)) == kept

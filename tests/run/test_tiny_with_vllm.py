@@ -1,0 +1,32 @@
+"""The same manifest with the vLLM engine: hot-swapped candidates, exact resume, verifiable."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cycleqd.store import open_store
+from tests.run.chaos import contents, run_with_kills
+from tests.run.tiny import MANIFEST, cycleqd
+
+pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.timeout(1800)]
+
+
+def test_vllm_runs_and_resumes_exactly(tiny_demo: None, tmp_path: Path) -> None:
+    document = yaml.safe_load(MANIFEST.read_text())
+    document["spec"]["evaluation"]["engine"] = "vllm"
+    document["spec"]["evolution"] |= {"generations": 2, "candidatesPerGeneration": 3}
+    manifest = tmp_path / "vllm.yaml"
+    manifest.write_text(yaml.safe_dump(document))
+    quiet, disturbed = tmp_path / "quiet", tmp_path / "disturbed"
+
+    cycleqd("run", str(manifest), "--store", str(quiet), "--workers", "1")
+    run_with_kills(manifest, str(disturbed), workers=1, kills=1, seed=3, longest_pause=30)
+
+    assert json.loads((quiet / "run.json").read_text())["engine"] == "vllm"
+    want, found = contents(open_store(str(quiet))), contents(open_store(str(disturbed)))
+    assert found == want
+    cycleqd("verify", str(quiet))

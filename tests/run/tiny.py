@@ -1,0 +1,42 @@
+"""Fixtures: the tiny example made and run once, as a user would from the project's folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFEST = ROOT / "manifests/examples/tiny.yaml"
+
+
+def cycleqd(*arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    """A command that must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cycleqd.cli", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "140"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+    assert done.returncode == 0, f"{arguments}: exit {done.returncode}\n{done.stderr[-3000:]}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def tiny_demo() -> None:
+    """Base, experts and items of the tiny preset, kept in out/demo/tiny between sessions."""
+    cycleqd("demo-experts", "--preset", "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tiny_demo: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An undisturbed run of tiny.yaml by one worker."""
+    store = tmp_path_factory.mktemp("tiny") / "store"
+    cycleqd("run", str(MANIFEST), "--store", str(store), "--workers", "1")
+    return store

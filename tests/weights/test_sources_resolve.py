@@ -1,0 +1,117 @@
+"""A checkpoint's URI becomes a local folder, or a message that says what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cycleqd.errors import CheckpointError
+from cycleqd.store import MemoryStore
+from cycleqd.weights import source
+from cycleqd.weights.checkpoint import Checkpoint
+from tests.checkpoints import family
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.runtime
+
+
+def test_local_paths_are_used_where_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = family(tmp_path, experts=())
+    monkeypatch.chdir(tmp_path)
+    assert source.resolve("base", tmp_path / "cache").resolve() == folders["base"]
+    with pytest.raises(CheckpointError, match="nowhere: no such folder; paths are relative"):
+        source.resolve("nowhere", tmp_path)
+    with pytest.raises(CheckpointError, match="unknown kind of URI"):
+        source.resolve("gs://bucket/model", tmp_path)
+
+
+def test_the_hub_is_served_from_its_cache_when_offline(tmp_path: Path) -> None:
+    commit = "a" * 40
+    folder = tmp_path / "hub" / "models--org--tiny"
+    snapshot = folder / "snapshots" / commit
+    family(tmp_path / "made", experts=())["base"].rename(tmp_path / "model")
+    snapshot.parent.mkdir(parents=True)
+    (tmp_path / "model").rename(snapshot)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    program = (
+        "import sys; from pathlib import Path; from cycleqd.errors import CheckpointError\n"
+        "from cycleqd.weights.source import resolve\n"
+        "for uri in sys.argv[1:]:\n"
+        "    try: print(resolve(uri, Path('.')))\n"
+        "    except CheckpointError as error: print(error)\n"
+    )
+    uris = ["hf://org/tiny", f"hf://org/tiny@{commit}", "hf://org/other", "hf://a/b/c"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *uris],
+        env={"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1", "PATH": ""},
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    first, second, other, wrong = done.stdout.splitlines()
+    assert first == second == str(snapshot)
+    assert "hf://org/other: not in the local cache" in other
+    assert "HF_HUB_OFFLINE" in other
+    assert "hf://a/b/c: no such model" in wrong
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
+    store = MemoryStore()
+    monkeypatch.setattr(source, "open_store", lambda uri, s3: store)
+    return store
+
+
+def _upload(store: MemoryStore, folder: Path) -> None:
+    for path in folder.iterdir():
+        store.delete(path.name)
+        store.create_file(path.name, path)
+
+
+def test_s3_is_downloaded_once_and_again_when_it_changes(
+    tmp_path: Path, bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = family(tmp_path)
+    bucket.create("training.log", b"not needed")
+    _upload(bucket, folders["sql"])
+    first = source.resolve("s3://models/sql", tmp_path / "cache")
+    assert Checkpoint.open(first).digest() == Checkpoint.open(folders["sql"]).digest()
+    assert not (first / "training.log").exists()
+
+    monkeypatch.setattr(MemoryStore, "download", lambda *_: pytest.fail("downloaded twice"))
+    assert source.resolve("s3://models/sql", tmp_path / "cache") == first
+    monkeypatch.undo()
+
+    # Another model of the same sizes under the same URI.
+    monkeypatch.setattr(source, "open_store", lambda uri, s3: bucket)
+    _upload(bucket, folders["python"])
+    second = source.resolve("s3://models/sql", tmp_path / "cache")
+    assert Checkpoint.open(second).digest() == Checkpoint.open(folders["python"]).digest()
+
+
+def test_a_broken_download_leaves_nothing(
+    tmp_path: Path, bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _upload(bucket, family(tmp_path)["sql"])
+    plain = MemoryStore.download
+
+    def fail_late(store: MemoryStore, key: str, path: Path) -> None:
+        if key == "tokenizer.json":
+            raise ConnectionError(key)
+        plain(store, key, path)
+
+    monkeypatch.setattr(MemoryStore, "download", fail_late)
+    with pytest.raises(ConnectionError):
+        source.resolve("s3://models/sql", tmp_path / "cache")
+    assert list((tmp_path / "cache" / "checkpoints").iterdir()) == []
+
+
+def test_an_empty_prefix_is_explained(tmp_path: Path, bucket: MemoryStore) -> None:
+    with pytest.raises(CheckpointError, match=r"s3://models/none: no config\.json below"):
+        source.resolve("s3://models/none", tmp_path)
