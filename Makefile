@@ -4,10 +4,10 @@ BIN := .venv/bin
 SCRIPTS := $(shell grep -ls '^#!/usr/bin/env python3' scripts/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test lint format clean cluster demo-cluster cluster-down test-cluster
 
 help:  ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## Make .venv with everything (once; quick when up to date)
 	@$(PYTHON) scripts/setup
@@ -18,6 +18,18 @@ demo: setup  ## Make three experts of a small language model and evolve their me
 
 test: setup  ## Run every tier of tests, fast ones first
 	@$(BIN)/python scripts/test
+
+cluster: setup  ## Bring up a real two-node Kubernetes with S3 and the operator here (Linux, root)
+	@$(BIN)/python -m scripts.devcluster up
+
+demo-cluster: setup  ## The same, and follow the quickstart in it to its end
+	@$(BIN)/python -m scripts.devcluster demo
+
+cluster-down:  ## Take that cluster away, with all that it made
+	@$(BIN)/python -m scripts.devcluster down
+
+test-cluster: setup  ## Test with real pods: on the cluster of KUBECONFIG, else on one made for it
+	@CYCLEQD_TEST_KUBECONFIG="$(KUBECONFIG)" $(BIN)/python scripts/test nodes
 
 lint: setup  ## Check style, types and the direction of imports
 	$(BIN)/ruff check . $(SCRIPTS)
@@ -31,4 +43,4 @@ format: setup  ## Rewrite the code in the project's style
 
 clean:  ## Remove caches and built packages; keeps .venv and the runs in out/
 	rm -rf dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find runtime tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find runtime operator scripts tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

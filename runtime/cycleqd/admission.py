@@ -24,10 +24,11 @@ from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotF
 from cycleqd.evaluation.tasks import TYPES
 from cycleqd.evaluation.tasks.items import read_items
 from cycleqd.manifest import Manifest, Spec, Task
-from cycleqd.manifest_reader import canonical, changes, check_continuation
+from cycleqd.manifest_reader import canonical, changes, check_continuation, identity
 from cycleqd.run_store import RunStore
 from cycleqd.s3_access import open_location
 from cycleqd.store import ObjectStore, S3Settings
+from cycleqd.store.foreign import download_foreign
 from cycleqd.weights.source import resolve
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,19 @@ log = logging.getLogger(__name__)
 Say = Callable[[str], None]
 
 SPLITS: tuple[Split, Split] = ("search", "test")
+
+POD_FIELDS = (
+    "metadata.annotations",
+    "metadata.labels",
+    "metadata.namespace",
+    "spec.activeDeadlineSeconds",
+    "spec.coordinator",
+    "spec.serviceAccountAnnotations",
+    "spec.suspend",
+    "spec.ttlSecondsAfterFinished",
+    "spec.workers",
+)
+"""Fields that only the operator acts on: changing them makes no revision."""
 
 
 def admit(
@@ -64,7 +78,7 @@ def admit(
         say("checking checkpoints and items")
         _begin(objects, manifest, checkpoints, s3, say)
         runs = RunStore(objects)
-    _continue(runs, manifest)
+    continue_run(runs, manifest)
     return runs
 
 
@@ -92,26 +106,25 @@ def _begin(
     engine = choose_engine(spec.evaluation.engine)
     items = _admit_items(objects, spec, s3)
     base, experts, layout = _admit_checkpoints(spec, checkpoints, s3, say)
-    document = canonical(manifest)
-    identity = {
-        "spec": {k: v for k, v in document["spec"].items() if k not in {"storage", "workers"}},
+    decisive = {
+        "spec": identity(manifest),
         "base": base.digest,
         "experts": {name: source.digest for name, source in experts.items()},
         "items": {
             task: {s: record.digest for s, record in by.items()} for task, by in items.items()
         },
     }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     run = RunDocument(
         run_id=f"{manifest.metadata.name}-{digest[:8]}",
-        manifest=document,
+        manifest=canonical(manifest),
         engine=engine,
         base=base,
         experts=experts,
         items=items,
         layout=layout,
     )
-    # Losing the race for this key is fine: `_continue` compares with what is there.
+    # Losing the race for this key is fine: `continue_run` compares with what is there.
     objects.create(keys.RUN, run.to_bytes())
 
 
@@ -162,7 +175,7 @@ def _local_file(uri: str, where: str, s3: S3Settings | None) -> Iterator[Path]:
     with TemporaryDirectory(prefix="cycleqd-") as folder:
         path = Path(folder) / name
         try:
-            store.download(name, path)
+            download_foreign(store, name, path)
         except ObjectNotFound as error:
             raise DatasetError(f"{where}: {uri}: no such object") from error
         yield path
@@ -207,13 +220,25 @@ def uses_directions(spec: Spec) -> bool:
     return evolution.strategy == "CycleQD" and evolution.mutation.method == "ExpertSVD"
 
 
-def _continue(runs: RunStore, manifest: Manifest) -> None:
-    """Accept what may change, refuse the rest."""
-    current = runs.manifest()
-    check_continuation(current, manifest)
-    if changes(current, manifest):
-        number = len(runs.revisions()) + 1
+def continue_run(runs: RunStore, manifest: Manifest) -> bool:
+    """Accept what may change, refuse the rest; whether a revision was stored.
+
+    Raises:
+        RunMismatch: the manifest describes another run than the stored one.
+    """
+    stored = False
+    while True:
+        current = runs.manifest()
+        check_continuation(current, manifest)
+        if all(_concerns_pods_only(path) for path in changes(current, manifest)):
+            return stored
         revision = RevisionDocument(
             manifest=canonical(manifest), from_generation=runs.committed() + 1
         )
-        runs.objects.create(keys.revision(number), revision.to_bytes())
+        # Where another coordinator took the number first, its manifest is the one to continue.
+        stored = runs.objects.create(keys.revision(len(runs.revisions()) + 1), revision.to_bytes())
+
+
+def _concerns_pods_only(path: str) -> bool:
+    """Whether a field says nothing to the coordinator or the workers of a run."""
+    return any(path == field or path.startswith((f"{field}.", f"{field}[")) for field in POD_FIELDS)

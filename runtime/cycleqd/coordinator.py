@@ -10,7 +10,7 @@ same bytes, and a create that finds its object already there has nothing left to
 
     plan g  <-  archive of max(0, g - pipelineDepth)
     archive g  <-  archive of g - 1, results of plan g
-    final  <-  archive of the last generation
+    final  <-  archive of the last generation, or of the first that reaches the goal
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from cycleqd.documents import (
 from cycleqd.errors import RunFailed, StoreCorrupt
 from cycleqd.evolution.final import finalists, new_genomes, summarise
 from cycleqd.evolution.genome import Genome, as_parent, expert_genome
+from cycleqd.evolution.goal import has_ended
 from cycleqd.evolution.search import (
     Commit,
     ask,
@@ -44,36 +45,41 @@ from cycleqd.evolution.search import (
 from cycleqd.evolution.strategies import make_strategy
 from cycleqd.keys import Stage
 from cycleqd.manifest import Manifest
-from cycleqd.run_store import RunStore
+from cycleqd.run_store import Position, RunStore
 from cycleqd.store.base import ObjectStore
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run stands.
+class StageProgress:
+    """A planned stage that is not committed.
 
     Attributes:
-        generation: highest committed generation, -1 before generation 0.
-        generations: how many there will be.
-        open_entries: entries planned and not yet finished.
-        finished_entries: results of stages that are not yet committed.
-        archive: the last commit, None before generation 0.
-        summary: the final table, None before the end.
+        stage: where it is stored.
+        entries: number of planned entries.
+        finished: how many have a result.
     """
 
-    generation: int
-    generations: int
-    open_entries: int
-    finished_entries: int
-    archive: ArchiveDocument | None
-    summary: SummaryDocument | None
+    stage: Stage
+    entries: int
+    finished: int
+
+
+@dataclass(frozen=True)
+class Progress(Position):
+    """Where a run stands, and what is under way.
+
+    Attributes:
+        stages: planned and not yet committed, oldest first.
+    """
+
+    stages: tuple[StageProgress, ...]
 
     @property
-    def complete(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.summary is not None
+    def finished_entries(self) -> int:
+        """Results of stages that are not yet committed."""
+        return sum(stage.finished for stage in self.stages)
 
 
 def create_same(store: ObjectStore, key: str, data: bytes) -> None:
@@ -132,33 +138,34 @@ class Coordinator:
             RunFailed: the run gave up.
             StoreError: the store failed; nothing is lost.
         """
-        while self._committed < self._generations and self._commit_next():
+        while not self._ended() and self._commit_next():
             pass
         summary = None
-        last = min(self._committed + self._depth, self._generations)
-        if self._committed < 0:
-            self._plan_first()
-        elif self._committed < self._generations:
-            for number in range(self._committed + 1, last + 1):
-                self._plan(number)
-        else:
+        stages: list[Stage] = []
+        if self._ended():
             summary = self._finish()
-        return self._progress(summary)
-
-    def _progress(self, summary: SummaryDocument | None) -> Progress:
-        open_entries = finished = 0
-        for stage, plan in self._plans.items():
-            done = len(self._runs.finished_entries(stage))
-            finished += done
-            open_entries += len(plan.entries) - done
+            if summary is None:
+                stages = [keys.final(self._committed)]
+        elif self._committed < 0:
+            stages = [self._plan_first()]
+        else:
+            last = min(self._committed + self._depth, self._generations)
+            stages = [self._plan(number) for number in range(self._committed + 1, last + 1)]
         return Progress(
             generation=self._committed,
             generations=self._generations,
-            open_entries=open_entries,
-            finished_entries=finished,
             archive=self._documents.get(self._committed),
+            ended=self._ended(),
             summary=summary,
+            stages=tuple(self._stage_progress(stage) for stage in stages),
         )
+
+    def _ended(self) -> bool:
+        return has_ended(self.manifest.spec, self._documents.get(self._committed))
+
+    def _stage_progress(self, stage: Stage) -> StageProgress:
+        finished = len(self._runs.finished_entries(stage))
+        return StageProgress(stage, len(self._plans[stage].entries), finished)
 
     def _remember(self, number: int, document: ArchiveDocument) -> None:
         self._documents[number] = document
@@ -181,18 +188,20 @@ class Coordinator:
         create_same(self._objects, stage.plan_key, plan.to_bytes())
         self._plans[stage] = plan
 
-    def _plan_first(self) -> None:
+    def _plan_first(self) -> Stage:
         stage = keys.generation(0)
         if self._plan_of(stage) is None:
             plan, genomes = first_plan(self.manifest, self._runs)
             self._store_plan(stage, plan, genomes)
+        return stage
 
-    def _plan(self, number: int) -> None:
+    def _plan(self, number: int) -> Stage:
         stage = keys.generation(number)
         if self._plan_of(stage) is None:
             commit = self._commits[read_generation(number, self.manifest.spec)]
             plan, genomes = self.make_plan(number, commit)
             self._store_plan(stage, plan, genomes)
+        return stage
 
     def make_plan(self, number: int, commit: Commit) -> tuple[PlanDocument, dict[str, Genome]]:
         """The plan of a generation from 1 on and its genomes by candidate id; writes nothing."""
@@ -276,10 +285,10 @@ class Coordinator:
 
     def _finish(self) -> SummaryDocument | None:
         """The final table, planned first where it is not."""
-        summary = self._runs.summary(self._generations)
+        summary = self._runs.summary(self._committed)
         if summary is not None:
             return summary
-        stage = keys.final(self._generations)
+        stage = keys.final(self._committed)
         commit = self._commits[self._committed]
         if self._plan_of(stage) is None:
             self._store_plan(stage, *self.make_final_plan(commit))
@@ -294,7 +303,8 @@ class Coordinator:
     def make_summary(self, commit: Commit, results: list[ResultDocument]) -> SummaryDocument:
         """The final table from the results of the final plan; writes nothing."""
         by_candidate = {r.candidate: r for r in results if r.candidate is not None}
-        return summarise(self.manifest.spec, finalists(self.manifest.spec, commit), by_candidate)
+        spec = self.manifest.spec
+        return summarise(spec, commit.generation, finalists(spec, commit), by_candidate)
 
 
 def genome_digest(genome: Genome) -> str:

@@ -18,7 +18,8 @@ Exit codes and retry policy hang on the tree, so a new error chooses its parent 
     |   +-- EngineError                   the inference engine failed
     |   +-- SandboxUnavailable            generated code cannot be contained here
     +-- CandidateError                70  one candidate cannot be evaluated; recorded
-    +-- RunFailed                      1  the run gave up (``maxFailedCandidates``, a crash loop)
+    +-- RunFailed                      1  the run gave up (a lost expert, a crash loop)
+    |   +-- TooManyFailedCandidates       more than ``maxFailedCandidates``
     +-- VerificationError              1  something stored differs from what is recomputed
 
 The codes are those of ``sysexits.h`` where it has one (65 EX_DATAERR, 70 EX_SOFTWARE,
@@ -117,6 +118,10 @@ class RunFailed(CycleQDError):
     """The run gave up; the message names the cause and how to go on."""
 
     exit_code = 1
+
+
+class TooManyFailedCandidates(RunFailed):
+    """More candidates could not be evaluated than the manifest allows."""
 
 
 class VerificationError(CycleQDError):

@@ -1,11 +1,12 @@
 """Names of a run's objects (``docs/store.md``).
 
 A *stage* is a folder with a plan, the results of its entries and a commit: one for each generation,
-and ``final/<generations>`` for the held-out comparison after the last one.
+and ``final/<generation>`` for the held-out comparison after the last one.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 RUN = "run.json"
@@ -22,6 +23,11 @@ class Stage:
 
     folder: str
     commit: str
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is a held-out comparison."""
+        return self.folder.startswith("final/")
 
     @property
     def plan_key(self) -> str:
@@ -51,6 +57,26 @@ def generation(number: int) -> Stage:
 def final(generations: int) -> Stage:
     """The stage of the held-out comparison after so many generations."""
     return Stage(f"final/{generations:06d}", "summary.json")
+
+
+def stage(folder: str) -> Stage:
+    """The stage that is stored in a folder, such as ``generations/000012``.
+
+    Raises:
+        ValueError: no stage is called so.
+    """
+    kind, _, number = folder.partition("/")
+    make = {"generations": generation, "final": final}.get(kind)
+    if make is None or not re.fullmatch("[0-9]{6,7}", number):
+        raise ValueError(
+            f"{folder!r} is no stage; they are called generations/000012, final/000010"
+        )
+    return make(int(number))
+
+
+def report(generations: int, name: str) -> str:
+    """Key of a file of the report that a cluster's coordinator writes at the end."""
+    return f"report/{generations:06d}/{name}"
 
 
 def revision(number: int) -> str:

@@ -12,32 +12,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints
+
+from cycleqd.manifest_cluster import Annotations, Coordinator, Storage, Workers
+from cycleqd.manifest_types import DECIMAL, Fraction, Label, Model, Name, Uri
 
 API_VERSION = "cycleqd.io/v1alpha1"
 KIND = "CycleQDRun"
 
-Name = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)
-]
-Uri = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 StopString = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-
-
-class Model(BaseModel):
-    """Base of all parts: frozen, camelCase in documents, unknown fields refused."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-    )
 
 
 class Metadata(Model):
@@ -46,13 +29,13 @@ class Metadata(Model):
     name: Name
     """Name of the run: lower-case letters, digits and '-', at most 40 characters."""
 
-    namespace: Name | None = None
+    namespace: Label | None = None
     """Kubernetes namespace; ignored outside a cluster."""
 
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default={})
     """Kubernetes labels; ignored outside a cluster."""
 
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = Field(default={})
     """Kubernetes annotations; ignored outside a cluster."""
 
 
@@ -83,10 +66,10 @@ class Items(Model):
     test: Uri
     """JSON Lines file of the held-out items, used only for the final table."""
 
-    search_limit: Annotated[int, Field(ge=1)] | None = None
+    search_limit: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     """Use only the first so many search items; all when absent."""
 
-    test_limit: Annotated[int, Field(ge=1)] | None = None
+    test_limit: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     """Use only the first so many test items; all when absent."""
 
 
@@ -126,7 +109,7 @@ class Task(Model):
     chat: bool = False
     """Wrap each prompt in the tokenizer's chat template as a user message."""
 
-    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
+    timeout_seconds: Annotated[int, Field(ge=1, le=600)] = 5
     """Limit on the time one item's generated code may run."""
 
     bounds: Bounds | None = None
@@ -139,10 +122,10 @@ class Archive(Model):
     bins: Annotated[int, Field(ge=1, le=1000)] = 15
     """Bins along each behaviour axis (paper: 15)."""
 
-    lower_margin: Annotated[float, Field(ge=0, le=1)] = 0.85
+    lower_margin: Fraction = 0.85
     """The lowest bin starts at this share of the weakest expert's score (paper: 85 %)."""
 
-    upper_margin: Annotated[float, Field(ge=1, le=10)] = 1.15
+    upper_margin: Annotated[float, Field(ge=1, le=10), DECIMAL] = 1.15
     """The highest bin ends at this multiple of the best expert's score, at most 1 (paper:
     115 %)."""
 
@@ -156,10 +139,10 @@ class Selection(Model):
     ``low + norm * high`` on quality and bin numbers (the authors' runner). ``Uniform``: all
     alike."""
 
-    low: Annotated[float, Field(gt=0, le=10)] = 0.5
+    low: Annotated[float, Field(gt=0, le=10), DECIMAL] = 0.5
     """Factor of the worst elite in a dimension (paper: 0.5)."""
 
-    high: Annotated[float, Field(gt=0, le=10)] = 0.8
+    high: Annotated[float, Field(gt=0, le=10), DECIMAL] = 0.8
     """Factor of the best elite in a dimension (paper: 0.8)."""
 
 
@@ -173,10 +156,10 @@ class Crossover(Model):
     """Grain at which w1 and w2 are drawn: one pair for the model (the paper), for each block of
     layers, or for each tensor. Finer grains leave the search more to find."""
 
-    mean: Annotated[float, Field(gt=0, le=10)] = 1.0
+    mean: Annotated[float, Field(gt=0, le=10), DECIMAL] = 1.0
     """Mean of the normal distribution of w1 and w2 (the authors' runner: 1)."""
 
-    stddev: Annotated[float, Field(ge=0, le=10)] = 0.5
+    stddev: Annotated[float, Field(ge=0, le=10), DECIMAL] = 0.5
     """Standard deviation of w1 and w2 (the authors' runner: 0.01, practically the average; AC/DC:
     0.5)."""
 
@@ -190,14 +173,14 @@ class Mutation(Model):
     the child's own task vector by ``1 + w``; every child then stores a task vector. ``Gaussian``
     adds N(0, stddev^2) to every element (the paper's ablation)."""
 
-    max_scale: Annotated[float, Field(ge=0, le=10)] = 0.1
+    max_scale: Annotated[float, Field(ge=0, le=10), DECIMAL] = 0.1
     """Upper limit of w."""
 
-    rank: Annotated[int, Field(ge=1)] | None = None
+    rank: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     """Mutate only the leading so many singular directions of each matrix; all when absent.
     Smaller ranks make factors, genomes and materialisation cheaper."""
 
-    stddev: Annotated[float, Field(gt=0, le=1)] = 0.0003
+    stddev: Annotated[float, Field(gt=0, le=1), DECIMAL] = 0.0003
     """Standard deviation of ``Gaussian`` (the authors' runner: 0.0003)."""
 
 
@@ -207,7 +190,7 @@ class Aggregate(Model):
     top_per_archive: Annotated[int, Field(ge=1, le=100)] = 1
     """Elites taken from each archive, best quality first (paper: 1)."""
 
-    temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
+    temperature: Annotated[float, Field(gt=0, le=100), DECIMAL] = 1.0
     """The weights are softmax(quality / temperature) (paper: 1)."""
 
 
@@ -225,7 +208,7 @@ class Evolution(Model):
     candidates_per_generation: Annotated[int, Field(ge=1, le=10_000)] = 8
     """Children of one generation. Take at least as many as there are workers."""
 
-    cycle_interval: Annotated[int, Field(ge=1)] = 1
+    cycle_interval: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """The task in focus changes after so many children (paper: 1)."""
 
     pipeline_depth: Annotated[int, Field(ge=1, le=100)] = 2
@@ -244,7 +227,7 @@ class Evolution(Model):
     aggregate: Aggregate = Aggregate()
     """The final model."""
 
-    max_failed_candidates: Annotated[int, Field(ge=0)] = 10
+    max_failed_candidates: Annotated[int, Field(ge=0, le=1_000_000_000)] = 10
     """The run fails once more than so many candidates could not be evaluated."""
 
 
@@ -262,58 +245,28 @@ class Evaluation(Model):
     max_model_len: Annotated[int, Field(ge=16, le=1_048_576)] = 512
     """Longest prompt and completion together, in tokens."""
 
-    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.8
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1), DECIMAL] = 0.8
     """Share of a GPU's memory that vLLM may take; ignored on CPU."""
 
     memory_limit_mib: Annotated[int, Field(ge=16, le=1_048_576)] = 512
     """Limit on the memory of one item's generated code."""
 
 
-class S3(Model):
-    """How to reach the S3 server. Credentials come by the usual AWS chain, never from here."""
+class Goal(Model):
+    """When the run has found enough."""
 
-    endpoint: Uri | None = None
-    """URL of an S3-compatible server; AWS when absent."""
+    metric: Literal["Coverage", "QDScore", "BestMean"]
+    """``Coverage``: share of all archives' cells that hold an elite. ``QDScore``: sum of all
+    elites' qualities. ``BestMean``: best mean score over the tasks of one model."""
 
-    region: Annotated[str, StringConstraints(min_length=1)] | None = None
-    """Region; from the AWS environment when absent."""
-
-    ca_bundle: Uri | None = None
-    """PEM file of the certificate authorities that sign the server's certificate."""
-
-    addressing_style: Literal["Auto", "Path", "Virtual"] = "Auto"
-    """``Path`` for most self-hosted servers, ``Virtual`` for AWS."""
-
-    checksums: Literal["WhenSupported", "WhenRequired"] = "WhenSupported"
-    """``WhenRequired`` for servers that refuse the SDK's default checksums."""
-
-
-class Storage(Model):
-    """Where the run's objects live."""
-
-    uri: Uri | None = None
-    """Folder or ``s3://bucket/prefix``; the run lives below it under its name. ``--store`` on the
-    command line names the run's own folder instead."""
-
-    s3: S3 = S3()
-    """Settings of the S3 server."""
-
-
-class Workers(Model):
-    """Who evaluates."""
-
-    replicas: Annotated[int, Field(ge=1, le=100_000)] = 1
-    """Workers, one for each GPU; processes on one machine. ``--workers`` overrides it."""
-
-    threads: Annotated[int, Field(ge=1, le=1024)] = 1
-    """CPU threads of each worker. Part of the run's identity: sums in another order round
-    differently."""
+    value: Annotated[float, Field(gt=0, le=1_000_000_000), DECIMAL]
+    """Reached when the metric is at least this; at most 1 but for ``QDScore``."""
 
 
 class Spec(Model):
     """The run."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
     """All random numbers of the run follow from it."""
 
     base: BaseModelSource
@@ -339,6 +292,29 @@ class Spec(Model):
 
     workers: Workers = Workers()
     """Machines."""
+
+    coordinator: Coordinator = Coordinator()
+    """The pod that plans."""
+
+    service_account_annotations: Annotations = Field(default={})
+    """Annotations of the service accounts that the run's pods use, for the workload identity of a
+    cloud. Ignored outside a cluster."""
+
+    suspend: bool = False
+    """Take the run's pods away and keep everything else; false again continues exactly. Ignored
+    outside a cluster."""
+
+    goal: Goal | None = None
+    """The run completes early once the archives of a committed generation meet this. May be set,
+    changed or removed on an existing run, which then goes on or ends accordingly."""
+
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """The run fails after so many seconds in which it was not suspended. Ignored outside a
+    cluster."""
+
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """The run is deleted so many seconds after it completed or failed; its objects in the store
+    stay. Ignored outside a cluster."""
 
 
 class Manifest(Model):

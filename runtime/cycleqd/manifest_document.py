@@ -9,20 +9,39 @@ from __future__ import annotations
 import copy
 import json
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cycleqd.errors import RunMismatch
 from cycleqd.manifest import Manifest
+from cycleqd.manifest_types import DECIMAL_FORMAT, decimal_text
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+NOT_IDENTITY = (
+    "activeDeadlineSeconds",
+    "coordinator",
+    "goal",
+    "serviceAccountAnnotations",
+    "storage",
+    "suspend",
+    "ttlSecondsAfterFinished",
+    "workers",
+)
+"""Fields of the spec that are no part of a run's identity: where it lives, who works for it, and
+how long it goes on."""
 
 _FREE = (
     "metadata.labels",
     "metadata.annotations",
     "metadata.namespace",
     "spec.evolution.maxFailedCandidates",
-    "spec.workers.replicas",
-    "spec.storage",
+    *(f"spec.{field}" for field in NOT_IDENTITY),
 )
 """What may change on an existing run, since no candidate depends on it."""
+
+_FIXED = "spec.workers.threads"
+"""The one field below the free ones on which results depend."""
 
 _GENERATIONS = "spec.evolution.generations"
 
@@ -37,10 +56,16 @@ def canonical(manifest: Manifest) -> dict[str, Any]:
     return document
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    whole = Manifest.model_json_schema(by_alias=True)
-    definitions = whole.pop("$defs")
+def identity(manifest: Manifest) -> dict[str, Any]:
+    """The canonical spec without `NOT_IDENTITY`: equal for runs that evaluate equal candidates."""
+    spec = canonical(manifest)["spec"]
+    return {field: value for field, value in spec.items() if field not in NOT_IDENTITY}
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of a model's documents: no references, descriptions from docstrings."""
+    whole = model.model_json_schema(by_alias=True)
+    definitions = whole.pop("$defs", {})
 
     def inline(node: dict[str, Any]) -> dict[str, Any]:
         if "$ref" in node:
@@ -52,6 +77,8 @@ def _schema() -> dict[str, Any]:
             rest = {key: node[key] for key in node if key not in ("anyOf", "default")}
             node = {**inline(only), **rest, "nullable": True}
         node = {key: value for key, value in node.items() if key != "title"}
+        if node.get("format") == DECIMAL_FORMAT and "default" in node:
+            node["default"] = decimal_text(node["default"])
         if "description" in node:
             node["description"] = " ".join(node["description"].replace("``", "`").split())
         if "properties" in node:
@@ -61,7 +88,12 @@ def _schema() -> dict[str, Any]:
                 node[key] = inline(node[key])
         return node
 
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **inline(whole)}
+    return inline(whole)
+
+
+@cache
+def _manifest_schema() -> dict[str, Any]:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema_of(Manifest)}
 
 
 def manifest_schema() -> dict[str, Any]:
@@ -70,7 +102,7 @@ def manifest_schema() -> dict[str, Any]:
     Optional fields carry ``nullable: true`` instead of a union with null, as Kubernetes wants it.
     Rules between fields are not in it.
     """
-    return copy.deepcopy(_schema())
+    return copy.deepcopy(_manifest_schema())
 
 
 def _leaves(value: object, path: str) -> dict[str, Any]:
@@ -105,7 +137,9 @@ def changes(old: Manifest, new: Manifest) -> list[str]:
 
 
 def _free(path: str) -> bool:
-    return any(path == free or path.startswith((f"{free}.", f"{free}[")) for free in _FREE)
+    return path != _FIXED and any(
+        path == free or path.startswith((f"{free}.", f"{free}[")) for free in _FREE
+    )
 
 
 def _shown(value: object) -> str:
@@ -115,8 +149,9 @@ def _shown(value: object) -> str:
 def check_continuation(old: Manifest, new: Manifest) -> None:
     """Check that a manifest may continue the run that a store holds.
 
-    Generations may be raised; labels, annotations, namespace, worker count, storage settings and
-    the limit of failed candidates may change freely; all else decides what the candidates are.
+    Generations may be raised; labels, annotations, namespace, the limit of failed candidates and
+    the fields `NOT_IDENTITY` but for the workers' threads may change freely; all else decides what
+    the candidates are.
 
     Raises:
         RunMismatch: one line for each field that may not change, with both values.

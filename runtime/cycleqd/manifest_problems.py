@@ -15,6 +15,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cycleqd.manifest_document import manifest_schema
+from cycleqd.manifest_types import (
+    DECIMAL_FORMAT,
+    DECIMAL_PATTERN,
+    LABEL_VALUE_PATTERN,
+    NAME_PATTERN,
+    OBJECT_NAME_PATTERN,
+    decimal_text,
+)
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -179,14 +187,16 @@ def _expectation(node: dict[str, Any]) -> str:
         return json.dumps(node["const"])
     if "enum" in node:
         return f"one of {_choices(node)}"
+    if node.get("format") == DECIMAL_FORMAT:
+        return f"a number{_range(node)}, in quotes"
     if "pattern" in node:
-        return (
-            "a name of lower-case letters, digits and '-' (not first or last), "
-            f"at most {node['maxLength']} characters"
-        )
+        signs = _SIGNS[node["pattern"]]
+        return f"{signs} (not first or last), at most {node['maxLength']} characters"
     match node["type"]:
         case "array":
             words = f"a list (each element {_expectation(node['items'])})"
+        case "object" if node.get("additionalProperties") is True:
+            words = "a mapping"
         case "object" if "properties" not in node:
             words = "a mapping of names to text"
         case "object":
@@ -196,6 +206,11 @@ def _expectation(node: dict[str, Any]) -> str:
     return words
 
 
+_SIGNS = {
+    NAME_PATTERN: "a name of lower-case letters, digits and '-'",
+    OBJECT_NAME_PATTERN: "a name of lower-case letters, digits, '-' and '.'",
+    LABEL_VALUE_PATTERN: "a word of letters, digits, '-', '_' and '.'",
+}
 _KINDS = {
     "string": "text",
     "integer": "a whole number",
@@ -234,6 +249,8 @@ def _remedy(node: dict[str, Any], value: object) -> str:
         return _null_remedy(node)
     if "enum" in node or "const" in node:
         return _choice_remedy(node, value)
+    if node.get("format") == DECIMAL_FORMAT:
+        return _decimal_remedy(node, value)
     match node["type"]:
         case "integer" | "number":
             remedy = _number_remedy(node["type"], value)
@@ -284,6 +301,28 @@ def _number_remedy(wanted: str, value: object) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return "choose a value in that range"
     return "write a number"
+
+
+def _decimal_remedy(node: dict[str, Any], value: object) -> str:
+    number = _finite(value)
+    if number is None:
+        return 'write a number in quotes, like "0.5"'
+    text = decimal_text(number)
+    low, high = node.get("minimum", node.get("exclusiveMinimum", 0)), node["maximum"]
+    fits = low <= number <= high and number != node.get("exclusiveMinimum")
+    if not fits or not re.fullmatch(DECIMAL_PATTERN, text):
+        return "choose a value in that range"
+    return f'write "{text}"' if isinstance(value, str) else f'quote it: "{text}"'
+
+
+def _finite(value: object) -> float | None:
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _text_remedy(node: dict[str, Any], value: object) -> str:

@@ -12,6 +12,7 @@ one than it runs on.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,9 +20,17 @@ from pydantic import ValidationError
 
 from cycleqd.errors import ManifestError
 from cycleqd.manifest import API_VERSION, KIND, Manifest
-from cycleqd.manifest_document import canonical, changes, check_continuation, manifest_schema
+from cycleqd.manifest_document import (
+    canonical,
+    changes,
+    check_continuation,
+    identity,
+    manifest_schema,
+)
 from cycleqd.manifest_problems import field_problems, nearest, shown
-from cycleqd.manifest_rules import local_path, rule_problems
+from cycleqd.manifest_rules import rule_problems
+from cycleqd.manifest_types import DOCUMENT
+from cycleqd.manifest_uris import local_path
 from cycleqd.manifest_yaml import MAX_BYTES, load_document
 
 __all__ = [
@@ -29,8 +38,10 @@ __all__ = [
     "changes",
     "check_continuation",
     "check_files",
+    "identity",
     "manifest_schema",
     "parse_manifest",
+    "parse_resource",
     "read_manifest",
 ]
 
@@ -89,7 +100,40 @@ def parse_manifest(text: str, source: str) -> Manifest:
     Raises:
         ManifestError: with every problem, one line each, beginning with the field's path.
     """
-    document = load_document(text, source)
+    return _manifest(load_document(text, source))
+
+
+def parse_resource(resource: Mapping[str, Any]) -> Manifest:
+    """The manifest in a ``CycleQDRun`` as the Kubernetes API server returns it.
+
+    Of the metadata only the name is the run's; the rest, like the status, belongs to the object.
+    Its `canonical` form is therefore the same document, whoever applied it and how.
+
+    Raises:
+        ManifestError: with every problem, one line each, beginning with the field's path.
+    """
+    metadata = resource.get("metadata")
+    name = {"name": metadata.get("name")} if isinstance(metadata, Mapping) else {}
+    return _manifest(
+        {
+            "apiVersion": resource.get("apiVersion", API_VERSION),
+            "kind": resource.get("kind", KIND),
+            "metadata": name,
+            "spec": _with_tuples(resource.get("spec")),
+        }
+    )
+
+
+def _with_tuples(value: object) -> object:
+    """JSON data as `load_document` would give it: lists are tuples, dictionaries copied."""
+    if isinstance(value, Mapping):
+        return {key: _with_tuples(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_with_tuples(part) for part in value)
+    return value
+
+
+def _manifest(document: dict[str, Any]) -> Manifest:
     if problems := _identity_problems(document):
         raise ManifestError(problems)
     document.pop("status", None)
@@ -101,7 +145,7 @@ def parse_manifest(text: str, source: str) -> Manifest:
     manifest = None
     try:
         # strict mode knows lists by tuples, which is what load_document makes of them.
-        manifest = Manifest.model_validate(document, by_alias=True, by_name=False)
+        manifest = Manifest.model_validate(document, by_alias=True, by_name=False, context=DOCUMENT)
     except ValidationError as error:
         problems = field_problems(error)
     problems += rule_problems(document)

@@ -53,7 +53,7 @@ def report_data(runs: RunStore) -> ReportData:
     committed = runs.committed()
     history = [a for n in range(committed + 1) if (a := runs.archive(n)) is not None]
     last = history[-1] if history else None
-    summary = runs.summary(spec.evolution.generations)
+    summary = runs.position().summary
     families = _families(runs, tasks) if last is not None else ()
     return ReportData(
         run=_facts(runs, spec, last, summary),

@@ -6,6 +6,7 @@ Thin: every method is one or two calls of `cycleqd.store.base.ObjectStore` and a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from cycleqd import keys
@@ -19,6 +20,7 @@ from cycleqd.documents import (
 )
 from cycleqd.errors import InputError, ObjectNotFound, StoreCorrupt
 from cycleqd.evolution.genome import Genome, GenomeLayout
+from cycleqd.evolution.goal import has_ended
 from cycleqd.keys import Stage
 from cycleqd.manifest import Manifest
 from cycleqd.store.base import ObjectStore
@@ -27,12 +29,42 @@ GENOME_CACHE = 256
 """Genomes kept in memory; a 8B model's with three experts takes about 9 MB."""
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands.
+
+    Attributes:
+        generation: highest committed generation, -1 before generation 0.
+        generations: how many the manifest in force asks for.
+        archive: the last commit, None before generation 0.
+        ended: whether no generation follows: all are done, or the goal is reached.
+        summary: the final table, None before it is made.
+    """
+
+    generation: int
+    generations: int
+    archive: ArchiveDocument | None
+    ended: bool
+    summary: SummaryDocument | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.summary is not None
+
+    @property
+    def goal_reached(self) -> bool:
+        """Whether the goal ended the run before its last generation."""
+        return self.ended and self.generation < self.generations
+
+
 class RunStore:
     """Typed access to one run."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.objects = store
         self._run: RunDocument | None = None
+        self._revisions: dict[str, RevisionDocument] = {}
         self._layout: GenomeLayout | None = None
         self.genome = lru_cache(GENOME_CACHE)(self._read_genome)
 
@@ -68,10 +100,11 @@ class RunStore:
     def revisions(self) -> list[RevisionDocument]:
         """Accepted changes, oldest first."""
         names = self.objects.children("revisions/")
-        return [
-            RevisionDocument.from_bytes(self.objects.read(f"revisions/{name}"), name)
-            for name in names
-        ]
+        for name in names:
+            if name not in self._revisions:  # never changes once it is there
+                data = self.objects.read(f"revisions/{name}")
+                self._revisions[name] = RevisionDocument.from_bytes(data, name)
+        return [self._revisions[name] for name in names]
 
     def manifest(self) -> Manifest:
         """The manifest in force."""
@@ -123,6 +156,20 @@ class RunStore:
             return SummaryDocument.from_bytes(self.objects.read(key), key)
         except ObjectNotFound:
             return None
+
+    def position(self) -> Position:
+        """Where the run stands."""
+        spec = self.manifest().spec
+        committed = self.committed()
+        archive = self.archive(committed) if committed >= 0 else None
+        ended = has_ended(spec, archive)
+        return Position(
+            generation=committed,
+            generations=spec.evolution.generations,
+            archive=archive,
+            ended=ended,
+            summary=self.summary(committed) if ended else None,
+        )
 
     def _read_genome(self, candidate: str) -> Genome:
         """A candidate's genome (cached as ``genome``)."""

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import cast
 
-from cycleqd.manifest import S3
+from cycleqd.manifest_cluster import S3
 from cycleqd.store import ObjectStore, S3Settings, open_store
 from cycleqd.store.settings import AddressingStyle, Checksums
 

@@ -11,6 +11,8 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cycleqd.errors import StoreUnavailable
+
 SAME_ENTRY_CRASHES = 3
 """Crashes in a row on one entry after which it is recorded as failed."""
 
@@ -19,6 +21,9 @@ FRUITLESS_KILLS = 10
 
 FRUITLESS_EXITS = 3
 """Exits with an error in a row without a result after which the run stops."""
+
+LONGEST_PAUSE_SECONDS = 30.0
+"""Pauses between attempts to reach a store grow up to this."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,13 @@ class Stop:
 Verdict = Restart | Condemn | Stop
 
 
-def judge(deaths: Sequence[Death]) -> Verdict:
+def judge(deaths: Sequence[Death], *, patient: bool = False) -> Verdict:
     """What to do after the last of these deaths.
 
     Args:
         deaths: of one worker, oldest first, since it last finished an entry; not empty.
+        patient: whether a store that cannot be reached is waited for without limit, as in a pod,
+            which nobody watches.
     """
     last = deaths[-1]
     if last.code == 78:
@@ -75,11 +82,21 @@ def judge(deaths: Sequence[Death]) -> Verdict:
             return Stop(
                 1,
                 f"a worker was killed {kills} times in a row without finishing an entry; most "
-                "likely memory is short: use fewer --workers, or a smaller mutation.rank",
+                "likely memory is short: use fewer --workers, a larger memory limit of the pod, or "
+                "a smaller mutation.rank",
             )
         return Restart(0.0)
     if last.code < 0:
         return _judge_crash(deaths)
+    return _judge_exit(deaths, patient)
+
+
+def _judge_exit(deaths: Sequence[Death], patient: bool) -> Verdict:
+    """The last death was an exit with an error."""
+    last = deaths[-1]
+    if patient and last.code == StoreUnavailable.exit_code:
+        outages = _tail(deaths, lambda death: death.code == last.code)
+        return Restart(min(LONGEST_PAUSE_SECONDS, 2.0 ** min(outages, 10)))
     exits = _tail(deaths, lambda death: death.code > 0)
     if exits >= FRUITLESS_EXITS:
         return Stop(last.code, f"a worker failed {exits} times in a row")

@@ -87,8 +87,8 @@ class Verifier:
                 self.verified.archives += 1
                 commits[number] = commit
                 commits.pop(number - depth - 1, None)
-        if committed == spec.evolution.generations:
-            self._final(committed, commits[committed])
+                # A run that was continued has a final table at each generation where it had ended.
+                self._final(number, commit)
         return self.verified
 
     def _items(self) -> None:

@@ -61,7 +61,7 @@ def test_the_rows_in_order():
 
 
 def test_errors_equal_numpy_s():
-    table = summarise(RUN, finalists(RUN, COMMIT), results_without())
+    table = summarise(RUN, COMMIT.generation, finalists(RUN, COMMIT), results_without())
     reference = outcomes_of("uniform-merge")
     assert len(table.rows) == 10
     for row in table.rows:
@@ -83,7 +83,7 @@ def test_errors_equal_numpy_s():
 
 
 def test_pairing_sees_what_unpaired_errors_hide():
-    table = summarise(RUN, finalists(RUN, COMMIT), results_without())
+    table = summarise(RUN, COMMIT.generation, finalists(RUN, COMMIT), results_without())
     reference = next(r for r in table.rows if r.kind == "uniform-merge")
     gains = [r for r in table.rows if r.gain_error is not None]
     unpaired = [np.hypot(r.standard_error, reference.standard_error) for r in gains]
@@ -100,7 +100,7 @@ def test_by_hand():
         )
         for c, m in marks.items()
     }
-    base, _ = summarise(run, rows, results).rows
+    base, _ = summarise(run, COMMIT.generation, rows, results).rows
     assert (base.mean, base.gain) == (0.5, 0.25)
     # Items 1, 1, 0, 0: variance 1/3; differences 1, 0, 0, 0: variance 1/4; each over 4 items.
     assert base.standard_error == pytest.approx((1 / 12) ** 0.5)
@@ -109,9 +109,9 @@ def test_by_hand():
 
 def test_a_failed_finalist_is_left_out_and_a_failed_reference_leaves_no_gains():
     rows = finalists(RUN, COMMIT)
-    without = summarise(RUN, rows, results_without("expert-b"))
+    without = summarise(RUN, COMMIT.generation, rows, results_without("expert-b"))
     assert [r.name for r in without.rows] == [r.name for r in rows if r.name != "expert b"]
-    table = summarise(RUN, rows, results_without("uniform-merge"))
+    table = summarise(RUN, COMMIT.generation, rows, results_without("uniform-merge"))
     assert {(r.gain, r.gain_error) for r in table.rows} == {(None, None)}
     assert len(table.rows) == 9
 

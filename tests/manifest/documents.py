@@ -32,14 +32,14 @@ spec:
     - name: sql
       type: sql
       items: {search: data/sql-search.jsonl, test: data/sql-test.jsonl}
-      bounds: {min: 0.1, max: 0.9}
+      bounds: {min: "0.1", max: "0.9"}
     - name: bash
       type: shell
       expert: shell
       items: {search: data/shell-search.jsonl, test: data/shell-test.jsonl}
   evolution:
     generations: 20
-    selection: {method: Elite, low: 0.5, high: 0.8}
+    selection: {method: Elite, low: "0.5", high: "0.8"}
     crossover: {granularity: Block}
     mutation: {method: ExpertSVD, rank: 16}
   storage:
@@ -53,15 +53,20 @@ REMOVE: Final = object()
 Edit = dict[str, Any]
 
 
-def edited(edit: Edit) -> dict[str, Any]:
-    """The valid document with the fields at some paths (``spec.tasks[1].name``) replaced."""
-    document: dict[str, Any] = copy.deepcopy(yaml.safe_load(VALID))
+def edited(edit: Edit, text: str = VALID) -> dict[str, Any]:
+    """A valid document with the fields at some paths (``spec.tasks[1].name``) replaced.
+
+    ``spec.tasks[+]`` stands behind the last element.
+    """
+    document: dict[str, Any] = copy.deepcopy(yaml.safe_load(text))
     for path, value in edit.items():
         steps = [int(s) if s.isdigit() else s for s in re.findall(r"[^.\[\]]+", path)]
         place: Any = document
         for step in steps[:-1]:
             place = place[step] if isinstance(step, int) else place.setdefault(step, {})
-        if value is REMOVE:
+        if steps[-1] == "+":
+            place.append(value)
+        elif value is REMOVE:
             del place[steps[-1]]
         else:
             place[steps[-1]] = value

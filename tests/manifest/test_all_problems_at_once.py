@@ -15,10 +15,10 @@ def test_faults_of_every_kind_are_told_together() -> None:
                     "spec.seed": "7",
                     "spec.base.uri": REMOVE,
                     "spec.tasks[0].name": "Python!",
-                    "spec.tasks[1].bounds": {"min": 0.9, "max": 0.1},
+                    "spec.tasks[1].bounds": {"min": "0.9", "max": "0.1"},
                     "spec.tasks[2].expert": "shel",
                     "spec.evolution.generatons": 3,
-                    "spec.evolution.selection.low": 0.9,
+                    "spec.evolution.selection.low": "0.9",
                     "spec.experts[1].uri": "models/python",
                 }
             )

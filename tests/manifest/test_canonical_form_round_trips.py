@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cycleqd.manifest_reader import canonical, manifest_schema, parse_manifest
+from cycleqd.manifest_types import DECIMAL_PATTERN, decimal_text
+from cycleqd.run_store import parse_stored_manifest
 
 from .documents import VALID, Edit, as_yaml, edited
 
@@ -30,7 +35,7 @@ def test_round_trip(edit: Edit) -> None:
 
 def test_defaults_are_written_out() -> None:
     document = canonical(parse_manifest(VALID, "run.yaml"))
-    assert document["spec"]["archive"] == {"bins": 15, "lowerMargin": 0.85, "upperMargin": 1.15}
+    assert document["spec"]["archive"] == {"bins": 15, "lowerMargin": "0.85", "upperMargin": "1.15"}
     assert document["spec"]["tasks"][0]["maxNewTokens"] == 64
     assert document["spec"]["evolution"]["candidatesPerGeneration"] == 8
 
@@ -55,3 +60,27 @@ def test_the_schema_is_structural_and_described() -> None:
     assert schema["properties"]["spec"]["properties"]["tasks"]["items"]["additionalProperties"] is (
         False
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.3, "0.3"), (1.0, "1"), (10, "10"), (3e-05, "0.00003"), (1e9, "1000000000"), (0.0, "0")],
+)
+def test_a_number_has_one_spelling(value: float, text: str) -> None:
+    assert decimal_text(value) == text
+    assert float(text) == value
+
+
+@given(st.from_regex(DECIMAL_PATTERN, fullmatch=True))
+def test_any_spelling_of_a_number_leads_to_it(written: str) -> None:
+    text = decimal_text(float(written))
+    assert re.fullmatch(DECIMAL_PATTERN, text)
+    assert float(text) == float(written)
+    assert decimal_text(float(text)) == text
+
+
+def test_numbers_without_quotes_are_read_from_stores_of_the_first_release() -> None:
+    document = canonical(parse_manifest(VALID, "run.yaml"))
+    document["spec"]["archive"]["lowerMargin"] = 0.85
+    document["spec"]["tasks"][0]["timeoutSeconds"] = 5.0
+    assert parse_stored_manifest(document) == parse_manifest(VALID, "run.yaml")

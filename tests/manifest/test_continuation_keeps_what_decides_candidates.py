@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cycleqd.errors import RunMismatch
-from cycleqd.manifest_reader import changes, check_continuation, parse_manifest
+from cycleqd.manifest_reader import changes, check_continuation, identity, parse_manifest
 
 from .documents import VALID, Edit, as_yaml, edited
 
@@ -18,6 +18,15 @@ ALLOWED: list[tuple[Edit, list[str]]] = [
     ({"spec.workers": {"replicas": 3}}, ["spec.workers.replicas"]),
     ({"spec.storage.uri": "s3://other/runs"}, ["spec.storage.uri"]),
     ({"spec.storage.s3.region": "eu"}, ["spec.storage.s3.region"]),
+    ({"spec.suspend": True}, ["spec.suspend"]),
+    (
+        {"spec.goal": {"metric": "BestMean", "value": "0.5"}},
+        ["spec.goal.metric", "spec.goal.value"],
+    ),
+    ({"spec.activeDeadlineSeconds": 9}, ["spec.activeDeadlineSeconds"]),
+    ({"spec.ttlSecondsAfterFinished": 0}, ["spec.ttlSecondsAfterFinished"]),
+    ({"spec.workers": {"mode": "Generation"}}, ["spec.workers.mode"]),
+    ({"spec.coordinator": {"image": "a/b"}}, ["spec.coordinator", "spec.coordinator.image"]),
     ({"metadata.namespace": "team"}, ["metadata.namespace"]),
     (
         {"metadata.labels": {"a.b/c": "d"}},
@@ -29,9 +38,13 @@ REFUSED: list[tuple[Edit, str, str]] = [
     ({"spec.evolution.generations": 19}, "spec.evolution.generations", "write 20 or more"),
     ({"metadata.name": "other"}, "metadata.name", 'has "agents"'),
     ({"spec.workers": {"threads": 2}}, "spec.workers.threads", "has 1"),
-    ({"spec.tasks[1].bounds.min": 0.2}, "spec.tasks[1].bounds.min", "has 0.1"),
+    ({"spec.tasks[1].bounds.min": "0.2"}, "spec.tasks[1].bounds.min", 'has "0.1"'),
     ({"spec.evolution.mutation.rank": 8}, "spec.evolution.mutation.rank", "has 16"),
-    ({"spec.tasks[0].bounds": {"min": 0.1, "max": 1.0}}, "spec.tasks[0].bounds.min", "has nothing"),
+    (
+        {"spec.tasks[0].bounds": {"min": "0.1", "max": "1.0"}},
+        "spec.tasks[0].bounds.min",
+        "has nothing",
+    ),
     (
         {"spec.evolution.pipelineDepth": 1},
         "spec.evolution.pipelineDepth",
@@ -45,6 +58,19 @@ def test_what_may_change(edit: Edit, paths: list[str]) -> None:
     new = parse_manifest(as_yaml(edited(edit)), "run.yaml")
     assert changes(OLD, new) == paths
     check_continuation(OLD, new)
+
+
+@pytest.mark.parametrize("edit", [edit for edit, _ in ALLOWED])
+def test_only_what_belongs_to_the_run_is_its_identity(edit: Edit) -> None:
+    new = parse_manifest(as_yaml(edited(edit)), "run.yaml")
+    same = {"spec.evolution.generations", "spec.evolution.maxFailedCandidates"}.isdisjoint(edit)
+    assert (identity(new) == identity(OLD)) is same
+
+
+@pytest.mark.parametrize("decimal", ["0.10", "0.1000"])
+def test_another_spelling_of_a_number_is_no_change(decimal: str) -> None:
+    new = parse_manifest(as_yaml(edited({"spec.tasks[1].bounds.min": decimal})), "run.yaml")
+    assert changes(OLD, new) == []
 
 
 @pytest.mark.parametrize(("edit", "path", "said"), REFUSED)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cycleqd.errors import ManifestError
-from cycleqd.manifest_reader import parse_manifest, read_manifest
+from cycleqd.manifest_reader import canonical, parse_manifest, parse_resource, read_manifest
 
 from .documents import VALID, as_yaml, edited
 
@@ -58,7 +58,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_scalars_mean_what_they_mean_to_kubectl() -> None:
-    text = VALID.replace("rank: 16", "rank: 16, maxScale: 3e-1").replace(
+    text = VALID.replace("rank: 16", 'rank: 16, maxScale: "0.30"').replace(
         "name: agents", "name: agents\n  annotations: {at: 12:30, day: 2026-01-01}"
     )
     manifest = parse_manifest(text, "run.yaml")
@@ -67,7 +67,48 @@ def test_scalars_mean_what_they_mean_to_kubectl() -> None:
 
 
 def test_anchors_and_merge_keys_are_followed() -> None:
-    text = VALID.replace("bounds: {min: 0.1, max: 0.9}", "bounds: &limits {min: 0.1, max: 0.9}")
+    text = VALID.replace(
+        'bounds: {min: "0.1", max: "0.9"}', 'bounds: &limits {min: "0.1", max: "0.9"}'
+    )
     text = text.replace("      expert: shell", "      expert: shell\n      bounds: {<<: *limits}")
     manifest = parse_manifest(text, "run.yaml")
     assert manifest.spec.tasks[2].bounds == manifest.spec.tasks[1].bounds
+
+
+def test_a_resource_is_the_run_whoever_applied_it() -> None:
+    resource = edited(
+        {
+            "metadata": {
+                "name": "agents",
+                "namespace": "a-namespace-of-more-than-forty-characters-is-fine",
+                "uid": "2c2e8a5e-0000-4000-8000-000000000000",
+                "labels": {"app.kubernetes.io/managed-by": "argo"},
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}" * 9999},
+                "managedFields": [{"manager": "kubectl"}],
+            },
+            "status": {"conditions": [{"type": "Complete"}]},
+        }
+    )
+    assert parse_resource(resource) == PLAIN
+    assert parse_resource(canonical(PLAIN)) == PLAIN
+
+
+def test_a_resource_that_is_wrong_is_refused_like_the_file() -> None:
+    resource = edited({"spec.base": None, "spec.archive.lowerMargin": 0.5, "spec.x": [1]})
+    with pytest.raises(ManifestError) as caught:
+        parse_resource(resource)
+    assert [line.split(": ")[0] for line in caught.value.problems] == [
+        "spec.base",
+        "spec.archive.lowerMargin",
+        "spec.x",
+    ]
+    with pytest.raises(ManifestError, match="spec: "):
+        parse_resource({"metadata": None})
+
+
+def test_a_pod_template_is_any_mapping() -> None:
+    template = {"spec": {"volumes": [{"name": "a", "emptyDir": {}}], "containers": []}}
+    manifest = parse_manifest(as_yaml(edited({"spec.workers.template": template})), "run.yaml")
+    document = canonical(manifest)
+    assert document["spec"]["workers"]["template"]["spec"] == template["spec"]
+    assert parse_resource(document) == manifest

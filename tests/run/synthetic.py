@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +30,8 @@ ITEMS = 20
 SKILLS = ("sql", "python", "shell")
 
 
-def manifest(**evolution: object) -> Manifest:
-    document = {
+def manifest(*, goal: tuple[str, str] | None = None, **evolution: object) -> Manifest:
+    document: dict[str, Any] = {
         "apiVersion": "cycleqd.io/v1alpha1",
         "kind": "CycleQDRun",
         "metadata": {"name": "synthetic"},
@@ -48,7 +49,13 @@ def manifest(**evolution: object) -> Manifest:
             "evolution": {"generations": 6, "candidatesPerGeneration": 4, **evolution},
         },
     }
+    if goal is not None:
+        document["spec"]["goal"] = {"metric": goal[0], "value": goal[1]}
     return parse_manifest(json.dumps(document), "synthetic")
+
+
+def canonical_text(document: Manifest) -> str:
+    return json.dumps(canonical(document))
 
 
 def layout() -> GenomeLayout:
@@ -154,5 +161,5 @@ def archives(store: ObjectStore) -> dict[str, bytes]:
     }
 
 
-def fresh(**evolution: object) -> RunStore:
-    return begin(MemoryStore(), manifest(**evolution))
+def fresh(*, goal: tuple[str, str] | None = None, **evolution: object) -> RunStore:
+    return begin(MemoryStore(), manifest(goal=goal, **evolution))

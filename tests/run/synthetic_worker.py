@@ -1,21 +1,22 @@
 """A worker process over a folder store with synthetic scores, which can be told to crash.
 
-Usage: synthetic_worker.py STORE INDEX COUNT [CANDIDATE SIGNAL]
+Usage: synthetic_worker.py STORE INDEX COUNT [CANDIDATE SIGNAL] [--stage STAGE]
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
 
+from cycleqd import keys
 from cycleqd.documents import EvaluateEntry, ResultDocument
 from cycleqd.errors import CycleQDError
 from cycleqd.run_store import RunStore
+from cycleqd.s3_access import settings_of
 from cycleqd.store import open_store
 from cycleqd.work_queue import Work
-from cycleqd.worker import Worker, WorkerSettings
+from cycleqd.worker import Worker, WorkerSettings, event_line
 from tests.run.synthetic import SyntheticWorkbench
 
 
@@ -32,15 +33,19 @@ class CrashingWorkbench(SyntheticWorkbench):
 
 
 def main() -> None:
-    store, index, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    candidate, number = (sys.argv[4], int(sys.argv[5])) if len(sys.argv) > 4 else (None, 0)
-    runs = RunStore(open_store(store))
+    arguments = sys.argv[1:]
+    stage = None
+    if "--stage" in arguments:
+        stage = keys.stage(arguments.pop())
+        arguments.remove("--stage")
+    store, index, count = arguments[0], int(arguments[1]), int(arguments[2])
+    candidate, number = (arguments[3], int(arguments[4])) if len(arguments) > 3 else (None, 0)
+    runs = RunStore(open_store(store, settings_of()))
 
-    def announce(event: str, work: Work) -> None:
-        line = {"event": event, "stage": work.stage.folder, "index": work.index}
-        print(json.dumps(line), flush=True)
+    def announce(event: str, work: Work, result: ResultDocument | None) -> None:
+        print(event_line(event, work, result), end="", flush=True)
 
-    settings = WorkerSettings(index, count, Path("/nonexistent"), poll_seconds=0.02)
+    settings = WorkerSettings(index, count, Path("/nonexistent"), poll_seconds=0.02, stage=stage)
     try:
         Worker(runs, settings, CrashingWorkbench(runs, candidate, number), announce).run()
     except CycleQDError as error:

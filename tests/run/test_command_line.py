@@ -80,6 +80,7 @@ def test_status_has_the_promised_fields(store: str) -> None:
         "evaluations",
         "failed",
         "complete",
+        "goalReached",
         "coverage",
         "qdScore",
         "best",

@@ -41,3 +41,13 @@ def test_endless_kills_are_memory() -> None:
     verdict = judge([KILL] * 10)
     assert isinstance(verdict, Stop)
     assert "memory" in verdict.reason
+
+
+def test_a_store_that_is_away_is_waited_for_by_the_patient() -> None:
+    away = Death(75, ENTRY)
+    pauses = [judge([away] * count, patient=True) for count in (1, 2, 3, 100)]
+    assert pauses == [Restart(2.0), Restart(4.0), Restart(8.0), Restart(30.0)]
+    assert judge([away] * 3) == Stop(75, "a worker failed 3 times in a row")
+    assert judge([Death(74, ENTRY)] * 3, patient=True) == Stop(
+        74, "a worker failed 3 times in a row"
+    )

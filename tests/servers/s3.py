@@ -20,9 +20,9 @@ import boto3
 import botocore.exceptions
 import pytest
 from botocore.config import Config
+from scripts.devcluster.processes import ServerProcess, free_port
 
 from cycleqd.store import S3Settings
-from tests.servers.process import ServerProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

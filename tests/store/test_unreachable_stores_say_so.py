@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from scripts.devcluster.processes import free_port
 
 from cycleqd.errors import StoreUnavailable
 from cycleqd.store import S3Settings
 from cycleqd.store.s3 import S3Store
-from tests.servers.process import free_port
 from tests.servers.s3 import running
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cycleqd import __version__, s3_access
-from cycleqd.cli import demo, export, inspect, manifests, run
+from cycleqd.cli import demo, export, inspect, manifests, pod, run
 
 app = typer.Typer(
     name="cycleqd",
@@ -68,3 +68,4 @@ app.command(epilog="Example: cycleqd export out/tiny --member c000012 --out mode
 )
 app.command(epilog="Example: cycleqd materialize out/tiny --member c000012")(export.materialize)
 app.command(epilog="Example: cycleqd verify out/tiny")(inspect.verify)
+app.add_typer(pod.app, name="pod", hidden=True)

@@ -13,20 +13,9 @@ from cycleqd.cli.console import errors, output, print_json
 from cycleqd.cli.reports import write_report
 from cycleqd.cli.stores import JsonOption, StoreArgument, cache_folder, open_run
 from cycleqd.cli.tables import summary_table
-from cycleqd.documents import ArchiveDocument, SummaryDocument
 from cycleqd.errors import InputError
 from cycleqd.members import Members, resolve_member
-from cycleqd.run_store import RunStore
 from cycleqd.verification import Verifier
-
-
-def _position(runs: RunStore) -> tuple[int, ArchiveDocument | None, SummaryDocument | None]:
-    """The committed generation, its archive and the final table."""
-    committed = runs.committed()
-    generations = runs.manifest().spec.evolution.generations
-    archive = runs.archive(committed) if committed >= 0 else None
-    summary = runs.summary(generations) if committed == generations else None
-    return committed, archive, summary
 
 
 def status(store: StoreArgument, as_json: JsonOption = False) -> None:
@@ -35,17 +24,19 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
     ``generation`` is the highest committed one, -1 before the experts are evaluated.
     """
     runs = open_run(store)
-    committed, archive, summary = _position(runs)
+    position = runs.position()
+    archive, summary = position.archive, position.summary
     spec = runs.manifest().spec
     tasks = [task.name for task in spec.tasks]
     records = archive.archives if archive is not None else {}
     document: dict[str, Any] = {
         "runId": runs.run.run_id,
-        "generation": committed,
-        "generations": spec.evolution.generations,
+        "generation": position.generation,
+        "generations": position.generations,
         "evaluations": archive.evaluations if archive is not None else 0,
         "failed": len(archive.failed) if archive is not None else 0,
-        "complete": summary is not None,
+        "complete": position.complete,
+        "goalReached": position.goal_reached,
         "coverage": {task: records[task].coverage if records else 0.0 for task in tasks},
         "qdScore": {task: records[task].qd_score if records else 0.0 for task in tasks},
         "best": {task: records[task].best if records else 0.0 for task in tasks},
@@ -53,9 +44,11 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(document)
         return
-    state = "complete" if summary is not None else "not complete"
+    state = "complete" if position.complete else "not complete"
+    if position.goal_reached and spec.goal is not None:
+        state += f", goal {spec.goal.metric} {spec.goal.value:g} reached"
     output.print(
-        f"{runs.run.run_id}: {state}, generation {committed} of {spec.evolution.generations}, "
+        f"{runs.run.run_id}: {state}, generation {position.generation} of {position.generations}, "
         f"{document['evaluations']} evaluations, {document['failed']} failed",
         highlight=False,
     )
@@ -81,7 +74,7 @@ def list_members(
 ) -> None:
     """Every member of every archive: candidate, cell and scores, best quality first."""
     runs = open_run(store)
-    _, archive, _ = _position(runs)
+    archive = runs.position().archive
     names = [t.name for t in runs.manifest().spec.tasks]
     if task is not None and task not in names:
         raise InputError(f"--task: no task {task!r}; the run has {', '.join(names)}")

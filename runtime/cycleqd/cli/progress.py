@@ -68,7 +68,7 @@ class ProgressDisplay:
         """Show where the run stands."""
         archive = progress.archive
         done = archive.evaluations if archive is not None else 0
-        if progress.generation < progress.generations:
+        if not progress.ended:
             done += progress.finished_entries
             name = f"generation {max(0, progress.generation + 1)}/{progress.generations}"
         else:

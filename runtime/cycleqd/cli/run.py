@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -13,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from cycleqd import keys
 from cycleqd.admission import admit
 from cycleqd.cli.console import errors, output
 from cycleqd.cli.manifests import ManifestArgument
@@ -20,7 +20,9 @@ from cycleqd.cli.progress import ProgressDisplay
 from cycleqd.cli.reports import write_report
 from cycleqd.cli.stores import StoreArgument, cache_folder, open_run
 from cycleqd.cli.tables import summary_table
+from cycleqd.documents import ResultDocument
 from cycleqd.errors import InputError, ManifestError
+from cycleqd.keys import Stage
 from cycleqd.local import LocalRunner
 from cycleqd.manifest import Manifest
 from cycleqd.manifest_reader import check_files, read_manifest
@@ -30,6 +32,7 @@ from cycleqd.work_queue import Work
 
 S3_POLL_SECONDS = 1.0
 FOLDER_POLL_SECONDS = 0.2
+LONGEST_POLL_SECONDS = 5.0
 
 
 def run(
@@ -53,6 +56,8 @@ def run(
     uri = store or _store_of(manifest)
     if problems:
         raise ManifestError(problems)
+    if manifest.spec.suspend:
+        errors.print("spec.suspend: ignored; it is for clusters", highlight=False)
     settings = settings_of(manifest.spec.storage.s3)
     os.environ.update(environment_of(settings))  # for the workers
     scratch = cache_folder()
@@ -77,6 +82,14 @@ def run(
     except KeyboardInterrupt:
         errors.print("stopped; nothing is lost, the same command goes on", highlight=False)
         sys.exit(130)
+    position = runs.position()
+    if position.goal_reached:
+        output.print(
+            f"goal reached at generation {position.generation} of {position.generations}; raise "
+            "spec.goal and run again to go on",
+            highlight=False,
+            soft_wrap=True,
+        )
     output.print(summary_table(summary, [task.name for task in manifest.spec.tasks]))
     if report:
         page = write_report(runs)
@@ -108,36 +121,49 @@ def _worker_command(uri: str, index: int, count: int) -> Sequence[str]:
 
 def work(
     store: StoreArgument,
+    *,
     index: Annotated[int, typer.Option(min=0, help="Index of this worker.")] = 0,
     count: Annotated[int, typer.Option(min=1, help="Number of workers.")] = 1,
     parent: Annotated[
         int | None, typer.Option(help="End when this process is no longer the parent.")
     ] = None,
+    stage: Annotated[
+        Stage | None,
+        typer.Option(
+            parser=keys.stage,
+            metavar="STAGE",
+            help="Work on this stage only, such as generations/000012.",
+        ),
+    ] = None,
+    patient: Annotated[
+        bool, typer.Option("--patient", help="Wait for a store that is away, look for work rarely.")
+    ] = False,
 ) -> None:
-    """Work on a run's entries until it is complete (started by `cycleqd run`)."""
+    """Work on a run's entries until it is complete (started by `cycleqd run` and in pods)."""
     # Libraries print to standard output; it belongs to the events that the parent reads.
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     logging.getLogger("cycleqd").setLevel(logging.INFO)
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    runs = open_run(store)
+    runs = open_run(store, patient=patient)
     threads = str(runs.manifest().spec.workers.threads)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = threads  # before torch is imported
 
     from cycleqd.workbench import ModelWorkbench  # noqa: PLC0415 - torch
-    from cycleqd.worker import Worker, WorkerSettings  # noqa: PLC0415
+    from cycleqd.worker import Worker, WorkerSettings, event_line  # noqa: PLC0415
 
-    def announce(event: str, work: Work) -> None:
-        line = {"event": event, "stage": work.stage.folder, "index": work.index}
-        events.write(json.dumps(line) + "\n")
+    def announce(event: str, work: Work, result: ResultDocument | None) -> None:
+        events.write(event_line(event, work, result))
 
     settings = WorkerSettings(
         index=index,
         count=count,
         scratch=cache_folder(),
         poll_seconds=S3_POLL_SECONDS if store.startswith("s3://") else FOLDER_POLL_SECONDS,
+        longest_poll_seconds=LONGEST_POLL_SECONDS if patient else None,
+        stage=stage,
     )
     workbench = ModelWorkbench(runs, settings.scratch)
     try:

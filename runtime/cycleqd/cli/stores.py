@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cycleqd.errors import StoreError
 from cycleqd.run_store import RunStore
 from cycleqd.s3_access import settings_of
 from cycleqd.store import open_store
+from cycleqd.store.patient import PatientStore
+
+log = logging.getLogger(__name__)
 
 StoreArgument = Annotated[
     str,
@@ -29,12 +34,24 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cycleqd"
 
 
-def open_run(uri: str) -> RunStore:
+def open_run(uri: str, *, patient: bool = False) -> RunStore:
     """The run that a STORE argument names.
+
+    Args:
+        uri: of the run's folder.
+        patient: wait for a store that is away, for as long as it takes.
 
     Raises:
         InputError: no run is stored there.
     """
-    runs = RunStore(open_store(uri, settings_of()))
+    store = open_store(uri, settings_of())
+    runs = RunStore(PatientStore(store, _log_trouble) if patient else store)
     assert runs.run  # reads run.json, or says that there is none
     return runs
+
+
+def _log_trouble(error: StoreError | None) -> None:
+    if error is None:
+        log.warning("the store answers again")
+    else:
+        log.warning("%s", error)

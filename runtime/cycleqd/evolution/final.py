@@ -113,12 +113,16 @@ def _mean_and_error(columns: Sequence[Sequence[float]]) -> tuple[float, float]:
 
 
 def summarise(
-    spec: Spec, rows: Sequence[Finalist], results: Mapping[str, ResultDocument]
+    spec: Spec,
+    generations: int,
+    rows: Sequence[Finalist],
+    results: Mapping[str, ResultDocument],
 ) -> SummaryDocument:
     """The final table.
 
     Args:
         spec: the run.
+        generations: the last committed generation.
         rows: the finalists.
         results: by candidate id, on the test split. A finalist whose evaluation failed is left out.
     """
@@ -152,4 +156,4 @@ def summarise(
                 gain_error=gain_error,
             )
         )
-    return SummaryDocument(generations=spec.evolution.generations, rows=tuple(table))
+    return SummaryDocument(generations=generations, rows=tuple(table))

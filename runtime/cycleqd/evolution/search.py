@@ -19,7 +19,7 @@ from cycleqd.documents import (
     MemberRecord,
     ResultDocument,
 )
-from cycleqd.errors import RunFailed
+from cycleqd.errors import RunFailed, TooManyFailedCandidates
 from cycleqd.evolution.archive import Archive, Axis, Member, axis_from_experts, make_archives
 from cycleqd.evolution.genome import Genome
 from cycleqd.evolution.metrics import hypervolume
@@ -190,16 +190,17 @@ def tell(previous: Commit, results: Sequence[ResultDocument], limit: int) -> Com
         limit: ``maxFailedCandidates``.
 
     Raises:
-        RunFailed: more candidates failed than the limit allows.
+        TooManyFailedCandidates: more candidates failed than the limit allows.
     """
     results = sorted(results, key=lambda result: result.entry)
     failed = (*previous.failed, *_failures(results))
     if len(failed) > limit:
         last = failed[-1]
-        raise RunFailed(
+        raise TooManyFailedCandidates(
             f"{len(failed)} candidates could not be evaluated, more than "
             f"spec.evolution.maxFailedCandidates: {limit}; the last, {last.candidate}: "
-            f"{last.cause}: {last.message}. Mend the cause or raise the limit, then run again"
+            f"{last.cause}: {last.message}. Raise the limit to go on without them, or mend the "
+            "cause and start a run in another store"
         )
     archives = {task: archive.copy() for task, archive in previous.state.archives.items()}
     for result in results:

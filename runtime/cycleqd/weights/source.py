@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from cycleqd.errors import CheckpointError, StoreUnavailable
 from cycleqd.store import S3Settings, open_store
+from cycleqd.store.foreign import download_foreign
 from cycleqd.weights.folder import COMPANIONS
 from cycleqd.weights.header import INDEX_FILE
 
@@ -96,7 +97,7 @@ def _from_store(uri: str, store: ObjectStore, cache: Path) -> Path:
     partial = Path(mkdtemp(prefix=".partial-", dir=target.parent))
     try:
         for key in keys:
-            store.download(key, partial / key)
+            download_foreign(store, key, partial / key)
         try:
             partial.rename(target)
         except OSError:

@@ -1,0 +1,1 @@
+"""The Kubernetes API of a run: its custom resource definition, status and conditions."""

@@ -1,0 +1,183 @@
+"""Rules between fields, by the path where they stand.
+
+They restate `cycleqd.manifest_rules`, so that what ``cycleqd validate`` refuses never becomes an
+object, and add what holds in a cluster only: the store is on S3, and a pod can reach every URI. The
+texts that are compared (forms of URIs, reserved names, settings without effect) are taken from
+there. Where a rule would have to normalise a path, the operator's own reading of the manifest has
+the last word.
+
+Defaults are filled in before rules are checked. So only fields without default need ``has()``, and
+"the user wrote it" means "differs from the default", as in `cycleqd.manifest_part.Part.changed`.
+"""
+
+from __future__ import annotations
+
+from cycleqd.manifest import Evolution, Mutation, Selection, Task
+from cycleqd.manifest_rules import MUTATION_IGNORES, RESERVED_EXPERTS
+from cycleqd.manifest_types import MAX_NAME, NAME_PATTERN
+from cycleqd.manifest_uris import ENDPOINT, FORMS, SIGNED, USERINFO
+from cycleqd_operator.api.cel import Rule, matches, quoted
+
+_ABSOLUTE = "/.+"
+_S3, _S3_FORM = FORMS["s3"]
+_HUB, _HUB_FORM = FORMS["hf"]
+_MOUNTED = "on a volume that the pods mount, since a pod has no other files"
+
+_NO_CREDENTIALS = Rule(
+    f"self.startsWith('hf://') || !(self.matches({quoted(USERINFO)})"
+    f" || self.matches({quoted(f'(?i){SIGNED}')}))",
+    "must not hold credentials; remove them and name a Secret in "
+    "spec.storage.s3.credentialsSecretRef",
+    reason="FieldValueForbidden",
+)
+_CHECKPOINT = Rule(
+    matches("self", f"{_S3}|{_HUB}|{_ABSOLUTE}"),
+    f"must be {_S3_FORM}, {_HUB_FORM}, or the absolute path of a folder {_MOUNTED}",
+)
+_ITEMS = Rule(
+    matches("self", f"{_S3}|{_ABSOLUTE}"),
+    f"must be s3://bucket/key, or the absolute path of a file {_MOUNTED}",
+)
+
+
+def _without_effect(model: type[Mutation | Selection], method: str, field: str) -> Rule:
+    """A setting that a method ignores must have its default."""
+    name, default = next(
+        (info.alias, info.default) for info in model.model_fields.values() if info.alias == field
+    )
+    same = f"!has(self.{name})" if default is None else f"double(self.{name}) == {default}"
+    return Rule(
+        f"self.method != {quoted(method)} || {same}",
+        f"has no effect with method {method}; remove it",
+        f".{name}",
+    )
+
+
+_SPEC = (
+    Rule(
+        "self.tasks.all(t, !has(t.expert) || self.experts.exists(e, e.name == t.expert))",
+        "expert of each task must be the name of one of spec.experts",
+        ".tasks",
+    ),
+    Rule(
+        "self.experts.all(e, self.experts.all(o, o.name == e.name || o.uri != e.uri))",
+        "uri must be another for each expert; name another checkpoint or remove one of the two",
+        ".experts",
+    ),
+    Rule(
+        "self.experts.all(e, e.uri != self.base.uri)",
+        "uri of an expert must not be that of spec.base, whose task vector is zero; name a "
+        "fine-tuned checkpoint",
+        ".experts",
+    ),
+    Rule(
+        "self.tasks.all(t, self.tasks.all(o, o.items.search != t.items.test))",
+        "items.test of a task must not be items.search of any task, since held-out items must not "
+        "guide the search; split the items into two files",
+        ".tasks",
+    ),
+    Rule(
+        "self.tasks.all(t, t.maxNewTokens < self.evaluation.maxModelLen)",
+        "maxNewTokens of each task must be below spec.evaluation.maxModelLen, to leave room for a "
+        "prompt",
+        ".tasks",
+    ),
+)
+
+_DEPTH = Evolution.model_fields["pipeline_depth"].default
+_EVOLUTION = (
+    Rule(
+        f"self.pipelineDepth <= self.generations || self.pipelineDepth == {_DEPTH}",
+        "must not be more than generations, which would all be planned from the experts alone",
+        ".pipelineDepth",
+    ),
+    Rule(
+        "self.strategy != 'CycleQD' || !(self.mutation.method in ['Gaussian', 'ChildSVD'])"
+        " || self.crossover.granularity == 'Model'",
+        "granularity must be Model with mutation methods Gaussian and ChildSVD, whose terms have "
+        "one coefficient for the whole model; or write mutation method ExpertSVD or None",
+        ".crossover",
+    ),
+)
+
+_SECONDS = Task.model_fields["timeout_seconds"].default
+_S3_SETTINGS = (
+    Rule(
+        "!(has(self.caBundle) && has(self.caBundleRef))",
+        "must not stand beside caBundle; keep one of the two, caBundleRef for a cluster",
+        ".caBundleRef",
+    ),
+)
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "": (
+        Rule(
+            f"size(self.metadata.name) <= {MAX_NAME} && self.metadata.name.matches("
+            f"{quoted(NAME_PATTERN)})",
+            f"must be at most {MAX_NAME} lower-case letters, digits and '-' (not first or last), "
+            "since the names of the run's children begin with it",
+            ".metadata.name",
+        ),
+    ),
+    "spec": _SPEC,
+    "spec.base.uri": (_NO_CREDENTIALS, _CHECKPOINT),
+    "spec.experts[].name": (
+        Rule(
+            f"!(self in {list(RESERVED_EXPERTS)})",
+            f"must not be {', '.join(RESERVED_EXPERTS)}, which are rows of the final table of "
+            "their own; choose another name",
+            reason="FieldValueForbidden",
+        ),
+    ),
+    "spec.experts[].uri": (_NO_CREDENTIALS, _CHECKPOINT),
+    "spec.tasks[]": (
+        Rule(
+            f"self.type != 'exact' || self.timeoutSeconds == {_SECONDS}",
+            "has no effect with type exact, which runs no code; remove it",
+            ".timeoutSeconds",
+        ),
+    ),
+    "spec.tasks[].items.search": (_NO_CREDENTIALS, _ITEMS),
+    "spec.tasks[].items.test": (_NO_CREDENTIALS, _ITEMS),
+    "spec.tasks[].bounds": (
+        Rule("double(self.min) < double(self.max)", "must be below max", ".min"),
+    ),
+    "spec.evolution": _EVOLUTION,
+    "spec.evolution.selection": (
+        Rule(
+            "self.method != 'Elite' || double(self.low) <= double(self.high)",
+            "must not be above high, which would prefer the worst elites; exchange them",
+            ".low",
+        ),
+        *(_without_effect(Selection, "Uniform", field) for field in ("low", "high")),
+    ),
+    "spec.evolution.mutation": tuple(
+        _without_effect(Mutation, method, field)
+        for method, fields in MUTATION_IGNORES.items()
+        for field in fields
+    ),
+    "spec.storage.uri": (
+        _NO_CREDENTIALS,
+        Rule(matches("self", _S3), f"must be {_S3_FORM}; the pods of a run share no folder"),
+    ),
+    "spec.storage.s3": _S3_SETTINGS,
+    "spec.storage.s3.endpoint": (
+        _NO_CREDENTIALS,
+        Rule(matches("self", ENDPOINT), "must be https://host or http://host:port"),
+    ),
+    "spec.storage.s3.caBundle": (
+        Rule(
+            "self.startsWith('/')",
+            f"must be the absolute path of a file {_MOUNTED}; caBundleRef is simpler",
+        ),
+    ),
+    "spec.goal": (
+        Rule(
+            "self.metric == 'QDScore' || double(self.value) <= 1.0",
+            "must be at most 1 with metric Coverage and BestMean, which are fractions; or write "
+            "metric QDScore",
+            ".value",
+        ),
+    ),
+}
+"""Every rule between fields."""

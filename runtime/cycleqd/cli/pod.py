@@ -1,0 +1,74 @@
+"""``cycleqd pod coordinate`` and ``cycleqd pod work``: what the images of a cluster run.
+
+They take no options: the operator tells them everything by their environment (`cycleqd.pod`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from cycleqd.errors import InputError
+from cycleqd.pod.ending import exit_on_sigterm, told_why
+from cycleqd.pod.settings import CoordinatorSettings, WorkerPodSettings, termination_log
+
+COORDINATOR_GRACE_SECONDS = 20.0
+WORKER_GRACE_SECONDS = 40.0
+
+app = typer.Typer(
+    help="The roles inside pods of a cluster; started by the operator, not by people.",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def coordinate() -> None:
+    """Coordinate a run: plan, commit and report to the operator, until the run is complete.
+
+    Reads CYCLEQD_STORE, CYCLEQD_CACHE, CYCLEQD_MANIFEST, CYCLEQD_NAMESPACE,
+    CYCLEQD_PROGRESS_CONFIGMAP, CYCLEQD_HEALTH_PORT, CYCLEQD_TERMINATION_LOG and CYCLEQD_S3_*.
+    """
+
+    def role() -> None:
+        settings = CoordinatorSettings.from_environment(os.environ)
+        from cycleqd.pod.coordinate import coordinate as run  # noqa: PLC0415 - optional libraries
+
+        run(settings)
+
+    _play(role, COORDINATOR_GRACE_SECONDS)
+
+
+@app.command()
+def work() -> None:
+    """Work on a run: evaluate candidates with one warm engine, until nothing is left to do.
+
+    Reads CYCLEQD_STORE, CYCLEQD_CACHE, JOB_COMPLETION_INDEX, CYCLEQD_WORKERS, CYCLEQD_STAGE,
+    CYCLEQD_HEALTH_PORT, CYCLEQD_TERMINATION_LOG and CYCLEQD_S3_*.
+    """
+
+    def role() -> None:
+        settings = WorkerPodSettings.from_environment(os.environ)
+        from cycleqd.pod.work import work as run  # noqa: PLC0415 - optional libraries
+
+        run(settings)
+
+    _play(role, WORKER_GRACE_SECONDS)
+
+
+def _play(role: Callable[[], Any], grace_seconds: float) -> None:
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    logging.getLogger("cycleqd").setLevel(logging.INFO)
+    exit_on_sigterm(grace_seconds)
+    with told_why(termination_log(os.environ)):
+        try:
+            role()
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"{error.name} is not installed in this image; install cycleqd-operator[runtime]"
+            ) from error

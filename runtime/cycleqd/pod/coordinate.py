@@ -1,0 +1,207 @@
+"""``cycleqd pod coordinate``: a coordinator that answers for its run in a cluster.
+
+It admits the run, steps the coordinator of `cycleqd.coordinator`, follows the manifest while it is
+edited, and reports to the operator by a ConfigMap. It never dies of the store or of the API server:
+trouble with the one is progress to report, the other is written to when it is there again. It ends
+with 0 once the run is complete and the operator can know it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cycleqd import keys
+from cycleqd.admission import admit, continue_run
+from cycleqd.coordinator import Coordinator
+from cycleqd.errors import InputError, StoreError
+from cycleqd.manifest_reader import parse_manifest
+from cycleqd.pod.health import serving
+from cycleqd.pod.manifest_folder import DOCUMENT, ManifestFolder, ManifestVersion
+from cycleqd.pod.metrics import CoordinatorMetrics
+from cycleqd.pod.publishing import ConfigMapBoard, Publisher
+from cycleqd.pod.settings import CoordinatorSettings
+from cycleqd.pod.view import told, with_store_error
+from cycleqd.progress import Progress
+from cycleqd.run_store import RunStore
+from cycleqd.s3_access import settings_of
+from cycleqd.store import open_store
+from cycleqd.store.patient import PatientStore, patiently
+
+log = logging.getLogger(__name__)
+
+S3_POLL_SECONDS = 1.0
+FOLDER_POLL_SECONDS = 0.2
+
+BEFORE_SECONDS = 10.0
+"""How long to wait for what an earlier coordinator published, so that counts do not jump."""
+
+
+def coordinate(settings: CoordinatorSettings) -> None:
+    """Coordinate a run until it is complete.
+
+    Raises:
+        InputError: the run cannot begin, or the store holds another one.
+        RunFailed: the run gave up.
+        StoreCorrupt: something stored is damaged.
+    """
+    metrics = CoordinatorMetrics()
+    with serving(settings.health_port, metrics.registry):
+        board = ConfigMapBoard(settings.namespace, settings.config_map)
+        with Publisher(board, metrics.published) as publisher:
+            PodCoordinator(settings, publisher, metrics).run()
+            publisher.flush()
+
+
+def _beginning(before: Progress | None, store: str) -> Progress:
+    """What to publish first: the numbers of an earlier coordinator of this run, but no end."""
+    if before is None or before.store != store:
+        return Progress(store=store)
+    phase = "Evolving" if before.run_id else "Admitting"
+    changes = {"phase": phase, "report": "", "stages": (), "goal_reached": False}
+    return with_store_error(before.model_copy(update=changes), None)
+
+
+class PodCoordinator:
+    """One run, from its manifest's folder to its report.
+
+    Args:
+        settings: of the pod.
+        publisher: takes each new progress.
+        metrics: counts.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        settings: CoordinatorSettings,
+        publisher: Publisher,
+        metrics: CoordinatorMetrics,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._settings = settings
+        self._publisher = publisher
+        self._metrics = metrics
+        self._sleep = sleep
+        self._folder = ManifestFolder(settings.manifest)
+        self._s3 = settings_of()
+        opened = open_store(settings.store, self._s3)
+        self._store = PatientStore(opened, self._tell_store, sleep)
+        self._progress = _beginning(publisher.before(BEFORE_SECONDS), opened.uri)
+        remote = settings.store.startswith("s3://")
+        self._poll_seconds = S3_POLL_SECONDS if remote else FOLDER_POLL_SECONDS
+
+    def run(self) -> None:
+        """Work until the run is complete and its completion published."""
+        version = self._folder.read()
+        self._publisher.publish(self._progress)
+        runs = self._admit(version)
+        self._update(run_id=runs.run.run_id)
+        log.info("%s: coordinating in %s", runs.run.run_id, runs.objects.uri)
+        coordinator = Coordinator(runs)
+        while True:
+            edited = self._folder.changed()
+            if edited is not None and self._accept(runs, edited):
+                coordinator = Coordinator(runs)
+            step = coordinator.step()
+            if step.generation > self._progress.generation:
+                log.info("generation %d of %d", step.generation, step.generations)
+            self._metrics.generation.set(step.generation)
+            self._metrics.open_entries.set(sum(s.entries - s.finished for s in step.stages))
+            self._progress = told(self._progress, step)
+            self._publisher.publish(self._progress)
+            if step.complete:
+                break
+            self._sleep(self._poll_seconds)
+        self._update(phase="Complete", report=self._write_report(runs, step.generation))
+        log.info("%s: complete", runs.run.run_id)
+
+    def _update(self, **changes: object) -> None:
+        self._progress = self._progress.model_copy(update=changes)
+        self._publisher.publish(self._progress)
+
+    def _tell_store(self, error: StoreError | None) -> None:
+        if error is None:
+            log.info("the store answers again")
+        else:
+            log.warning("%s", error)
+            self._metrics.store_errors.inc()
+        self._progress = with_store_error(self._progress, error)
+        self._publisher.publish(self._progress)
+
+    # The manifest
+
+    def _admit(self, version: ManifestVersion) -> RunStore:
+        """Begin the run, or take it up where it stands."""
+
+        def begin() -> RunStore:
+            return admit(
+                self._store,
+                parse_manifest(version.text, DOCUMENT),
+                checkpoints=self._settings.scratch / "checkpoints",
+                s3=self._s3,
+                say=log.info,
+            )
+
+        try:
+            # Checkpoints and items may lie in other stores, which may be away as well.
+            runs = patiently(begin, self._tell_store, self._sleep)
+        except InputError as error:
+            runs = RunStore(self._store)
+            before = self._accepted_before(version, runs)
+            if before is None:
+                raise
+            self._refuse(version, error)
+            self._update(observed_generation=before.observed_generation)
+            return runs
+        self._update(observed_generation=version.generation)
+        return runs
+
+    def _accepted_before(self, version: ManifestVersion, runs: RunStore) -> Progress | None:
+        """What was published, if an earlier version of this very manifest began the stored run.
+
+        The first version of a manifest that does not fit the stored run is another run's, and
+        nothing may go on under its name.
+        """
+        if version.generation <= 1 or not runs.exists():
+            return None
+        before = self._publisher.before()
+        return before if before is not None and before.run_id == runs.run.run_id else None
+
+    def _accept(self, runs: RunStore, version: ManifestVersion) -> bool:
+        """Take a new version of the manifest; whether the run changes by it."""
+        try:
+            changed = continue_run(runs, parse_manifest(version.text, DOCUMENT))
+        except InputError as error:
+            self._refuse(version, error)
+            return False
+        log.info("manifest of generation %d accepted", version.generation)
+        self._update(observed_generation=version.generation, rejected="")
+        return changed
+
+    def _refuse(self, version: ManifestVersion, error: InputError) -> None:
+        log.warning("manifest of generation %d refused: %s", version.generation, error)
+        self._update(rejected=str(error))
+
+    # The report
+
+    def _write_report(self, runs: RunStore, generation: int) -> str:
+        """Write the report into the store; its URI, empty if it could not be made."""
+        try:
+            from cycleqd.report_writer import write_run_report  # noqa: PLC0415 - matplotlib
+
+            with TemporaryDirectory(prefix="cycleqd-report-") as folder:
+                page = write_run_report(runs, Path(folder)).html
+                for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+                    name = path.relative_to(folder).as_posix()
+                    runs.objects.create_file(keys.report(generation, name), path)
+                name = page.relative_to(folder).as_posix()
+                return f"{runs.objects.uri}/{keys.report(generation, name)}"
+        except Exception:  # the run is complete, whatever a picture fails of
+            log.exception(
+                "the report could not be written; `cycleqd report` makes it from the store"
+            )
+            return ""

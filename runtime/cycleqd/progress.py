@@ -1,0 +1,134 @@
+"""What a coordinator tells the cluster about its run: one small JSON document, overwritten.
+
+The coordinator of a pod patches it into the run's progress ConfigMap; the operator, which has no
+access to the store, turns it into the run's status. It is a view, never a source: everything in it
+follows from the store. It imports only pydantic, like the manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+KEY = "progress"
+"""The ConfigMap's key that holds the document as JSON."""
+
+
+class Part(BaseModel):
+    """Base of all parts: frozen, camelCase; unknown fields of newer versions are ignored."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True
+    )
+
+
+class OpenStage(Part):
+    """A planned stage that is not yet committed.
+
+    Attributes:
+        stage: its folder in the store, ``generations/000012`` or ``final/000010``.
+        entries: number of planned entries.
+        finished: how many have a result.
+    """
+
+    stage: str
+    entries: int
+    finished: int
+
+
+class BestMember(Part):
+    """The best elite of one archive.
+
+    Attributes:
+        task: name of the task.
+        candidate: id of the elite.
+        score: its quality, 0 to 1.
+    """
+
+    task: str
+    candidate: str
+    score: float
+
+
+class Progress(Part):
+    """Where a run stands.
+
+    Attributes:
+        format: version of this document.
+        phase: ``Admitting`` before the run's first object is stored, ``Evolving``, ``Finishing``
+            during the held-out comparison, ``Complete`` once the summary is stored.
+        observed_generation: ``metadata.generation`` of the manifest that the coordinator last
+            accepted.
+        rejected: why a newer manifest could not be accepted; the run goes on with the old one.
+        run_id: name and digest of the run, empty while admitting.
+        store: URI of the run's folder.
+        generation: highest committed generation, -1 before generation 0.
+        generations: how many the accepted manifest asks for.
+        stages: planned stages, oldest first; at most ``pipelineDepth`` many.
+        succeeded: candidates evaluated.
+        failed: candidates that could not be evaluated.
+        coverage: share of all archives' cells that hold an elite, 0 to 1.
+        qd_score: sum of all elites' qualities over all archives.
+        best: best elite of each archive.
+        goal_reached: whether ``spec.goal`` ended the run before its last generation.
+        report: URI of the report, empty before it is written.
+        store_error: what the store answers while it cannot be used, empty otherwise.
+        store_error_reason: ``StoreUnavailable`` without an answer, ``StoreRefused`` where it denies
+            (credentials, rights, bucket), ``StoreFull``; empty while all is well.
+    """
+
+    format: Literal["cycleqd-progress/1"] = "cycleqd-progress/1"
+    phase: Literal["Admitting", "Evolving", "Finishing", "Complete"] = "Admitting"
+    observed_generation: int = 0
+    rejected: str = ""
+    run_id: str = ""
+    store: str = ""
+    generation: int = -1
+    generations: int = 0
+    stages: tuple[OpenStage, ...] = ()
+    succeeded: int = 0
+    failed: int = 0
+    coverage: float = 0.0
+    qd_score: float = 0.0
+    best: tuple[BestMember, ...] = ()
+    goal_reached: bool = False
+    report: str = ""
+    store_error: str = ""
+    store_error_reason: Literal["", "StoreUnavailable", "StoreRefused", "StoreFull"] = ""
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Parse what `to_json` wrote.
+
+        Raises:
+            pydantic.ValidationError: it is not such a document.
+        """
+        return cls.model_validate_json(text)
+
+
+class Failure(Part):
+    """Why a pod of a run ended: its termination message.
+
+    Attributes:
+        reason: name of the error class of `cycleqd.errors`, such as ``CheckpointError``.
+        message: what happened and the remedy.
+        exit_code: the process's exit status.
+    """
+
+    reason: str
+    message: str
+    exit_code: int
+
+    def to_json(self) -> str:
+        """One line of JSON of at most 4096 bytes, as Kubernetes keeps no more."""
+        text = json.dumps(self.model_dump(mode="json", by_alias=True))
+        if len(text.encode()) <= 4096:
+            return text
+        return self.model_copy(update={"message": self.message[:600] + " ..."}).to_json()

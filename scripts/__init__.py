@@ -1,0 +1,1 @@
+"""The project's commands; `scripts.devcluster` is also a package that tests import."""

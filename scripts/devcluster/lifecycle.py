@@ -1,0 +1,199 @@
+"""Bringing the whole cluster up, looking at it, and taking it down without leaving anything.
+
+What `up` makes it writes down in its home folder first, so that `down` removes all of it from any
+other process, also after a crash half-way. An `up` that fails takes down what it made and keeps the
+logs.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.devcluster import (
+    cgroups,
+    dns,
+    image_store,
+    images,
+    installation,
+    machine,
+    network,
+    nodes,
+    records,
+    storage,
+)
+from scripts.devcluster.cluster import Cluster
+from scripts.devcluster.commands import CommandError, say, step
+from scripts.devcluster.control_plane import COMPONENTS, ControlPlane, ControlPlaneSettings
+from scripts.devcluster.layout import (
+    API_PORT,
+    HOST_ADDRESS,
+    NODES,
+    SERVICE_RANGE,
+    home,
+    kubeconfig,
+)
+
+if TYPE_CHECKING:
+    from scripts.devcluster.images import Images
+
+LOGS = ("logs", "control-plane/logs", *(f"nodes/{node.name}/logs" for node in NODES))
+
+
+def is_up() -> bool:
+    """Whether a whole cluster runs here."""
+    servers = records.names()
+    return (home() / "up").exists() and all(records.read(name).pid for name in servers)
+
+
+def cluster() -> Cluster:
+    """The running cluster as its administrator sees it."""
+    return Cluster(kubeconfig())
+
+
+def up() -> None:
+    """Bring the cluster up, unless it is.
+
+    Raises:
+        CommandError: a step failed; everything has been taken down again.
+    """
+    if is_up():
+        if images.load(home() / "images.json") != images.wanted():
+            say("its images are older than this clone: `python -m scripts.devcluster reload`")
+        return
+    machine.check()
+    wanted = images.wanted()
+    with step("building tools (once)"):
+        machine.build_tools()
+    with step("making the examples' models (once)"):
+        storage.make_examples()
+    images.build(wanted)
+    image_store.fill(wanted)
+    if home().exists():
+        say("taking down what an earlier cluster left")
+        down()
+    home().mkdir(parents=True)
+    try:
+        _start(wanted)
+    except BaseException as error:
+        kept = _keep_logs()
+        say(f"failed; taking it down again; logs are in {kept}")
+        down()
+        if isinstance(error, RuntimeError):
+            raise CommandError(str(error)) from error
+        raise
+
+
+def _start(wanted: Images) -> None:
+    (home() / "forwarding").write_text(network.forwarding())
+    (home() / "logs").mkdir()
+    images.save(wanted, home() / "images.json")
+    with step("network, control plane and S3 server"):
+        network.make()
+        plane = _start_control_plane()
+        access = storage.start()
+        dns.start(plane.as_user("system:coredns", ["system:masters"]).kubeconfig)
+    shutil.copy(plane.kubeconfig, kubeconfig())
+    with step("two nodes"):
+        for node in NODES:
+            nodes.start(node, plane, wanted)
+        storage.make_service(plane.admin)
+        for node in NODES:
+            nodes.wait_until_ready(node, plane.admin)
+    with step("models and items of the examples into S3"):
+        storage.upload_examples(access)
+    with step("the chart"):
+        installation.install(plane.admin, wanted)
+        installation.make_demo_namespace(plane.admin)
+    (home() / "up").touch()
+
+
+def _start_control_plane() -> ControlPlane:
+    settings = ControlPlaneSettings(
+        address=HOST_ADDRESS,
+        service_range=SERVICE_RANGE,
+        port=API_PORT,
+        outlives_parent=True,
+    )
+    plane = ControlPlane(home() / "control-plane", settings)
+    plane.start()
+    for name in COMPONENTS:
+        records.adopt(name, plane.processes[name])
+    return plane
+
+
+def reload() -> None:
+    """Build images of the clone as it is now, and let the running cluster use them.
+
+    Raises:
+        CommandError: a step failed.
+    """
+    if not is_up():
+        raise CommandError("there is no cluster; make cluster brings one up")
+    wanted = images.wanted()
+    images.build(wanted)
+    with step("giving the nodes the images"):
+        additions = home() / "additions.tar"
+        image_store.write_additions(wanted, NODES[0].folder / "containerd", additions)
+        for node in NODES:
+            image_store.add(wanted, additions, nodes.containerd_client(node))
+        additions.unlink()
+    images.save(wanted, home() / "images.json")
+    with step("the chart"):
+        installation.install(cluster(), wanted)
+
+
+def down() -> None:
+    """Take everything down; what is not there is no error.
+
+    Raises:
+        CommandError: something could not be removed.
+    """
+    for node in NODES:
+        nodes.remove(node)
+    names = records.names()
+    # The API server ends before etcd: it drains its watches for long when etcd is gone.
+    for name in reversed(names):
+        records.read(name).end(3)
+    if home().exists():
+        ControlPlane.end_left_behind(home() / "control-plane")
+    before = home() / "forwarding"
+    network.remove(before.read_text() if before.exists() else None)
+    shutil.rmtree(home(), ignore_errors=True)
+    if rest := left():
+        raise CommandError(f"could not remove {', '.join(rest)}")
+
+
+def left() -> list[str]:
+    """What of a cluster exists on this machine."""
+    found = [*network.left()]
+    for node in NODES:
+        found += [str(path) for path in cgroups.left(node.namespace)]
+    if home().exists():
+        found.append(str(home()))
+    mounts = Path("/proc/self/mounts").read_text()
+    found += [line.split()[1] for line in mounts.splitlines() if str(home()) in line]
+    return found
+
+
+def status() -> dict[str, object]:
+    """What runs, for people and programs."""
+    servers = {name: records.read(name).pid for name in records.names()}
+    return {
+        "up": is_up(),
+        "home": str(home()),
+        "kubeconfig": str(kubeconfig()) if kubeconfig().exists() else None,
+        "servers": servers,
+        "left": left(),
+    }
+
+
+def _keep_logs() -> Path:
+    kept = home().with_name("failed-cluster-logs")
+    shutil.rmtree(kept, ignore_errors=True)
+    for part in LOGS:
+        folder = home() / part
+        if folder.exists():
+            shutil.copytree(folder, kept / part.replace("/", "-"))
+    return kept

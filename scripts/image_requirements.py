@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Print what pyproject.toml asks for, without the project itself, for a layer of the images.
+
+A layer of dependencies that knows nothing of the source stays in the cache when only the source
+changed. Extras that name the project's other extras are followed.
+
+    image_requirements.py pyproject.toml operator
+    image_requirements.py pyproject.toml runtime operator
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+
+def requirements(pyproject: Path, extras: list[str]) -> list[str]:
+    """The project's dependencies with those of some extras, sorted, each once."""
+    project = tomllib.loads(pyproject.read_text())["project"]
+    own = re.compile(rf"{re.escape(project['name'])}\[([^]]+)\]$")
+    found: set[str] = set()
+    waiting = list(project["dependencies"])
+    for extra in extras:
+        waiting += project["optional-dependencies"][extra]
+    while waiting:
+        requirement = waiting.pop()
+        if match := own.match(requirement):
+            for extra in match.group(1).split(","):
+                waiting += project["optional-dependencies"][extra.strip()]
+        else:
+            found.add(requirement)
+    return sorted(found)
+
+
+if __name__ == "__main__":
+    print("\n".join(requirements(Path(sys.argv[1]), sys.argv[2:])))

@@ -1,0 +1,1 @@
+"""The Helm chart and the kustomize manifests, rendered by the real tools."""

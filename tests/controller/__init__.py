@@ -1,0 +1,1 @@
+"""Tests of the acting half of the operator: cache, queue, controller, process."""

@@ -1,0 +1,1 @@
+"""Tests on a real API server whose nodes are played by local processes or kwok."""

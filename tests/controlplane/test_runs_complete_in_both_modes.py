@@ -1,0 +1,54 @@
+"""A CycleQDRun evolves on a cluster to Complete, with the archives of `cycleqd run`, byte by byte.
+
+In both worker modes. When it is done its workers are gone, its conditions tell so, and deleting it
+removes every object that was made for it, but nothing in S3.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.controlplane.jobs import condition_of, eventually
+from tests.controlplane.runs import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scripts.devcluster.pod_player import PodPlayer
+
+    from tests.controlplane.runs import ClusterRun
+
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(900)]
+
+GENERATIONS = 2
+CHILDREN = "jobs,pods,configmaps,roles,rolebindings,serviceaccounts"
+
+
+@pytest.mark.parametrize("mode", ["Pool", "Generation"])
+def test_archives_equal_those_of_one_machine(
+    mode: str,
+    cluster_run: Callable[..., ClusterRun],
+    reference: Callable[[int], dict[str, bytes]],
+    node: PodPlayer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = cluster_run(GENERATIONS, workers={"replicas": 2, "mode": mode})
+    ended = run.wait_for_complete()
+    status = ended["status"]
+    assert status["generation"] == GENERATIONS
+    assert status["observedGeneration"] == ended["metadata"]["generation"]
+    assert condition_of(ended, "Failed") == "False"
+    assert condition_of(ended, "StorageReady") == "True"
+    assert status["workers"]["failedPods"] == 0
+    found, expected = run.archives(monkeypatch), reference(GENERATIONS)
+    assert found.keys() == expected.keys()
+    assert [key for key in found if found[key] != expected[key]] == []
+    eventually(lambda: not run.pods("worker"), 90)
+
+    cluster, scope = run.cluster, ["-n", run.namespace]
+    cluster.kubectl("delete", "cqd", NAME, *scope, "--timeout=60s")
+    mine = ["-l", f"cycleqd.io/run={NAME}", "-o", "name"]
+    eventually(lambda: not cluster.kubectl("get", CHILDREN, *scope, *mine).stdout, 90)
+    assert run.archives(monkeypatch).keys() == expected.keys()

@@ -1,0 +1,48 @@
+"""A CycleQDRun evolves in real pods to Complete, with the archives of `cycleqd run`, byte by byte.
+
+In both worker modes, in a namespace under the restricted Pod Security Standard, from the images of
+the Dockerfile and the operator that the chart installed. The workers' GPUs are counted by the
+scheduler.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.controlplane.jobs import condition_of, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.controlplane.runs import ClusterRun
+    from tests.nodes.site import Site
+
+pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1800, func_only=True)]
+
+GENERATIONS = 3
+SECONDS = 900
+
+
+@pytest.mark.parametrize("mode", ["Pool", "Generation"])
+def test_archives_equal_those_of_one_machine(
+    mode: str,
+    site: Site,
+    pod_run: Callable[..., ClusterRun],
+    reference: Callable[[int], dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = reference(GENERATIONS)
+    run = pod_run(GENERATIONS, workers={"replicas": 2, "mode": mode})
+    workers = eventually(lambda: run.pods("worker"), 300)
+    container = workers[0]["spec"]["containers"][0]
+    assert container["image"] == site.worker_image
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    ended = run.wait_for_complete(SECONDS)
+    assert ended["status"]["generation"] == GENERATIONS
+    assert condition_of(ended, "Failed") == "False"
+    assert ended["status"]["workers"]["failedPods"] == 0
+    found = run.archives(monkeypatch)
+    assert found.keys() == expected.keys()
+    assert [key for key in found if found[key] != expected[key]] == []

@@ -1,0 +1,187 @@
+"""An edit that may be is taken up by the living run; one that may not be is reported, and no more.
+
+A coordinator that starts anew after such an edit goes on with the manifest in force too, while one
+that finds another run's store under its name refuses.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cycleqd.errors import RunMismatch
+from cycleqd.pod.coordinate import PodCoordinator
+from cycleqd.pod.metrics import CoordinatorMetrics
+from cycleqd.pod.publishing import Publisher
+from cycleqd.pod.settings import CoordinatorSettings
+from cycleqd.progress import Progress
+from cycleqd.run_store import RunStore
+from cycleqd.store import open_store
+from cycleqd.work_queue import WorkQueue
+from cycleqd.worker import Worker, WorkerSettings
+from tests.pod.pods import swap
+from tests.run.synthetic import (
+    SyntheticWorkbench,
+    archives,
+    begin,
+    canonical_text,
+    do_everything,
+    fresh,
+    manifest,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports take their time, and a run must not depend on them."""
+
+    def fail(*_: object) -> None:
+        raise OSError("no picture can be drawn here")
+
+    monkeypatch.setattr("cycleqd.report_writer.write_run_report", fail)
+
+
+class Board:
+    def __init__(self, before: Progress | None = None) -> None:
+        self.told = [before or Progress()]
+
+    def read(self) -> Progress:
+        return self.told[-1]
+
+    def write(self, progress: Progress) -> None:
+        self.told.append(progress)
+
+
+class Cluster:
+    """A coordinator pod in this process; a worker takes its turn whenever the coordinator waits."""
+
+    def __init__(self, folder: Path, board: Board | None = None) -> None:
+        self.mount = folder / "manifest"
+        self.store = folder / "store"
+        self.board = board or Board()
+        self.edits: dict[int, tuple[str, int]] = {}
+        """By the generation after whose commit they come: text and metadata.generation."""
+        self.turns = 0
+        settings = CoordinatorSettings(
+            store=str(self.store),
+            scratch=folder,
+            health_port=0,
+            termination_log=folder / "log",
+            manifest=self.mount,
+            namespace="demo",
+            config_map="progress",
+        )
+        self._settings = settings
+
+    def run(self) -> Progress:
+        with Publisher(self.board) as publisher:
+            PodCoordinator(self._settings, publisher, CoordinatorMetrics(), sleep=self.turn).run()
+            publisher.flush()
+        return self.board.told[-1]
+
+    def turn(self, seconds: float) -> None:
+        self.turns += 1
+        assert self.turns < 200, "the run did not end"
+        runs = RunStore(open_store(str(self.store)))
+        worker = Worker(runs, WorkerSettings(0, 1, self.store), SyntheticWorkbench(runs))
+        queue = WorkQueue(runs, 0, 1)
+        while (work := queue.next()) is not None:
+            worker.do(work)
+        for generation in [g for g in self.edits if g <= runs.committed()]:
+            swap(self.mount, *self.edits.pop(generation))
+
+
+def test_more_generations_for_a_living_run(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    begin(open_store(str(cluster.store)), manifest(generations=6))
+    swap(cluster.mount, canonical_text(manifest(generations=6)), 1)
+    cluster.edits = {2: (canonical_text(manifest(generations=9)), 2)}
+    last = cluster.run()
+    assert (last.phase, last.generation, last.generations) == ("Complete", 9, 9)
+    assert (last.observed_generation, last.rejected) == (2, "")
+    assert last.report == "", "a report that cannot be written fails no run"
+    longer = fresh(generations=9)
+    do_everything(longer)
+    assert archives(open_store(str(cluster.store))) == archives(longer.objects)
+
+
+def test_a_goal_that_comes_later(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    begin(open_store(str(cluster.store)), manifest(generations=9))
+    swap(cluster.mount, canonical_text(manifest(generations=9)), 1)
+    cluster.edits = {2: (canonical_text(manifest(generations=9, goal=("QDScore", "0.001"))), 2)}
+    last = cluster.run()
+    assert last.phase == "Complete"
+    assert last.goal_reached
+    assert 2 <= last.generation < 9
+
+
+def test_a_refused_edit_is_reported_and_changes_nothing(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    begin(open_store(str(cluster.store)), manifest())
+    swap(cluster.mount, canonical_text(manifest()), 1)
+    cluster.edits = {1: (canonical_text(manifest(cycleInterval=2)), 2), 3: ("no: manifest", 3)}
+    last = cluster.run()
+    assert (last.phase, last.generation, last.observed_generation) == ("Complete", 6, 1)
+    rejected = [progress.rejected for progress in cluster.board.told]
+    assert any("spec.evolution.cycleInterval" in text for text in rejected)
+    undisturbed = fresh()
+    do_everything(undisturbed)
+    assert archives(open_store(str(cluster.store))) == archives(undisturbed.objects)
+    assert RunStore(open_store(str(cluster.store))).revisions() == []
+
+
+def test_edits_that_concern_pods_only_leave_no_revision(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    begin(open_store(str(cluster.store)), manifest())
+    swap(cluster.mount, canonical_text(manifest()), 1)
+    more = manifest()
+    workers = more.spec.workers.model_copy(update={"replicas": 7})
+    spec = more.spec.model_copy(update={"workers": workers, "suspend": True})
+    cluster.edits = {1: (canonical_text(more.model_copy(update={"spec": spec})), 2)}
+    last = cluster.run()
+    assert last.observed_generation == 2
+    assert RunStore(open_store(str(cluster.store))).revisions() == []
+
+
+def test_a_coordinator_that_starts_after_a_refused_edit_goes_on(tmp_path: Path) -> None:
+    board = Board(
+        Progress(
+            phase="Evolving",
+            run_id="synthetic-0",
+            store=str(tmp_path / "store"),
+            observed_generation=1,
+            generation=2,
+        )
+    )
+    cluster = Cluster(tmp_path, board)
+    begin(open_store(str(cluster.store)), manifest())
+    swap(cluster.mount, canonical_text(manifest(cycleInterval=2)), 2)
+    last = cluster.run()
+    assert (last.phase, last.observed_generation) == ("Complete", 1)
+    assert "spec.evolution.cycleInterval" in last.rejected
+
+
+def test_another_run_s_store_is_refused(tmp_path: Path) -> None:
+    for generation, before in ((1, Progress(run_id="synthetic-0")), (2, Progress())):
+        folder = tmp_path / str(generation)
+        cluster = Cluster(folder, Board(before))
+        begin(open_store(str(cluster.store)), manifest())
+        swap(cluster.mount, canonical_text(manifest(cycleInterval=2)), generation)
+        with pytest.raises(RunMismatch, match=r"spec\.evolution\.cycleInterval"):
+            cluster.run()
+
+
+def test_a_finished_run_that_is_taken_up_is_not_called_complete(tmp_path: Path) -> None:
+    """A new generation of the manifest must never be seen beside the old one's end."""
+    cluster = Cluster(tmp_path)
+    begin(open_store(str(cluster.store)), manifest(generations=4))
+    swap(cluster.mount, canonical_text(manifest(generations=4)), 1)
+    assert cluster.run().phase == "Complete"
+    swap(cluster.mount, canonical_text(manifest(generations=6)), 2)
+    begun = len(cluster.board.told)
+    last = cluster.run()
+    assert (last.phase, last.generation) == ("Complete", 6)
+    ends = {p.generation for p in cluster.board.told[begun:] if p.phase == "Complete"}
+    assert ends == {6}

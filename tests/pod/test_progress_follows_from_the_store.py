@@ -1,0 +1,69 @@
+"""What the operator is told is what `status` says of the same store, at every moment of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cycleqd.coordinator import Coordinator
+from cycleqd.errors import StoreError, StoreFull, StoreUnavailable
+from cycleqd.pod.view import told, with_store_error
+from cycleqd.progress import Progress
+from cycleqd.work_queue import WorkQueue
+from cycleqd.worker import Worker, WorkerSettings
+from tests.run.synthetic import SyntheticWorkbench, fresh
+
+FAILING = frozenset({"c000003"})
+
+
+def test_a_whole_run(tmp_path: Path) -> None:
+    runs = fresh(generations=3)
+    coordinator, queue = Coordinator(runs), WorkQueue(runs, 0, 1)
+    worker = Worker(runs, WorkerSettings(0, 1, tmp_path), SyntheticWorkbench(runs, FAILING))
+    progress = Progress(run_id="synthetic-0", store="memory:", observed_generation=5)
+    seen: list[Progress] = []
+    for _ in range(100):
+        step = coordinator.step()
+        progress = told(progress, step)
+        seen.append(progress)
+        if step.complete:
+            break
+        work = queue.next()
+        assert work is not None
+        assert work.stage.folder in [stage.stage for stage in progress.stages]
+        worker.do(work)
+    assert [p.generation for p in seen] == sorted(p.generation for p in seen)
+    assert {p.phase for p in seen} == {"Evolving", "Finishing"}, "Complete comes with the report"
+    assert all(len(p.stages) <= 2 for p in seen)
+    assert all(0 <= s.finished <= s.entries for p in seen for s in p.stages)
+    last = seen[-1]
+    archive = runs.archive(3)
+    assert archive is not None
+    assert (last.succeeded, last.failed) == (3 + 12 - 1, 1)
+    assert last.succeeded + last.failed == archive.evaluations
+    coverages = [record.coverage for record in archive.archives.values()]
+    assert last.coverage == pytest.approx(sum(coverages) / len(coverages))
+    assert last.qd_score == pytest.approx(sum(r.qd_score for r in archive.archives.values()))
+    assert {b.task: b.score for b in last.best} == {t: r.best for t, r in archive.archives.items()}
+    for best in last.best:
+        members = {m.candidate: m.scores for m in archive.archives[best.task].members}
+        assert members[best.candidate][best.task] == best.score
+    assert (last.run_id, last.store, last.observed_generation) == ("synthetic-0", "memory:", 5)
+    assert Progress.from_json(last.to_json()) == last
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (StoreUnavailable("no answer from http://s3"), "StoreUnavailable"),
+        (StoreError("s3 denies access"), "StoreRefused"),
+        (StoreFull("no room"), "StoreFull"),
+    ],
+)
+def test_trouble_with_the_store(error: StoreError, reason: str) -> None:
+    before = Progress(phase="Evolving", generation=3)
+    troubled = with_store_error(before, error)
+    assert (troubled.store_error, troubled.store_error_reason) == (str(error), reason)
+    assert troubled.generation == 3
+    assert with_store_error(troubled, None) == before

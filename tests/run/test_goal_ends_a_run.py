@@ -1,0 +1,149 @@
+"""A reached goal ends a run as if its generations were fewer; a raised one continues it exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cycleqd import keys
+from cycleqd.admission import admit
+from cycleqd.coordinator import Coordinator
+from cycleqd.evolution.goal import total_qd_score
+from cycleqd.members import resolve_member
+from cycleqd.run_store import RunStore
+from cycleqd.store import MemoryStore
+from cycleqd.verification import Verifier
+from cycleqd.work_queue import WorkQueue
+from tests.run.synthetic import archives, begin, digest_of, do_everything, fresh, manifest
+
+GENERATIONS = 9
+
+
+@pytest.fixture(scope="module")
+def whole() -> RunStore:
+    runs = fresh(generations=GENERATIONS)
+    do_everything(runs)
+    return runs
+
+
+def score_after(runs: RunStore, generation: int) -> float:
+    archive = runs.archive(generation)
+    assert archive is not None
+    return total_qd_score(archive)
+
+
+def goal_at(whole: RunStore, generation: int) -> tuple[str, str]:
+    """A goal that the run reaches with this generation, and not before."""
+    before, after = score_after(whole, generation - 1), score_after(whole, generation)
+    assert before < after
+    return ("QDScore", f"{(before + after) / 2:.6f}")
+
+
+@pytest.fixture(scope="module")
+def early(whole: RunStore) -> tuple[int, MemoryStore]:
+    """A run that ends early, and where."""
+    scores = [score_after(whole, g) for g in range(GENERATIONS + 1)]
+    generation = next(g for g in range(3, GENERATIONS) if scores[g] > scores[g - 1])
+    store = MemoryStore()
+    do_everything(begin(store, manifest(generations=GENERATIONS, goal=goal_at(whole, generation))))
+    return generation, store
+
+
+def test_the_run_ends_there(early: tuple[int, MemoryStore], whole: RunStore) -> None:
+    generation, store = early
+    position = RunStore(store).position()
+    assert (position.generation, position.generations) == (generation, GENERATIONS)
+    assert position.complete
+    assert position.goal_reached
+    assert position.summary is not None
+    assert position.summary.generations == generation
+    want, found = archives(whole.objects), archives(store)
+    commits = {key for key in found if key.endswith("archive.json")}
+    assert commits == {keys.generation(g).commit_key for g in range(generation + 1)}
+    assert {key: found[key] for key in commits} == {key: want[key] for key in commits}
+
+
+def test_nothing_more_is_planned_or_worked_on(early: tuple[int, MemoryStore]) -> None:
+    _, store = early
+    before = sorted(store.list(""))
+    runs = RunStore(store)
+    step = Coordinator(runs).step()
+    assert (step.complete, step.stages) == (True, ())
+    queue = WorkQueue(runs, 0, 1)
+    assert queue.next() is None
+    assert queue.complete()
+    assert sorted(store.list("")) == before
+
+
+def test_the_same_final_table_as_with_so_few_generations(early: tuple[int, MemoryStore]) -> None:
+    generation, store = early
+    short = fresh(generations=generation)
+    do_everything(short)
+    key = keys.final(generation).commit_key
+    assert store.read(key) == short.objects.read(key)
+
+
+def test_verify_and_names_of_members(early: tuple[int, MemoryStore]) -> None:
+    generation, store = early
+    runs = RunStore(store)
+    verified = Verifier(runs, lambda candidate: digest_of(runs, candidate)).verify()
+    assert (verified.archives, verified.summaries) == (generation + 1, 1)
+    assert resolve_member(runs, "aggregate") == keys.aggregate(generation)
+
+
+@pytest.mark.parametrize("change", ["no goal", "higher goal", "both"])
+def test_going_on_equals_a_run_that_never_stopped(
+    early: tuple[int, MemoryStore], whole: RunStore, tmp_path: Path, change: str
+) -> None:
+    generation, ended = early
+    store = MemoryStore()
+    for key in ended.list(""):
+        store.create(key, ended.read(key))
+    longer = {"no goal": GENERATIONS, "higher goal": GENERATIONS, "both": GENERATIONS + 2}[change]
+    goal = None if change == "no goal" else ("QDScore", "100000")
+    reference = whole
+    if change == "both":
+        reference = fresh(generations=longer)
+        do_everything(reference)
+    runs = admit(store, manifest(generations=longer, goal=goal), checkpoints=tmp_path)
+    assert [r.from_generation for r in runs.revisions()] == [generation + 1]
+    assert not runs.position().complete
+    do_everything(runs)
+    want, found = archives(reference.objects), archives(store)
+    extra = set(found) - set(want)
+    table = (f"final/{generation:06d}", f"candidates/aggregate-{generation:06d}")
+    assert all(key.startswith(table) for key in extra)
+    assert {key: found[key] for key in want} == want
+    verified = Verifier(runs, lambda candidate: digest_of(runs, candidate)).verify()
+    assert verified.summaries == 2
+
+
+def test_a_raised_goal_is_noticed_by_a_worker_on_the_final_table(
+    whole: RunStore, early: tuple[int, MemoryStore], tmp_path: Path
+) -> None:
+    """Manifests are read again when commits move or nothing is left, which must not lose work."""
+    generation, _ = early
+    store = MemoryStore()
+    runs = begin(store, manifest(generations=GENERATIONS, goal=goal_at(whole, generation)))
+    from cycleqd.worker import Worker, WorkerSettings
+    from tests.run.synthetic import SyntheticWorkbench
+
+    queue = WorkQueue(runs, 0, 1)
+    worker = Worker(runs, WorkerSettings(0, 1, scratch=tmp_path), SyntheticWorkbench(runs))
+    coordinator = Coordinator(runs)
+    while not coordinator.step().ended:
+        while (work := queue.next()) is not None:
+            worker.do(work)
+    work = queue.next()
+    assert work is not None
+    assert work.stage == keys.final(generation)
+    admit(store, manifest(generations=GENERATIONS), checkpoints=tmp_path)
+    coordinator = Coordinator(runs)
+    coordinator.step()
+    while work is not None and work.stage.is_final:
+        worker.do(work)
+        work = queue.next()
+    assert work is not None
+    # The generation after the goal's was planned, and done, before the goal was reached.
+    assert work.stage == keys.generation(generation + 2)

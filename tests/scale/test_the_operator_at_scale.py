@@ -1,0 +1,44 @@
+"""200 runs with 4,000 Jobs: few writes, bounded memory and statuses, and no run is forgotten.
+
+The load and the figures come from ``benchmarks/operator_scale.py``. Times are not asserted.
+"""
+
+from __future__ import annotations
+
+import pytest
+from benchmarks.operator_scale import Load, Measured, measure
+
+pytestmark = [pytest.mark.scale, pytest.mark.timeout(2400)]
+
+WRITES_PER_GENERATION = 5
+STATUS_BYTES = 16 * 1024
+MEMORY_MIB = 384
+
+LOADS = {
+    "generation": Load(runs=200, depth=19, nodes=100, generations=2),
+    "pool": Load(runs=50, depth=0, nodes=20, generations=2),
+}
+
+
+@pytest.fixture(scope="module", params=LOADS, ids=list(LOADS))
+def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    return measure(LOADS[request.param], tmp_path_factory.mktemp("scale"))
+
+
+def test_a_generation_costs_few_writes(measured: Measured) -> None:
+    assert 0 < measured.writes_per_generation <= WRITES_PER_GENERATION
+    # The API server counts the same: nothing is written past our own count.
+    assert measured.audited_writes_per_generation == measured.writes_per_generation
+
+
+def test_a_new_operator_changes_nothing(measured: Measured) -> None:
+    assert measured.start.settle_writes == 0
+
+
+def test_memory_and_statuses_are_bounded(measured: Measured) -> None:
+    assert measured.peak_memory_mib <= MEMORY_MIB
+    assert measured.status_bytes < STATUS_BYTES
+
+
+def test_no_run_is_lost(measured: Measured) -> None:
+    assert measured.lost_runs == 0
