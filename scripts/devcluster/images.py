@@ -42,6 +42,8 @@ SOURCES = (
     "scripts/image_requirements.py",
 )
 BUILD_SECONDS = 3600.0
+DISK_BYTES = 24 << 30
+DISK_BYTES_CACHED = 10 << 30
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def build(images: Images) -> None:
     """Build what buildah does not have yet.
 
     Raises:
-        CommandError: a step failed; the message ends with what it wrote.
+        CommandError: the disk is too full, or a step failed; the message ends with what it wrote.
     """
     cache().mkdir(parents=True, exist_ok=True)
     _buildah("rm", "--all", seconds=300)  # of builds that were interrupted
@@ -86,6 +88,7 @@ def build(images: Images) -> None:
     for target in ("operator", "worker"):
         name = getattr(images, target)
         if not _is_built(name):
+            _check_disk()
             with step(f"building image {name}"):
                 _build_target(target, name)
     _forget_others(images)
@@ -142,13 +145,6 @@ def write_additions(images: Images, known: Path, output: Path) -> None:
 def unpacked_layers() -> list[Path]:
     """The folders in which buildah has layers unpacked."""
     return sorted((cache() / "storage" / "overlay").glob("*/diff"))
-
-
-def sizes(images: Images) -> dict[str, str]:
-    """Unpacked sizes as buildah states them, by image."""
-    listed = json.loads(_buildah("images", "--json"))
-    by_name = {name: image["size"] for image in listed for name in image.get("names") or ()}
-    return {name: by_name[name] for name in images.all if name in by_name}
 
 
 def save(images: Images, path: Path) -> None:
@@ -234,11 +230,26 @@ def _build_target(target: str, name: str) -> None:
 def _forget_others(images: Images) -> None:
     """Remove images of earlier states; layers that the current ones are made of stay cached."""
     keep = {*images.all, _base_name()}
-    for image in json.loads(_buildah("images", "--json")):
-        for name in image.get("names") or ():
-            if name.startswith("localhost/cycleqd-") and name not in keep:
-                _buildah("rmi", name, seconds=300)
+    for name in _names():
+        if name.startswith("localhost/cycleqd-") and name not in keep:
+            _buildah("rmi", name, seconds=300)
     _buildah("rmi", "--prune", seconds=300)
+
+
+def _check_disk() -> None:
+    cached = any(name.startswith("localhost/cycleqd-worker:") for name in _names())
+    needed = DISK_BYTES_CACHED if cached else DISK_BYTES
+    free = shutil.disk_usage(cache()).free
+    if free < needed:
+        raise CommandError(
+            f"building the images takes up to {needed >> 30} GB, and {free >> 30} GB are free"
+            f" below {cache()}; make room, or let XDG_CACHE_HOME name another disk"
+        )
+
+
+def _names() -> list[str]:
+    listed = json.loads(_buildah("images", "--json"))
+    return [name for image in listed for name in image.get("names") or ()]
 
 
 def _is_built(name: str) -> bool:

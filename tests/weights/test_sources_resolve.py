@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cycleqd.errors import CheckpointError
-from cycleqd.store import MemoryStore
+from cycleqd.store import MemoryStore, ObjectStore
 from cycleqd.weights import source
 from cycleqd.weights.checkpoint import Checkpoint
 from tests.checkpoints import family
@@ -99,14 +99,14 @@ def test_a_broken_download_leaves_nothing(
     tmp_path: Path, bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _upload(bucket, family(tmp_path)["sql"])
-    plain = MemoryStore.download
+    plain = source.download_foreign
 
-    def fail_late(store: MemoryStore, key: str, path: Path) -> None:
+    def fail_late(store: ObjectStore, key: str, path: Path) -> None:
         if key == "tokenizer.json":
             raise ConnectionError(key)
         plain(store, key, path)
 
-    monkeypatch.setattr(MemoryStore, "download", fail_late)
+    monkeypatch.setattr(source, "download_foreign", fail_late)
     with pytest.raises(ConnectionError):
         source.resolve("s3://models/sql", tmp_path / "cache")
     assert list((tmp_path / "cache" / "checkpoints").iterdir()) == []

@@ -101,10 +101,14 @@ def contain(limits: Limits, confinement: Confinement, folder: str, *, shell: boo
     ):
         resource.setrlimit(kind, (soft, hard))
     allowed = limits.processes
-    if confinement.user is None and not confinement.namespaces:
+    shared = confinement.user is None and not confinement.namespaces
+    if shared:
         # The limit counts all processes and threads of the user; others' work is not the item's.
         allowed += _tasks_of(os.getuid())
-    resource.setrlimit(resource.RLIMIT_NPROC, (allowed, allowed))
+    # In a container it counts those of other containers too, which cannot be seen from here: there
+    # the container's own limit of processes, the memory and the time end what multiplies.
+    if not shared or kernel.sees_all_processes():
+        resource.setrlimit(resource.RLIMIT_NPROC, (allowed, allowed))
     if confinement.user is not None:
         os.setgroups([])
         os.setresgid(confinement.user, confinement.user, confinement.user)

@@ -4,6 +4,9 @@ Numbers differ by machine; x86-64 and aarch64 are supported, others raise `OSErr
 the caller turns into "containment is impossible here".
 """
 
+# Plain paths: what is imported here is copied into every child.
+# ruff: noqa: PTH115
+
 from __future__ import annotations
 
 import ctypes
@@ -46,9 +49,16 @@ _NUMBERS = {
     "x86_64": {"capset": 126, "pivot_root": 155},
     "aarch64": {"capset": 91, "pivot_root": 41},
 }
+# PROC_PID_INIT_INO of linux/proc_ns.h; other namespaces get other numbers.
+_FIRST_PROCESS_NAMESPACE = f"pid:[{0xEFFFFFFC}]"
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def sees_all_processes() -> bool:
+    """Whether this process is in the machine's first process namespace, not in a container."""
+    return os.readlink("/proc/self/ns/pid") == _FIRST_PROCESS_NAMESPACE
 
 
 def _check(result: int, what: str) -> int:
