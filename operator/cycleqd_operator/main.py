@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         settings = Settings.from_environment(os.environ)
         configure_logging(settings)
+        spare_the_collector()
         disable_created_metrics()  # type: ignore[no-untyped-call]
         if options.cleanup is not None:
             asyncio.run(remove_runs(settings, options.cleanup))
@@ -71,6 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ApiError as error:
         print(f"cycleqd-operator: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def spare_the_collector() -> None:
+    """Let Python look for garbage cycles less often.
+
+    Thousands of API objects are trees without cycles; at the default thresholds the collector would
+    take more time than parsing and trimming them, and the operator would start as much later.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000, 50, 100)
 
 
 def configure_logging(settings: Settings) -> None:

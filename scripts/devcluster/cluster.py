@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Json = dict[str, Any]
-KUBECTL_SECONDS = 60.0
+KUBECTL_SECONDS = 180.0
 TOKEN_SECONDS = 3600 * 12
 
 

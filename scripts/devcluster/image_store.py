@@ -34,7 +34,7 @@ SNAPSHOTS = "io.containerd.snapshotter.v1.overlayfs/snapshots"
 ADDITIONS_BYTES = 500 << 20
 LARGE_BYTES = 1 << 16
 IMPORT_SECONDS = 900.0
-SOCKET_SECONDS = 30.0
+SOCKET_SECONDS = 120.0
 
 
 def store() -> Path:

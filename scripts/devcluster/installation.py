@@ -20,7 +20,7 @@ NAMESPACE = "cycleqd-system"
 CHART = ROOT / "charts" / "cycleqd-operator"
 DEMO_NAMESPACE = "demo"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
-INSTALL_SECONDS = 180
+INSTALL_SECONDS = 600
 
 
 def install(cluster: Cluster, images: Images) -> None:

@@ -8,6 +8,7 @@ logs.
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ from scripts.devcluster.layout import (
 if TYPE_CHECKING:
     from scripts.devcluster.images import Images
 
+REVIVE_SECONDS = 60.0
 LOGS = ("logs", "control-plane/logs", *(f"nodes/{node.name}/logs" for node in NODES))
 
 
@@ -45,6 +47,11 @@ def is_up() -> bool:
     """Whether a whole cluster runs here."""
     servers = records.names()
     return (home() / "up").exists() and all(records.read(name).pid for name in servers)
+
+
+def is_current() -> bool:
+    """Whether the running cluster's images are of this clone as it is."""
+    return images.load(home() / "images.json") == images.wanted()
 
 
 def cluster() -> Cluster:
@@ -58,9 +65,10 @@ def up() -> None:
     Raises:
         CommandError: a step failed; everything has been taken down again.
     """
+    _revive()
     if is_up():
-        if images.load(home() / "images.json") != images.wanted():
-            say("its images are older than this clone: `python -m scripts.devcluster reload`")
+        if not is_current():
+            say("its images are not of this clone as it is: `python -m scripts.devcluster reload`")
         return
     machine.check()
     wanted = images.wanted()
@@ -83,6 +91,24 @@ def up() -> None:
         if isinstance(error, RuntimeError):
             raise CommandError(str(error)) from error
         raise
+
+
+def _revive() -> None:
+    """Start again what has ended of a cluster that was whole, rather than making all anew."""
+    if not (home() / "up").exists() or not network.is_whole():
+        return
+    dead = [records.read(name) for name in records.names() if not records.read(name).pid]
+    for record in dead:
+        say(f"{record.name} has ended; starting it again")
+        record.start()
+    if dead:
+        deadline = time.monotonic() + REVIVE_SECONDS
+        while cluster().kubectl("get", "nodes", check=False).returncode != 0:
+            if time.monotonic() > deadline:
+                raise CommandError("the API server does not answer; make cluster-down, then again")
+            time.sleep(0.5)
+        for node in NODES:
+            nodes.wait_until_ready(node, cluster())
 
 
 def _start(wanted: Images) -> None:

@@ -61,6 +61,11 @@ def remove(forwarding_before: str | None = None) -> None:
         FORWARDING.write_text(forwarding_before)
 
 
+def is_whole() -> bool:
+    """Whether all of the network exists; a restart of the machine takes it away."""
+    return len(left()) == 1 + 2 * len(NODES)
+
+
 def left() -> list[str]:
     """What of the network exists, for `status` and for the test that nothing is left."""
     links = [name for name in (BRIDGE, *(node.link for node in NODES)) if _has_link(name)]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scripts.devcluster.records import Record
 
 GPUS = 2
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 # Empty and private in each node: sockets, pods' network namespaces, results of network plugins.
 PRIVATE = ("/run", "/var/lib/cni", "/var/log")
 

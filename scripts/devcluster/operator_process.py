@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scripts.devcluster.cluster import Cluster, Json
 
 ACCOUNT = "cycleqd-operator"
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
 TERM_SECONDS = 25.0
 
 

@@ -156,11 +156,14 @@ class PlayedPod:
             variables["TMPDIR"] = str(mounts["/tmp"])
         if TOKEN_FOLDER in mounts:
             variables["KUBECONFIG"] = str(self._write_kubeconfig(mounts[TOKEN_FOLDER]))
-        command = [*self._container.get("command", ENTRY_POINT), *self._container.get("args", [])]
+        given = self._container.get("command", []) + self._container.get("args", [])
+        words = [localise(expand(word, own), mounts) for word in given]
+        # A path of this machine, which may lie below a path that the container mounts.
+        entry_point = () if "command" in self._container else ENTRY_POINT
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
         self.process = ServerProcess(
-            [localise(expand(part, own), mounts) for part in command],
+            [*entry_point, *words],
             variables,
             self.log,
             cwd=work,

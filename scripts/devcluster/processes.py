@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LAUNCHER = Path(__file__).with_name("die_with_parent.py")
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 10.0
 # Below the range that outgoing connections use, so that a server that is down for a while finds its
 # port free again.

@@ -35,7 +35,7 @@ SECRET = "s3-credentials"  # the name of a Secret
 HOST_ENDPOINT = f"http://{HOST_ADDRESS}:{S3_PORT}"
 POD_ENDPOINT = f"http://{NAME}.{NAMESPACE}.svc.{CLUSTER_DOMAIN}:{S3_PORT}"
 PRESETS = ("tiny", "smollm2")
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 DEMO_SECONDS = 3600.0
 
 

@@ -12,7 +12,7 @@ from cycleqd_operator.permissions import RULES, Rule
 from tests.controller.runs import run_document
 from tests.controlplane.jobs import eventually
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(600)]
 
 
 def test_with_a_role_it_serves(cluster: Cluster, namespace: str, operator: OperatorProcess) -> None:

@@ -12,7 +12,7 @@ from scripts.devcluster.operator_process import OperatorProcess
 from tests.controller.runs import evolving, progress_patch, run_document
 from tests.controlplane.jobs import eventually
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(600)]
 
 FIXED = {
     ("job", "one-coordinator"),
@@ -110,7 +110,7 @@ def test_a_run_made_anew_under_its_name_gets_children_of_its_own(
         owners = {child["metadata"]["ownerReferences"][0]["uid"] for child in found}
         return names >= FIXED and owners == {run}
 
-    eventually(all_new, 90)
+    eventually(all_new, 300)
 
 
 def test_suspension_stops_the_pods_and_resuming_brings_them_back(

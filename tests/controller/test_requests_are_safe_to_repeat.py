@@ -20,7 +20,7 @@ from cycleqd_operator.resources import CONFIG_MAP
 from tests.controller.decisions import child
 from tests.controller.runs import run_document
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(600)]
 
 Use = Callable[[Callable[[ApiCluster], Awaitable[None]]], None]
 

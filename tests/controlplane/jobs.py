@@ -40,7 +40,7 @@ def job(name: str, program: str, **spec: Any) -> Json:
     }
 
 
-def eventually(check: Callable[[], Any], seconds: float = 60) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 180) -> Any:
     """The first true value of `check`, asked again and again."""
     deadline = time.monotonic() + seconds
     while not (found := check()):

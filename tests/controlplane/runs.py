@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 NAME = "tiny"
 SECRET = "s3-credentials"
 DEMO = ROOT / "out" / "demo" / "tiny"
-COMPLETE_SECONDS = 300
+COMPLETE_SECONDS = 1200
 
 
 def small_manifest(server: S3Server, prefix: str, generations: int, **spec: Any) -> Json:
@@ -140,7 +140,7 @@ class ClusterRun:
         text = ((found or {}).get("data") or {}).get("progress")
         return json.loads(text) if text else {}
 
-    def wait_for_generation(self, generation: int, seconds: float = 120) -> None:
+    def wait_for_generation(self, generation: int, seconds: float = 600) -> None:
         """Wait until a generation is committed; the run must not have ended by then."""
         eventually(lambda: self.progress().get("generation", -1) >= generation, seconds)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from scripts.devcluster.cluster import Cluster
     from scripts.devcluster.control_plane import ControlPlane
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(600)]
 
 
 def test_objects_survive_a_killed_api_server(control_plane: ControlPlane, namespace: str) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from scripts.devcluster.control_plane import ControlPlane
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(600)]
 
 
 def test_an_indexed_job_of_gpus(

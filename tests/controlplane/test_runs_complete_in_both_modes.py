@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.controlplane.runs import ClusterRun
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(1800)]
 
 GENERATIONS = 2
 CHILDREN = "jobs,pods,configmaps,roles,rolebindings,serviceaccounts"
@@ -45,10 +45,10 @@ def test_archives_equal_those_of_one_machine(
     found, expected = run.archives(monkeypatch), reference(GENERATIONS)
     assert found.keys() == expected.keys()
     assert [key for key in found if found[key] != expected[key]] == []
-    eventually(lambda: not run.pods("worker"), 90)
+    eventually(lambda: not run.pods("worker"), 300)
 
     cluster, scope = run.cluster, ["-n", run.namespace]
     cluster.kubectl("delete", "cqd", NAME, *scope, "--timeout=60s")
     mine = ["-l", f"cycleqd.io/run={NAME}", "-o", "name"]
-    eventually(lambda: not cluster.kubectl("get", CHILDREN, *scope, *mine).stdout, 90)
+    eventually(lambda: not cluster.kubectl("get", CHILDREN, *scope, *mine).stdout, 300)
     assert run.archives(monkeypatch).keys() == expected.keys()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.controlplane.runs import ClusterRun
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(1800)]
 
 GENERATIONS, RAISED = 5, 7
 
@@ -35,7 +35,7 @@ def test_suspended_extended_and_resumed(
     run.wait_for_generation(1)
     run.patch({"suspend": True})
     eventually(lambda: run.has("Suspended"))
-    eventually(lambda: not run.pods("worker") and not run.pods("coordinator"), 90)
+    eventually(lambda: not run.pods("worker") and not run.pods("coordinator"), 300)
     assert not run.has("Complete")
     stopped_at = run.progress()["generation"]
 

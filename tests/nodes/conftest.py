@@ -50,6 +50,8 @@ def site(tiny_demo: None, found_up: bool) -> Iterator[Site]:
     if why := machine.obstacle():
         pytest.skip(why)
     lifecycle.up()
+    if not lifecycle.is_current():
+        lifecycle.reload()
     yield sites.own_site()
     if not found_up:
         lifecycle.down()
