@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 STOP_SECONDS = 10.0
+# Python warns about a child that is forgotten while it runs, which these do on purpose.
+_started: list[ServerProcess] = []
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Record:
         """Start it, unless it runs."""
         if self.pid is None:
             Path(self.log).parent.mkdir(parents=True, exist_ok=True)
-            ServerProcess(self.command, self.env, Path(self.log), pid_file=self.pid_file)
+            server = ServerProcess(self.command, self.env, Path(self.log), pid_file=self.pid_file)
+            _started.append(server)
 
     def end(self, seconds: float = STOP_SECONDS) -> None:
         """End it and its process group: politely, and surely after `seconds`; 0 is a crash."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(1800)]
 
-GENERATIONS = 12
+GENERATIONS = 9
 OUTAGE_SECONDS = 20
 
 
