@@ -75,7 +75,7 @@ def test_what_is_refused_is_told_to_the_next_look_until_it_is_taken() -> None:
             assert seen[1:] == [{"ConfigMap/one-manifest": "env: required"}] * (len(seen) - 1)
             assert 4 <= len(seen) <= 20
             cluster.refuse.clear()
-            await asyncio.sleep(100)
+            await asyncio.sleep(1000)  # the waits have grown, and are drawn
             assert cluster.get("ConfigMap", "one-manifest")
             assert seen[-1] == {}
 
