@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from cycleqd.errors import TooManyFailedCandidates
 from cycleqd_operator.jobs import completion, is_finished
 from cycleqd_operator.objects import is_deleting, parse_time, spec, uid
 from cycleqd_operator.pods import Ending, counted, given_up
@@ -95,7 +96,7 @@ def _refused(found: Situation) -> Outcome | None:
 def _gave_up(found: Situation) -> Outcome | None:
     for ending in found.endings["coordinator"]:
         if ending.kind == "GaveUp":
-            candidates = "maxFailedCandidates" in ending.message
+            candidates = ending.error == TooManyFailedCandidates.__name__
             reason = "TooManyFailedCandidates" if candidates else "RunFailed"
             return Outcome("Failed", reason, ending.message)
     failed, _ = failed_pods(found)

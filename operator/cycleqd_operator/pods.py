@@ -8,6 +8,7 @@ wrote it and the tail of the log otherwise.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -88,25 +89,19 @@ def counted(ended: Iterable[Ending]) -> int:
     An index whose machine is broken counts `SLOT_ATTEMPTS` times; it is given up, and the other
     workers do its share.
     """
-    slots: dict[tuple[str, str], int] = {}
-    count = 0
-    for ending in ended:
-        if ending.kind in ("OutOfMemory", "Failure"):
-            count += 1
-        elif ending.kind == "Slot":
-            slot = (ending.job_uid, ending.index)
-            slots[slot] = slots.get(slot, 0) + 1
-    return count + sum(min(attempts, SLOT_ATTEMPTS) for attempts in slots.values())
+    ended = list(ended)
+    count = sum(ending.kind in ("OutOfMemory", "Failure") for ending in ended)
+    return count + sum(min(attempts, SLOT_ATTEMPTS) for attempts in _broken_slots(ended).values())
 
 
 def given_up(ended: Iterable[Ending]) -> set[tuple[str, str]]:
     """Slots (uid of the Job, index) that were found broken too often."""
-    slots: dict[tuple[str, str], int] = {}
-    for ending in ended:
-        if ending.kind == "Slot":
-            slot = (ending.job_uid, ending.index)
-            slots[slot] = slots.get(slot, 0) + 1
-    return {slot for slot, attempts in slots.items() if attempts >= SLOT_ATTEMPTS}
+    return {slot for slot, attempts in _broken_slots(ended).items() if attempts >= SLOT_ATTEMPTS}
+
+
+def _broken_slots(ended: Iterable[Ending]) -> Counter[tuple[str, str]]:
+    """How many pods of each slot found their machine broken."""
+    return Counter((ending.job_uid, ending.index) for ending in ended if ending.kind == "Slot")
 
 
 def is_ended(pod: Json) -> bool:

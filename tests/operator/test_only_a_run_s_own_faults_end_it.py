@@ -59,15 +59,15 @@ def test_conditional_writes_that_are_ignored_are_named_by_storage_ready():
 
 
 @pytest.mark.parametrize(
-    ("message", "reason"),
+    ("reason", "message"),
     [
-        ("11 candidates failed, maxFailedCandidates is 10", "TooManyFailedCandidates"),
-        ("factoring failed: out of disk", "RunFailed"),
+        ("TooManyFailedCandidates", "11 candidates failed"),
+        ("RunFailed", "factoring failed: expert maxFailedCandidates is out of disk"),
     ],
 )
-def test_a_coordinator_that_gives_up_fails_the_run(message, reason):
+def test_a_coordinator_that_gives_up_fails_the_run(reason, message):
     world = evolving()
-    said = failure("RunFailed", message, 1)
+    said = failure(reason, message, 1)
     world.end(world.running("demo-coordinator")[0], 1, said)
     world.settle()
     assert world.condition("Failed").reason == reason
