@@ -27,6 +27,12 @@ def test_default_settings_are_the_operator_s_own() -> None:
     assert found == Settings(worker_image=found.worker_image)
 
 
+def test_a_lost_node_s_operator_is_replaced_soon() -> None:
+    pod = one(render({}), "Deployment")["spec"]["template"]["spec"]
+    waits = {t["key"].rpartition("/")[2]: t["tolerationSeconds"] for t in pod["tolerations"]}
+    assert waits == {"not-ready": 30, "unreachable": 30}
+
+
 def test_every_setting_of_the_chart_arrives() -> None:
     values = {
         "watchNamespaces": ["a", "b"],
