@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cycleqd.documents import ResultDocument, Telemetry
 from cycleqd.evolution.genome import Genome, GenomeLayout, TensorSlot, expert_genome
 from cycleqd.evolution.search import (
     Commit,
@@ -29,8 +28,9 @@ from cycleqd.evolution.search import (
     tell,
 )
 from cycleqd.evolution.strategies import make_strategy
-from cycleqd.keys import child
-from cycleqd.manifest import Spec
+from cycleqd.manifest.model import Spec
+from cycleqd.records.documents import ResultDocument, Telemetry
+from cycleqd.records.keys import child
 
 Float64 = npt.NDArray[np.float64]
 

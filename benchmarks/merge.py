@@ -28,9 +28,9 @@ from benchmarks.measure import measure
 from safetensors.torch import save_file
 from tests.checkpoints import llama_config, llama_shapes, write_checkpoint
 
+from cycleqd.checkpoints.header import layout
 from cycleqd.evolution.genome import scaled_experts_genome
 from cycleqd.weights.checkpoint import Checkpoint
-from cycleqd.weights.header import layout
 from cycleqd.weights.materialize import Materializer
 from cycleqd.weights.merge import merge_files
 

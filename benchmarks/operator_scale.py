@@ -31,7 +31,7 @@ from scripts.devcluster.operator_process import ACCOUNT, TERM_SECONDS, OperatorP
 from tests.controller.runs import evolving, progress_patch, run_document
 from tests.servers.kubernetes import CRD
 
-from cycleqd.progress import Progress
+from cycleqd.contract.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

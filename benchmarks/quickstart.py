@@ -31,9 +31,9 @@ from cycleqd.evaluation.engines import create_engine
 from cycleqd.evaluation.evaluate import evaluate
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.tasks import load_task
-from cycleqd.members import resolve_member
-from cycleqd.models import RunModels
-from cycleqd.run_store import RunStore
+from cycleqd.run.members import resolve_member
+from cycleqd.run.models import RunModels
+from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 
 ROOT = Path(__file__).resolve().parents[1]

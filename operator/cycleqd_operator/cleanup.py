@@ -13,10 +13,10 @@ import logging
 from collections.abc import Sequence
 
 from cycleqd.errors import CycleQDError
-from cycleqd_operator.actions import Delete
-from cycleqd_operator.cluster import ApiError, Cluster
-from cycleqd_operator.objects import Json, is_deleting, metadata, name, uid
-from cycleqd_operator.resources import POD, RUN
+from cycleqd_operator.kube.actions import Delete
+from cycleqd_operator.kube.cluster import ApiError, Cluster
+from cycleqd_operator.kube.objects import Json, is_deleting, metadata, name, uid
+from cycleqd_operator.kube.resources import POD, RUN
 
 log = logging.getLogger(__name__)
 

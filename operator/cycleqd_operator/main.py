@@ -22,14 +22,14 @@ from prometheus_client import disable_created_metrics, start_http_server
 
 from cycleqd.errors import CycleQDError, InputError
 from cycleqd_operator.cleanup import clean_up
-from cycleqd_operator.cluster import PAGE, ApiCluster, ApiError
-from cycleqd_operator.controller import Controller
-from cycleqd_operator.handlers import registry_of
-from cycleqd_operator.login import load_configuration
+from cycleqd_operator.control.controller import Controller
+from cycleqd_operator.control.handlers import registry_of
+from cycleqd_operator.kube.cluster import PAGE, ApiCluster, ApiError
+from cycleqd_operator.kube.login import load_configuration
+from cycleqd_operator.kube.names import RUN_LABEL
+from cycleqd_operator.kube.permissions import check_permissions
+from cycleqd_operator.kube.resources import RUN, WATCHED
 from cycleqd_operator.metrics import Metrics
-from cycleqd_operator.names import RUN_LABEL
-from cycleqd_operator.permissions import check_permissions
-from cycleqd_operator.resources import RUN, WATCHED
 from cycleqd_operator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,9 @@ async def run(settings: Settings, *, check_only: bool = False) -> None:
         ApiError: the API server did not answer within ``start_timeout_seconds``.
     """
     metrics = Metrics()
-    cluster = ApiCluster(await load_configuration(), settings.request_timeout_seconds, metrics)
+    cluster = ApiCluster(
+        await load_configuration(), settings.request_timeout_seconds, metrics.count_request
+    )
     try:
         await wait_for_cluster(cluster, settings)
         log.info("settings and permissions are fine")
@@ -128,7 +130,7 @@ async def remove_runs(settings: Settings, seconds: float) -> None:
         ApiError: the API server refused.
     """
     configuration = await load_configuration()
-    cluster = ApiCluster(configuration, settings.request_timeout_seconds, Metrics())
+    cluster = ApiCluster(configuration, settings.request_timeout_seconds, Metrics().count_request)
     try:
         deleted = await clean_up(cluster, settings.namespaces, seconds)
         log.info("%d runs were deleted", deleted)

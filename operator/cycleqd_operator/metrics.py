@@ -23,8 +23,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from cycleqd_operator.objects import Json, metadata, status
-from cycleqd_operator.resources import WATCHED
+from cycleqd_operator.kube.objects import Json, metadata, status
+from cycleqd_operator.kube.resources import WATCHED
 
 BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 
@@ -113,6 +113,16 @@ class Metrics:
         if not self._has_looked:
             self._has_looked = True
             self.first_reconcile.set_to_current_time()
+
+    def count_request(self, verb: str, kind: str, status: int) -> None:
+        """A request to the API server was answered.
+
+        Args:
+            verb: what was asked.
+            kind: of which kind of object.
+            status: HTTP status; 0 where no answer came.
+        """
+        self.api_requests.labels(verb, kind, str(status)).inc()
 
     def saw_event(self, kind: str, count: int = 1) -> None:
         """A watch delivered an object."""

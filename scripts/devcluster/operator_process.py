@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from cycleqd_operator.permissions import RULES, Rule
+from cycleqd_operator.kube.rights import RULES, Rule
 from scripts.devcluster.processes import ServerProcess, free_port
 
 if TYPE_CHECKING:

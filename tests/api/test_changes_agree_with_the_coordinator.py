@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 
 from cycleqd.errors import RunMismatch
-from cycleqd.manifest_reader import check_continuation, parse_resource
+from cycleqd.manifest.changes import check_continuation
+from cycleqd.manifest.reader import parse_resource
 from tests.manifest.documents import Edit, edited
 
 from .changes import APPENDED, DECISIVE, FREE, MOVED

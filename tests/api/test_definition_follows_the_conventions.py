@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cycleqd_operator.api.crd import custom_resource_definition
+from cycleqd_operator.api.definition import custom_resource_definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

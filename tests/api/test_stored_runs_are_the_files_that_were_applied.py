@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from cycleqd.manifest_reader import canonical, parse_manifest, parse_resource, read_manifest
+from cycleqd.manifest.reader import parse_manifest, parse_resource, read_manifest
+from cycleqd.manifest.schema import canonical
 from tests.manifest.documents import as_yaml, edited
 from tests.project.repository import ROOT
 

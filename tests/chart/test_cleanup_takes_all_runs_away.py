@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cycleqd_operator.actions import Delete
 from cycleqd_operator.cleanup import CleanUpTimeout, clean_up
-from cycleqd_operator.cluster import ApiError, Listing
+from cycleqd_operator.kube.actions import Delete
+from cycleqd_operator.kube.cluster import ApiError, Listing
 
 Json = dict[str, Any]
 

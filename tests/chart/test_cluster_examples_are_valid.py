@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from cycleqd.manifest_reader import parse_manifest
+from cycleqd.manifest.reader import parse_manifest
 
 from .rendering import MANIFESTS, kustomize
 

@@ -12,8 +12,8 @@ from typing import get_args
 
 import yaml
 
-from cycleqd.progress import Progress
-from cycleqd_operator.permissions import RULES
+from cycleqd.contract.progress import Progress
+from cycleqd_operator.kube.rights import RULES
 
 from .rendering import CHART, ROOT
 

@@ -1,8 +1,9 @@
 """The operator's rights are those that it asks for: no Secrets, no wildcard, no more than it needs.
 
-`cycleqd_operator.permissions.RULES` is what the operator uses and checks at its start; the roles of
-the chart and of the kustomize overlays grant exactly that. A namespaced install makes no cluster
-role at all. What the rights amount to is asked of a real API server, as the operator itself.
+`cycleqd_operator.kube.permissions.RULES` is what the operator uses and checks at its start; the
+roles of the chart and of the kustomize overlays grant exactly that. A namespaced install makes no
+cluster role at all. What the rights amount to is asked of a real API server, as the operator
+itself.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kubernetes.aio import client, config
 
-from cycleqd_operator.cluster import ApiCluster
+from cycleqd_operator.kube.cluster import ApiCluster
+from cycleqd_operator.kube.permissions import MissingPermissions, check_permissions
+from cycleqd_operator.kube.rights import RULES
 from cycleqd_operator.metrics import Metrics
-from cycleqd_operator.permissions import RULES, MissingPermissions, check_permissions
 
 from .rendering import EVERYTHING, MANIFESTS, RELEASE, Json, container, kustomize, one, render
 

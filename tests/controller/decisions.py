@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cycleqd_operator.actions import Create, Decision, Event
 from cycleqd_operator.api.status import Condition, RunStatus
-from cycleqd_operator.objects import Json, metadata, name, spec
-from cycleqd_operator.observed import Observed
+from cycleqd_operator.decision.observed import Observed
+from cycleqd_operator.kube.actions import Create, Decision, Event
+from cycleqd_operator.kube.objects import Json, metadata, name, spec
 from cycleqd_operator.settings import Settings
 
 

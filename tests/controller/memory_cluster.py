@@ -9,11 +9,11 @@ from __future__ import annotations
 import copy
 from collections import Counter
 
-from cycleqd_operator.actions import Action, Create, Event, Patch
-from cycleqd_operator.cluster import ApiError, Listing
-from cycleqd_operator.objects import Json, labels, metadata
-from cycleqd_operator.permissions import Rule
-from cycleqd_operator.resources import RUN, Resource
+from cycleqd_operator.kube.actions import Action, Create, Event, Patch
+from cycleqd_operator.kube.cluster import ApiError, Listing
+from cycleqd_operator.kube.objects import Json, labels, metadata
+from cycleqd_operator.kube.resources import RUN, Resource
+from cycleqd_operator.kube.rights import Rule
 
 
 def merged(target: Json, patch: Json) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from cycleqd_operator.controller import Controller, Reconcile
+from cycleqd_operator.control.controller import Controller, Reconcile
 from cycleqd_operator.metrics import Metrics
 from cycleqd_operator.settings import Settings
 from tests.controller.decisions import one_child

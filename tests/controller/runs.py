@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cycleqd.progress import KEY, OpenStage, Progress
+from cycleqd.contract.progress import KEY, OpenStage, Progress
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ import pytest
 from scripts.devcluster.cluster import Cluster
 from scripts.devcluster.operator_process import OperatorProcess, grant
 
-from cycleqd_operator.permissions import RULES, Rule
+from cycleqd_operator.kube.rights import RULES, Rule
 from tests.controller.runs import run_document
 from tests.controlplane.jobs import eventually
 

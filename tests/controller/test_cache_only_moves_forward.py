@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cycleqd_operator.cache import Cache
-from cycleqd_operator.objects import Json
-from cycleqd_operator.work_queue import RunKey
+from cycleqd_operator.control.cache import Cache
+from cycleqd_operator.control.work_queue import RunKey
+from cycleqd_operator.kube.objects import Json
 
 RUN = RunKey("ns", "one")
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from cycleqd_operator.work_queue import RunKey, WorkQueue, backoff_seconds
+from cycleqd_operator.control.work_queue import RunKey, WorkQueue, backoff_seconds
 from tests.controller.virtual_time import in_virtual_time
 
 ONE, TWO = RunKey("ns", "one"), RunKey("ns", "two")

@@ -8,11 +8,11 @@ from datetime import datetime
 
 import pytest
 
-from cycleqd_operator.actions import Create, Decision, Event
 from cycleqd_operator.api.status import RunStatus
-from cycleqd_operator.cluster import ApiError
-from cycleqd_operator.objects import name
-from cycleqd_operator.observed import Observed
+from cycleqd_operator.decision.observed import Observed
+from cycleqd_operator.kube.actions import Create, Decision, Event
+from cycleqd_operator.kube.cluster import ApiError
+from cycleqd_operator.kube.objects import name
 from cycleqd_operator.settings import Settings
 from tests.controller.decisions import child, condition, one_child
 from tests.controller.memory_cluster import MemoryCluster

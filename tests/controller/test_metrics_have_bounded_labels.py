@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import generate_latest
 
+from cycleqd_operator.kube.objects import Json
 from cycleqd_operator.metrics import Metrics
-from cycleqd_operator.objects import Json
 
 ALLOWED = {"namespace", "name", "type", "reason", "kind", "verb", "code", "outcome", "le"}
 OF_LIBRARY = ("python_", "process_")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from cycleqd_operator.cluster import ApiError
+from cycleqd_operator.kube.cluster import ApiError
 from tests.controller.memory_cluster import MemoryCluster
 from tests.controller.running import check, controller_of
 

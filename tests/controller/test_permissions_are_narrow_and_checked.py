@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from cycleqd_operator.permissions import RULES, MissingPermissions, check_permissions
+from cycleqd_operator.kube.permissions import MissingPermissions, check_permissions
+from cycleqd_operator.kube.rights import RULES
 from tests.controller.memory_cluster import MemoryCluster
 
 

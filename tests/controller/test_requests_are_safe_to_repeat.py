@@ -11,12 +11,12 @@ from scripts.devcluster.cluster import Cluster as Admin
 from scripts.devcluster.processes import free_port
 
 from cycleqd_operator import cluster as cluster_module
-from cycleqd_operator.actions import Create, Delete, Event, Patch
-from cycleqd_operator.cluster import ApiCluster, ApiError
-from cycleqd_operator.login import load_configuration
+from cycleqd_operator.kube.actions import Create, Delete, Event, Patch
+from cycleqd_operator.kube.cluster import ApiCluster, ApiError
+from cycleqd_operator.kube.login import load_configuration
+from cycleqd_operator.kube.objects import Json
+from cycleqd_operator.kube.resources import CONFIG_MAP
 from cycleqd_operator.metrics import Metrics
-from cycleqd_operator.objects import Json
-from cycleqd_operator.resources import CONFIG_MAP
 from tests.controller.decisions import child
 from tests.controller.runs import run_document
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cycleqd_operator.api.status import Evaluations, RunStatus
-from cycleqd_operator.status_writer import StatusWriter, merge_patch, to_json
-from cycleqd_operator.work_queue import RunKey
+from cycleqd_operator.control.status_writer import StatusWriter, merge_patch, to_json
+from cycleqd_operator.control.work_queue import RunKey
 from tests.controller.decisions import condition
 from tests.controller.memory_cluster import MemoryCluster, merged
 from tests.controller.virtual_time import in_virtual_time

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cycleqd_operator.trimming import trim
+from cycleqd_operator.kube.trimming import trim
 
 BULK = {
     "managedFields": [{"manager": "kubelet", "fieldsV1": {"f:status": {"f:phase": {}} | {}}}] * 8,

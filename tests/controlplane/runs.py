@@ -18,8 +18,8 @@ import boto3
 import yaml
 from scripts.devcluster.binaries import ROOT
 
-from cycleqd.s3_access import environment_of
 from cycleqd.store import open_store
+from cycleqd.store.access import environment_of
 from tests.controlplane.jobs import condition_of, eventually
 from tests.run.chaos import contents
 from tests.run.tiny import MANIFEST

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cycleqd import keys
-from cycleqd.documents import Failure, ResultDocument, Telemetry
 from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.search import Commit, first_commit, tell
-from cycleqd.manifest import Spec
+from cycleqd.manifest.model import Spec
+from cycleqd.records import keys
+from cycleqd.records.documents import Failure, ResultDocument, Telemetry
 from tests.evolution.dense import small_layout
 
 LAYOUT = small_layout()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cycleqd.documents import ArchiveDocument
 from cycleqd.evolution.search import Commit, tell
+from cycleqd.records.documents import ArchiveDocument
 from tests.evolution.runs import TASKS, child_results, commits, result
 
 

@@ -8,8 +8,9 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from cycleqd import documents
-from cycleqd.documents import (
+from cycleqd.errors import StoreCorrupt
+from cycleqd.records import documents
+from cycleqd.records.documents import (
     ArchiveDocument,
     Document,
     EvaluateEntry,
@@ -23,7 +24,6 @@ from cycleqd.documents import (
     SummaryDocument,
     SummaryRow,
 )
-from cycleqd.errors import StoreCorrupt
 from tests.evolution.runs import LAYOUT, commits, result, spec
 
 ROW = SummaryRow(

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from cycleqd import keys
 from cycleqd.evolution.aggregate import aggregate
 from cycleqd.evolution.archive import Member
 from cycleqd.evolution.final import balanced_member, finalists, new_genomes, summarise
 from cycleqd.evolution.search import tell
-from cycleqd.manifest import Aggregate
+from cycleqd.manifest.model import Aggregate
+from cycleqd.records import keys
 from tests.evolution.runs import LAYOUT, TASKS, commits, genome_of, result, spec
 
 ITEMS = {"sql": 40, "code": 25, "bash": 10}

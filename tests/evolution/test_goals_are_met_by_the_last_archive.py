@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cycleqd.documents import ArchiveDocument
 from cycleqd.evolution.goal import best_mean, goal_met, has_ended, total_coverage, total_qd_score
-from cycleqd.manifest import Goal, Spec
+from cycleqd.manifest.model import Goal, Spec
+from cycleqd.records.documents import ArchiveDocument
 from tests.evolution.runs import spec
 
 TWO_TASKS = ArchiveDocument.from_bytes(

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cycleqd.errors import ManifestError
-from cycleqd.manifest_reader import canonical, parse_manifest
+from cycleqd.manifest.reader import parse_manifest
+from cycleqd.manifest.schema import canonical
 
 from .documents import VALID, as_yaml
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cycleqd.manifest_reader import canonical, manifest_schema, parse_manifest
-from cycleqd.manifest_types import DECIMAL_PATTERN, decimal_text
-from cycleqd.run_store import parse_stored_manifest
+from cycleqd.manifest.reader import parse_manifest
+from cycleqd.manifest.schema import canonical, manifest_schema
+from cycleqd.manifest.values import DECIMAL_PATTERN, decimal_text
+from cycleqd.run.store import parse_stored_manifest
 
 from .documents import VALID, Edit, as_yaml, edited
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cycleqd.errors import RunMismatch
-from cycleqd.manifest_reader import changes, check_continuation, identity, parse_manifest
+from cycleqd.manifest.changes import changes, check_continuation, identity
+from cycleqd.manifest.reader import parse_manifest
 
 from .documents import VALID, Edit, as_yaml, edited
 

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from cycleqd.errors import ManifestError
-from cycleqd.manifest_reader import canonical, parse_manifest, parse_resource, read_manifest
+from cycleqd.manifest.reader import parse_manifest, parse_resource, read_manifest
+from cycleqd.manifest.schema import canonical
 
 from .documents import VALID, as_yaml, edited
 

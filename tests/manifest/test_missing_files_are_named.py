@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd.manifest_reader import check_files, parse_manifest
+from cycleqd.manifest.reader import check_files, parse_manifest
 
 from .documents import VALID, as_yaml, edited
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from cycleqd.errors import ManifestError
-from cycleqd.manifest_reader import parse_manifest
+from cycleqd.manifest.reader import parse_manifest
 
 from .documents import VALID, as_yaml, edited
 from .wrong_fields import WRONG_FIELDS, Wrong

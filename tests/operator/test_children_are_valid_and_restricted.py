@@ -4,10 +4,11 @@ its run, has a name that fits, and its pods keep to the restricted Pod Security 
 import kubernetes_validate
 import pytest
 
-from cycleqd.manifest_reader import parse_resource
-from cycleqd.progress import OpenStage
-from cycleqd_operator import children, jobs
-from cycleqd_operator.actions import Create
+from cycleqd.contract.progress import OpenStage
+from cycleqd.manifest.reader import parse_resource
+from cycleqd_operator.children import config_maps, jobs
+from cycleqd_operator.children.access import access
+from cycleqd_operator.kube.actions import Create
 from cycleqd_operator.settings import Settings
 from tests.operator.world import make_run
 
@@ -53,11 +54,11 @@ def made(run):
         OpenStage(stage="final/000010", entries=1, finished=0),
     ]
     return [
-        children.manifest_config_map(run),
-        children.progress_config_map(run),
+        config_maps.manifest_config_map(run),
+        config_maps.progress_config_map(run),
         *(
             action.manifest
-            for action in children.access(run, manifest.spec.service_account_annotations)
+            for action in access(run, manifest.spec.service_account_annotations)
             if isinstance(action, Create)
         ),
         jobs.coordinator_job(run, manifest, settings),

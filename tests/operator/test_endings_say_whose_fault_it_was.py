@@ -2,8 +2,8 @@
 
 import pytest
 
-from cycleqd.progress import Failure
-from cycleqd_operator.pods import counted, endings, given_up
+from cycleqd.contract.progress import Failure
+from cycleqd_operator.decision.endings import counted, endings, given_up
 
 DISRUPTED = [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]
 

@@ -1,6 +1,6 @@
 """In mode Generation each open stage has a Job of its own, which goes when the stage is done."""
 
-from cycleqd.progress import OpenStage
+from cycleqd.contract.progress import OpenStage
 from tests.operator.world import World, make_run
 
 

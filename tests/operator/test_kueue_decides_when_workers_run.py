@@ -3,8 +3,8 @@ quota is a reason, an eviction no failure, and the deadline's clock stands meanw
 
 import pytest
 
-from cycleqd.progress import OpenStage
-from cycleqd_operator.actions import Patch
+from cycleqd.contract.progress import OpenStage
+from cycleqd_operator.kube.actions import Patch
 from tests.operator.world import World, make_run
 
 

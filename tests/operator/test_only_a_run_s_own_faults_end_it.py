@@ -3,7 +3,7 @@ failed pods do, each with the cause as its message."""
 
 import pytest
 
-from cycleqd.progress import Failure
+from cycleqd.contract.progress import Failure
 from tests.operator.world import evolving, make_run
 
 

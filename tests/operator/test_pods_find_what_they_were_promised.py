@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from cycleqd.manifest_reader import parse_resource
+from cycleqd.contract.progress import OpenStage
+from cycleqd.manifest.reader import parse_resource
 from cycleqd.pod.settings import CoordinatorSettings, WorkerPodSettings
-from cycleqd.progress import OpenStage
-from cycleqd_operator import children, jobs
+from cycleqd_operator.children import config_maps, jobs
 from cycleqd_operator.settings import Settings
 from tests.operator.world import make_run
 
@@ -110,7 +110,7 @@ def test_arguments_images_and_probes():
 def test_the_manifest_arrives_as_a_document_of_one_generation():
     run = make_run()
     run["metadata"]["generation"] = 7
-    data = children.manifest_config_map(run)["data"]
+    data = config_maps.manifest_config_map(run)["data"]
     document = json.loads(data["run.json"])
     assert data["generation"] == "7"
     assert document["metadata"] == {"name": "demo"}

@@ -5,8 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from cycleqd.progress import Failure, OpenStage
-from cycleqd_operator.conditions import CONDITION_TYPES
+from cycleqd.contract.progress import Failure, OpenStage
+from cycleqd_operator.decision.conditions import CONDITION_TYPES
 from tests.operator.world import World, make_run
 
 CODES = st.sampled_from([0, 1, 65, 70, 74, 75, 78, 137, 143])

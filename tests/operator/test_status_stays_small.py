@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cycleqd.progress import BestMember, OpenStage
+from cycleqd.contract.progress import BestMember, OpenStage
 from cycleqd_operator.api.status import RunStatus
 from tests.operator.world import evolving, make_run
 

@@ -3,8 +3,8 @@
 import pytest
 
 from cycleqd.errors import ManifestError
-from cycleqd.manifest_reader import parse_resource
-from cycleqd_operator import jobs
+from cycleqd.manifest.reader import parse_resource
+from cycleqd_operator.children import jobs
 from cycleqd_operator.settings import Settings
 from tests.operator.world import World, make_run
 

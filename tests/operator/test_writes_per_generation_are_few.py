@@ -3,7 +3,7 @@ without."""
 
 import pytest
 
-from cycleqd.progress import OpenStage
+from cycleqd.contract.progress import OpenStage
 from tests.operator.world import World, make_run
 
 GENERATIONS = 12

@@ -12,12 +12,12 @@ import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from cycleqd.progress import KEY, OpenStage, Progress
-from cycleqd_operator.actions import Create, Decision, Delete, Event, Patch
+from cycleqd.contract.progress import KEY, OpenStage, Progress
 from cycleqd_operator.api.status import Condition, RunStatus
-from cycleqd_operator.objects import Json, format_time, owner_uid
-from cycleqd_operator.observed import Observed
-from cycleqd_operator.reconcile import reconcile
+from cycleqd_operator.decision.observed import Observed
+from cycleqd_operator.decision.reconcile import reconcile
+from cycleqd_operator.kube.actions import Create, Decision, Delete, Event, Patch
+from cycleqd_operator.kube.objects import Json, format_time, owner_uid
 from cycleqd_operator.settings import Settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from cycleqd.progress import KEY, Progress
+from cycleqd.contract.progress import KEY, Progress
 
 NAMESPACE = "demo"
 NAME = "synthetic-progress"

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cycleqd.manifest import Manifest
-from cycleqd.manifest_reader import canonical
-from cycleqd.progress import Failure
+from cycleqd.contract.progress import Failure
+from cycleqd.manifest.model import Manifest
+from cycleqd.manifest.schema import canonical
 from tests.pod.api import NAME, NAMESPACE, ConfigMapServer
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from cycleqd.contract.progress import Progress
 from cycleqd.errors import RunMismatch
 from cycleqd.pod.coordinate import PodCoordinator
 from cycleqd.pod.metrics import CoordinatorMetrics
 from cycleqd.pod.publishing import Publisher
 from cycleqd.pod.settings import CoordinatorSettings
-from cycleqd.progress import Progress
-from cycleqd.run_store import RunStore
+from cycleqd.roles.work_queue import WorkQueue
+from cycleqd.roles.worker import Worker, WorkerSettings
+from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
-from cycleqd.work_queue import WorkQueue
-from cycleqd.worker import Worker, WorkerSettings
 from tests.pod.pods import swap
 from tests.run.synthetic import (
     SyntheticWorkbench,
@@ -39,7 +39,7 @@ def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError("no picture can be drawn here")
 
-    monkeypatch.setattr("cycleqd.report_writer.write_run_report", fail)
+    monkeypatch.setattr("cycleqd.report.from_store.write_run_report", fail)
 
 
 class Board:

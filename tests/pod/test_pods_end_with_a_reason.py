@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cycleqd.contract.progress import Failure
 from cycleqd.errors import InputError, RunFailed
 from cycleqd.pod.ending import told_why
-from cycleqd.progress import Failure
 from cycleqd.store import open_store
 from tests.pod.pods import Pods, wait_until
 from tests.run.synthetic import archives, begin, do_everything, fresh, manifest

@@ -11,13 +11,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from scripts.devcluster.processes import free_port
 
-from cycleqd.documents import EvaluateEntry, Failure, ResultDocument, Telemetry
 from cycleqd.errors import InputError
-from cycleqd.keys import final, generation
 from cycleqd.pod.health import serving
 from cycleqd.pod.metrics import CoordinatorMetrics, WorkerMetrics
-from cycleqd.work_queue import Work
-from cycleqd.worker import event_line
+from cycleqd.records.documents import EvaluateEntry, Failure, ResultDocument, Telemetry
+from cycleqd.records.keys import final, generation
+from cycleqd.roles.work_queue import Work
+from cycleqd.roles.worker import event_line
 from tests.pod.pods import Pods, wait_until
 
 

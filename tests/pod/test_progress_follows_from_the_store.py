@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd.coordinator import Coordinator
+from cycleqd.contract.progress import Progress
 from cycleqd.errors import StoreError, StoreFull, StoreUnavailable
 from cycleqd.pod.view import told, with_store_error
-from cycleqd.progress import Progress
-from cycleqd.work_queue import WorkQueue
-from cycleqd.worker import Worker, WorkerSettings
+from cycleqd.roles.coordinator import Coordinator
+from cycleqd.roles.work_queue import WorkQueue
+from cycleqd.roles.worker import Worker, WorkerSettings
 from tests.run.synthetic import SyntheticWorkbench, fresh
 
 FAILING = frozenset({"c000003"})

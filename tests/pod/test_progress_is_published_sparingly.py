@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cycleqd.contract.progress import KEY, OpenStage, Progress
 from cycleqd.errors import InputError
 from cycleqd.pod.publishing import INTERVAL_SECONDS, ConfigMapBoard, Publisher, is_news
-from cycleqd.progress import KEY, OpenStage, Progress
 from tests.pod.api import NAME, NAMESPACE, ConfigMapServer
 from tests.pod.pods import wait_until
 

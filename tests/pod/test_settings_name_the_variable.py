@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd import keys
 from cycleqd.errors import InputError
 from cycleqd.pod.settings import CoordinatorSettings, WorkerPodSettings
+from cycleqd.records import keys
 
 COORDINATOR = {
     "CYCLEQD_STORE": "s3://bucket/runs/a",

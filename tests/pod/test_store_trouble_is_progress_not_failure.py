@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd import s3_access
 from cycleqd.store import open_store
+from cycleqd.store.access import environment_of
 from tests.pod.api import ConfigMapServer
 from tests.pod.pods import Pods, pods_of, wait_until
 from tests.run.synthetic import archives, begin, do_everything, fresh, manifest
@@ -32,7 +32,7 @@ def on_s3(
     api: ConfigMapServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Pods]:
-    access = {**server.env, **s3_access.environment_of(server.settings)}
+    access = {**server.env, **environment_of(server.settings)}
     for name, value in access.items():
         monkeypatch.setenv(name, value)
     with pods_of(tmp_path / "pods", server.uri("run"), api) as pods:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd import s3_access
-from cycleqd.manifest_reader import read_manifest
-from cycleqd.store import open_store
+from cycleqd.manifest.reader import read_manifest
+from cycleqd.store import access, open_store
 from tests.pod.api import ConfigMapServer
 from tests.pod.pods import WORK, Pods, pods_of, wait_until
 from tests.run.chaos import contents
@@ -37,7 +36,7 @@ def test_kills_and_an_outage_change_nothing(
 def evolve(
     server: S3Server, tmp_path: Path, api: ConfigMapServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {**server.env, **s3_access.environment_of(server.settings)}.items():
+    for name, value in {**server.env, **access.environment_of(server.settings)}.items():
         monkeypatch.setenv(name, value)
     with pods_of(tmp_path / "pods", server.uri("tiny"), api) as pods:
         pods.apply(read_manifest(MANIFEST))

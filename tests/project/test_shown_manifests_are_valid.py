@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cycleqd.manifest_reader import parse_manifest
+from cycleqd.manifest.reader import parse_manifest
 
 from .repository import ROOT, documents
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from cycleqd.s3_access import settings_of
 from cycleqd.store import ObjectStore, open_store
+from cycleqd.store.access import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "cycleqd.cli"]

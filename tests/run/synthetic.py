@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from cycleqd import keys
-from cycleqd.coordinator import Coordinator
-from cycleqd.documents import (
+from cycleqd.evolution.genome import GenomeLayout, TensorSlot
+from cycleqd.manifest.model import Manifest
+from cycleqd.manifest.reader import parse_manifest
+from cycleqd.manifest.schema import canonical
+from cycleqd.records import keys
+from cycleqd.records.documents import (
     EvaluateEntry,
     FactorEntry,
     Failure,
@@ -20,10 +23,8 @@ from cycleqd.documents import (
     SourceRecord,
     Telemetry,
 )
-from cycleqd.evolution.genome import GenomeLayout, TensorSlot
-from cycleqd.manifest import Manifest
-from cycleqd.manifest_reader import canonical, parse_manifest
-from cycleqd.run_store import RunStore
+from cycleqd.roles.coordinator import Coordinator
+from cycleqd.run.store import RunStore
 from cycleqd.store import MemoryStore, ObjectStore
 
 ITEMS = 20
@@ -132,8 +133,8 @@ def digest_of(runs: RunStore, candidate: str) -> str:
 
 def do_everything(runs: RunStore, *, failing: frozenset[str] = frozenset(), order: int = 1) -> None:
     """Coordinator and one worker, turn by turn; ``order`` -1 does the newest entries first."""
-    from cycleqd.work_queue import WorkQueue
-    from cycleqd.worker import Worker, WorkerSettings
+    from cycleqd.roles.work_queue import WorkQueue
+    from cycleqd.roles.worker import Worker, WorkerSettings
 
     coordinator = Coordinator(runs)
     bench = SyntheticWorkbench(runs, failing)

@@ -9,14 +9,14 @@ import os
 import sys
 from pathlib import Path
 
-from cycleqd import keys
-from cycleqd.documents import EvaluateEntry, ResultDocument
 from cycleqd.errors import CycleQDError
-from cycleqd.run_store import RunStore
-from cycleqd.s3_access import settings_of
+from cycleqd.records import keys
+from cycleqd.records.documents import EvaluateEntry, ResultDocument
+from cycleqd.roles.work_queue import Work
+from cycleqd.roles.worker import Worker, WorkerSettings, event_line
+from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
-from cycleqd.work_queue import Work
-from cycleqd.worker import Worker, WorkerSettings, event_line
+from cycleqd.store.access import settings_of
 from tests.run.synthetic import SyntheticWorkbench
 
 

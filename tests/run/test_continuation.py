@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd import keys
-from cycleqd.admission import admit
 from cycleqd.errors import RunMismatch
-from cycleqd.run_store import RunStore
+from cycleqd.records import keys
+from cycleqd.run.admission import admit
+from cycleqd.run.store import RunStore
 from cycleqd.store import MemoryStore
 from tests.run.synthetic import archives, begin, do_everything, fresh, manifest
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cycleqd.errors import RunFailed, SlotError
-from cycleqd.local import LocalRunner
+from cycleqd.roles.local import LocalRunner
 from cycleqd.store import open_store
 from tests.run.synthetic import archives, begin, do_everything, fresh, manifest
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cycleqd.errors import StoreFull
-from cycleqd.run_store import RunStore
+from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from tests.run.synthetic import archives, begin, do_everything, fresh, manifest
 

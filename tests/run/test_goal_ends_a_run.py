@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd import keys
-from cycleqd.admission import admit
-from cycleqd.coordinator import Coordinator
 from cycleqd.evolution.goal import total_qd_score
-from cycleqd.members import resolve_member
-from cycleqd.run_store import RunStore
+from cycleqd.records import keys
+from cycleqd.roles.coordinator import Coordinator
+from cycleqd.roles.work_queue import WorkQueue
+from cycleqd.run.admission import admit
+from cycleqd.run.members import resolve_member
+from cycleqd.run.store import RunStore
+from cycleqd.run.verification import Verifier
 from cycleqd.store import MemoryStore
-from cycleqd.verification import Verifier
-from cycleqd.work_queue import WorkQueue
 from tests.run.synthetic import archives, begin, digest_of, do_everything, fresh, manifest
 
 GENERATIONS = 9
@@ -126,7 +126,7 @@ def test_a_raised_goal_is_noticed_by_a_worker_on_the_final_table(
     generation, _ = early
     store = MemoryStore()
     runs = begin(store, manifest(generations=GENERATIONS, goal=goal_at(whole, generation)))
-    from cycleqd.worker import Worker, WorkerSettings
+    from cycleqd.roles.worker import Worker, WorkerSettings
     from tests.run.synthetic import SyntheticWorkbench
 
     queue = WorkQueue(runs, 0, 1)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cycleqd.coordinator import Coordinator
-from cycleqd.run_store import RunStore
+from cycleqd.roles.coordinator import Coordinator
+from cycleqd.roles.work_queue import WorkQueue
+from cycleqd.roles.worker import Pause, Worker, WorkerSettings
+from cycleqd.run.store import RunStore
 from cycleqd.store import MemoryStore
-from cycleqd.work_queue import WorkQueue
-from cycleqd.worker import Pause, Worker, WorkerSettings
 from tests.run.synthetic import SyntheticWorkbench, begin, manifest
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cycleqd.run_store import RunStore
+from cycleqd.run.store import RunStore
 from cycleqd.store import MemoryStore
 from tests.run.synthetic import archives, begin, do_everything, fresh, manifest
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd.manifest_reader import canonical
+from cycleqd.manifest.schema import canonical
 from cycleqd.store import open_store
 from tests.run.synthetic import SKILLS, begin, do_everything, manifest
 

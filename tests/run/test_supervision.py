@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cycleqd.supervision import Condemn, Death, Restart, Stop, Verdict, judge
+from cycleqd.roles.supervision import Condemn, Death, Restart, Stop, Verdict, judge
 
 ENTRY = ("generations/000001", 3)
 OTHER = ("generations/000001", 4)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd import s3_access
-from cycleqd.store import open_store
+from cycleqd.store import access, open_store
 from tests.run.chaos import contents, run_with_kills
 from tests.run.tiny import MANIFEST
 from tests.servers.s3 import S3Server
@@ -23,7 +22,7 @@ def test_kills_on_s3_change_nothing(
         monkeypatch.delenv(name)
     for name, value in versitygw.env.items():
         monkeypatch.setenv(name, value)
-    for name, value in s3_access.environment_of(versitygw.settings).items():
+    for name, value in access.environment_of(versitygw.settings).items():
         monkeypatch.setenv(name, value)
     uri = versitygw.uri("tiny")
     run_with_kills(MANIFEST, uri, workers=2, kills=3, seed=5)

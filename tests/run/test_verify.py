@@ -7,9 +7,9 @@ import json
 import pytest
 
 from cycleqd.errors import StoreCorrupt, VerificationError
-from cycleqd.run_store import RunStore
+from cycleqd.run.store import RunStore
+from cycleqd.run.verification import Verified, Verifier
 from cycleqd.store import MemoryStore
-from cycleqd.verification import Verified, Verifier
 from tests.run.synthetic import digest_of, do_everything, fresh
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from cycleqd.checkpoints.header import layout as make_layout
 from cycleqd.evolution.genome import Genome, GenomeLayout
 from cycleqd.store import MemoryStore
 from cycleqd.weights.checkpoint import Checkpoint
 from cycleqd.weights.factors import Factors, factor_expert
-from cycleqd.weights.header import layout as make_layout
 from cycleqd.weights.materialize import Materializer
 
 if TYPE_CHECKING:

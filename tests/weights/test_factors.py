@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from cycleqd.checkpoints.header import layout
 from cycleqd.errors import RunMismatch, StoreCorrupt
 from cycleqd.store import MemoryStore
 from cycleqd.store.folder import FolderStore
 from cycleqd.weights import factors as module
 from cycleqd.weights.factors import Factors, factor_expert
-from cycleqd.weights.header import layout
 from cycleqd.weights.svd import factor
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cycleqd.checkpoints.header import CheckpointHeader, block_numbers, layout
+from cycleqd.checkpoints.safetensors_file import build_header, read_header
 from cycleqd.weights.checkpoint import Checkpoint
-from cycleqd.weights.header import CheckpointHeader, block_numbers, layout
-from cycleqd.weights.safetensors_file import build_header, read_header
 from tests.checkpoints import family
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def test_no_torch_is_needed(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
-        "from cycleqd.weights.header import CheckpointHeader, layout\n"
-        "from cycleqd.weights.compatibility import check_headers\n"
+        "from cycleqd.checkpoints.header import CheckpointHeader, layout\n"
+        "from cycleqd.checkpoints.compatibility import check_headers\n"
         "base, expert = (CheckpointHeader.open(Path(p)) for p in sys.argv[1:])\n"
         "check_headers(base, expert)\n"
         "print(layout(base, ['sql'], None).directions)\n"

@@ -25,7 +25,7 @@ from cycleqd.evolution.genome import Genome, scaled_experts_genome
 from cycleqd.store.folder import FolderStore
 from cycleqd.weights.checkpoint import Checkpoint
 from cycleqd.weights.factors import Factors, factor_expert
-from cycleqd.weights.header import layout
+from cycleqd.checkpoints.header import layout
 from cycleqd.weights.materialize import Materializer
 from cycleqd.weights.merge import merge_files
 

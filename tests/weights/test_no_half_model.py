@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cycleqd.checkpoints.folder import ShardedWriter
 from cycleqd.errors import StoreFull
 from cycleqd.evolution.genome import scaled_experts_genome
 from cycleqd.weights import materialize
 from cycleqd.weights.checkpoint import Checkpoint
-from cycleqd.weights.folder import ShardedWriter
 from tests.checkpoints import family
 from tests.weights.lineage import Family
 
@@ -28,7 +28,7 @@ _CHILD = """
 import sys, time
 from pathlib import Path
 from cycleqd.weights import merge
-from cycleqd.weights.folder import ShardedWriter
+from cycleqd.checkpoints.folder import ShardedWriter
 plain = ShardedWriter.write
 def slow(self, name, offset, data):
     plain(self, name, offset, data)

@@ -43,7 +43,7 @@ def test_the_hub_is_served_from_its_cache_when_offline(tmp_path: Path) -> None:
     (folder / "refs" / "main").write_text(commit)
     program = (
         "import sys; from pathlib import Path; from cycleqd.errors import CheckpointError\n"
-        "from cycleqd.weights.source import resolve\n"
+        "from cycleqd.checkpoints.source import resolve\n"
         "for uri in sys.argv[1:]:\n"
         "    try: print(resolve(uri, Path('.')))\n"
         "    except CheckpointError as error: print(error)\n"

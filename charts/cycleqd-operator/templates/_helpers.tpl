@@ -89,7 +89,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/*
 What the operator may do; the same rules as a ClusterRole or as a Role of each watched namespace.
-operator/cycleqd_operator/permissions.py asks for exactly these at its start. No Secrets: pods get
+operator/cycleqd_operator/kube/permissions.py asks for exactly these at its start. No Secrets: pods get
 S3 credentials by reference, the operator never reads them.
 */}}
 {{- define "cycleqd-operator.rules" -}}

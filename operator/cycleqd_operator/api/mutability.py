@@ -1,6 +1,6 @@
 """What may change on a run, by the path where the rule stands: transition rules.
 
-They say what `cycleqd.manifest_document.check_continuation` would say, before the change is stored:
+They say what `cycleqd.manifest.schema.check_continuation` would say, before the change is stored:
 
 - immutable is what decides the candidates, and where the run lives;
 - ``generations`` only grows;

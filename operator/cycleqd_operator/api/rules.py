@@ -1,21 +1,21 @@
 """Rules between fields, by the path where they stand.
 
-They restate `cycleqd.manifest_rules`, so that what ``cycleqd validate`` refuses never becomes an
+They restate `cycleqd.manifest.rules`, so that what ``cycleqd validate`` refuses never becomes an
 object, and add what holds in a cluster only: the store is on S3, and a pod can reach every URI. The
 texts that are compared (forms of URIs, reserved names, settings without effect) are taken from
 there. Where a rule would have to normalise a path, the operator's own reading of the manifest has
 the last word.
 
 Defaults are filled in before rules are checked. So only fields without default need ``has()``, and
-"the user wrote it" means "differs from the default", as in `cycleqd.manifest_part.Part.changed`.
+"the user wrote it" means "differs from the default", as in `cycleqd.manifest.part.Part.changed`.
 """
 
 from __future__ import annotations
 
-from cycleqd.manifest import Evolution, Mutation, Selection, Task
-from cycleqd.manifest_rules import MUTATION_IGNORES, RESERVED_EXPERTS
-from cycleqd.manifest_types import MAX_NAME, NAME_PATTERN
-from cycleqd.manifest_uris import ENDPOINT, FORMS, SIGNED, USERINFO
+from cycleqd.manifest.model import Evolution, Mutation, Selection, Task
+from cycleqd.manifest.rules import MUTATION_IGNORES, RESERVED_EXPERTS
+from cycleqd.manifest.uris import ENDPOINT, FORMS, SIGNED, USERINFO
+from cycleqd.manifest.values import MAX_NAME, NAME_PATTERN
 from cycleqd_operator.api.cel import Rule, matches, quoted
 
 _ABSOLUTE = "/.+"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cycleqd.manifest_types import DECIMAL_FORMAT, decimal_text
+from cycleqd.manifest.values import DECIMAL_FORMAT, decimal_text
 from cycleqd_operator.api.cel import VALIDATIONS, Rule, quoted
 
 Schema = dict[str, Any]
@@ -23,7 +23,7 @@ def structural(node: Schema, *, defaults: bool = True) -> Schema:
     """The structural form of a schema without references.
 
     Args:
-        node: from `cycleqd.manifest_document.schema_of`.
+        node: from `cycleqd.manifest.schema.schema_of`.
         defaults: whether absent fields are filled in; not in a status.
     """
     result: Schema = {key: node[key] for key in _COPIED if key in node}

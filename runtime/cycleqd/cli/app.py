@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cycleqd import __version__, s3_access
+from cycleqd import __version__
 from cycleqd.cli import demo, export, inspect, manifests, pod, run
+from cycleqd.store import access
 
 app = typer.Typer(
     name="cycleqd",
@@ -42,10 +43,10 @@ def common(
 ) -> None:
     """Options for all commands; a manifest's ``spec.storage.s3`` goes before them."""
     given = {
-        s3_access.ENDPOINT: s3_endpoint,
-        s3_access.REGION: s3_region,
-        s3_access.CA_BUNDLE: s3_ca_bundle,
-        s3_access.ADDRESSING_STYLE: s3_addressing_style,
+        access.ENDPOINT: s3_endpoint,
+        access.REGION: s3_region,
+        access.CA_BUNDLE: s3_ca_bundle,
+        access.ADDRESSING_STYLE: s3_addressing_style,
     }
     os.environ.update({name: value for name, value in given.items() if value is not None})
 

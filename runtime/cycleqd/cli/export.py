@@ -10,7 +10,7 @@ import typer
 
 from cycleqd.cli.console import output
 from cycleqd.cli.stores import StoreArgument, cache_folder, open_run
-from cycleqd.members import resolve_member
+from cycleqd.run.members import resolve_member
 
 MemberOption = Annotated[
     str,
@@ -24,7 +24,7 @@ def export(
     out: Annotated[Path, typer.Option(help="A new folder for the checkpoint.")],
 ) -> None:
     """Write a member as a Hugging Face checkpoint that transformers opens and vLLM serves."""
-    from cycleqd.models import RunModels  # noqa: PLC0415 - torch
+    from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
 
     runs = open_run(store)
     candidate = resolve_member(runs, member)
@@ -35,7 +35,7 @@ def export(
 
 def materialize(store: StoreArgument, member: MemberOption) -> None:
     """Keep a member's weights in the store, under candidates/CANDIDATE/model/."""
-    from cycleqd.models import RunModels  # noqa: PLC0415 - torch
+    from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
 
     runs = open_run(store)
     candidate = resolve_member(runs, member)

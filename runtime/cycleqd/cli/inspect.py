@@ -14,8 +14,8 @@ from cycleqd.cli.reports import write_report
 from cycleqd.cli.stores import JsonOption, StoreArgument, cache_folder, open_run
 from cycleqd.cli.tables import summary_table
 from cycleqd.errors import InputError
-from cycleqd.members import Members, resolve_member
-from cycleqd.verification import Verifier
+from cycleqd.run.members import Members, resolve_member
+from cycleqd.run.verification import Verifier
 
 
 def status(store: StoreArgument, as_json: JsonOption = False) -> None:
@@ -137,7 +137,7 @@ def verify(
     runs = open_run(store)
     digest_of = None
     if weights:
-        from cycleqd.models import RunModels  # noqa: PLC0415 - torch
+        from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
 
         models = RunModels(runs, cache_folder())
 

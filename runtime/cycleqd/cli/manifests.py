@@ -9,7 +9,8 @@ import typer
 
 from cycleqd.cli.console import errors, output, print_json
 from cycleqd.errors import ManifestError
-from cycleqd.manifest_reader import check_files, manifest_schema, read_manifest
+from cycleqd.manifest.reader import check_files, read_manifest
+from cycleqd.manifest.schema import manifest_schema
 
 ManifestArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A CycleQDRun manifest.")]
 

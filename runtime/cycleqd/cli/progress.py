@@ -16,13 +16,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cycleqd import coordinator
-from cycleqd.documents import ArchiveDocument
-from cycleqd.manifest import Spec
+from cycleqd.manifest.model import Spec
+from cycleqd.records.documents import ArchiveDocument
+from cycleqd.roles import coordinator
 
 
 class ProgressDisplay:
-    """Shows `cycleqd.coordinator.Progress`; a context manager.
+    """Shows `cycleqd.roles.coordinator.Progress`; a context manager.
 
     Args:
         console: where to.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cycleqd.errors import InputError
-from cycleqd.run_store import RunStore
+from cycleqd.run.store import RunStore
 
 
 def write_report(runs: RunStore, out: Path | None = None) -> Path:
@@ -19,7 +19,7 @@ def write_report(runs: RunStore, out: Path | None = None) -> Path:
         InputError: the libraries of the extra ``report`` are not installed.
     """
     try:
-        from cycleqd.report_writer import write_run_report  # noqa: PLC0415 - matplotlib
+        from cycleqd.report.from_store import write_run_report  # noqa: PLC0415 - matplotlib
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed; reports need the extra: "

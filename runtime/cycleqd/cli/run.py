@@ -12,23 +12,23 @@ from typing import Annotated
 
 import typer
 
-from cycleqd import keys
-from cycleqd.admission import admit
 from cycleqd.cli.console import errors, output
 from cycleqd.cli.manifests import ManifestArgument
 from cycleqd.cli.progress import ProgressDisplay
 from cycleqd.cli.reports import write_report
 from cycleqd.cli.stores import StoreArgument, cache_folder, open_run
 from cycleqd.cli.tables import summary_table
-from cycleqd.documents import ResultDocument
 from cycleqd.errors import InputError, ManifestError
-from cycleqd.keys import Stage
-from cycleqd.local import LocalRunner
-from cycleqd.manifest import Manifest
-from cycleqd.manifest_reader import check_files, read_manifest
-from cycleqd.s3_access import environment_of, settings_of
+from cycleqd.manifest.model import Manifest
+from cycleqd.manifest.reader import check_files, read_manifest
+from cycleqd.records import keys
+from cycleqd.records.documents import ResultDocument
+from cycleqd.records.keys import Stage
+from cycleqd.roles.local import LocalRunner
+from cycleqd.roles.work_queue import Work
+from cycleqd.run.admission import admit
 from cycleqd.store import open_store
-from cycleqd.work_queue import Work
+from cycleqd.store.access import environment_of, settings_of
 
 S3_POLL_SECONDS = 1.0
 FOLDER_POLL_SECONDS = 0.2
@@ -151,8 +151,8 @@ def work(
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = threads  # before torch is imported
 
-    from cycleqd.workbench import ModelWorkbench  # noqa: PLC0415 - torch
-    from cycleqd.worker import Worker, WorkerSettings, event_line  # noqa: PLC0415
+    from cycleqd.roles.workbench import ModelWorkbench  # noqa: PLC0415 - torch
+    from cycleqd.roles.worker import Worker, WorkerSettings, event_line  # noqa: PLC0415
 
     def announce(event: str, work: Work, result: ResultDocument | None) -> None:
         events.write(event_line(event, work, result))

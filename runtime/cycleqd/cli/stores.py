@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from cycleqd.errors import StoreError
-from cycleqd.run_store import RunStore
-from cycleqd.s3_access import settings_of
+from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
+from cycleqd.store.access import settings_of
 from cycleqd.store.patient import PatientStore
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from cycleqd.documents import SummaryDocument
+from cycleqd.records.documents import SummaryDocument
 
 MEMBERS = ("best-of-task", "balanced")
 """Kinds of rows whose candidate is not told by the row's name."""

@@ -14,7 +14,7 @@ import numpy as np
 from cycleqd.evolution.archive import Archive
 from cycleqd.evolution.genome import Genome, combine
 from cycleqd.evolution.rng import on_grid
-from cycleqd.manifest import Aggregate
+from cycleqd.manifest.model import Aggregate
 
 
 def softmax_weights(qualities: Sequence[float], temperature: float) -> list[float]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from cycleqd.evolution.genome import Genome, GenomeLayout, combine
 from cycleqd.evolution.rng import Stream
-from cycleqd.manifest import Crossover
+from cycleqd.manifest.model import Crossover
 
 Float64 = npt.NDArray[np.float64]
 

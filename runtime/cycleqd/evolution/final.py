@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from math import fsum, sqrt
 from typing import Literal
 
-from cycleqd import keys
-from cycleqd.documents import ResultDocument, SummaryDocument, SummaryRow
 from cycleqd.evolution.aggregate import aggregate
 from cycleqd.evolution.archive import Member
 from cycleqd.evolution.genome import Genome, GenomeLayout, base_genome, expert_genome
 from cycleqd.evolution.metrics import geometric_mean
 from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies.uniform_merge import uniform_merge
-from cycleqd.manifest import Spec
+from cycleqd.manifest.model import Spec
+from cycleqd.records import keys
+from cycleqd.records.documents import ResultDocument, SummaryDocument, SummaryRow
 
 Kind = Literal["base", "expert", "uniform-merge", "best-of-task", "balanced", "aggregate"]
 

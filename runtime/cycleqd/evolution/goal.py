@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from math import fsum, prod
 
-from cycleqd.documents import ArchiveDocument
-from cycleqd.manifest import Goal, Spec
+from cycleqd.manifest.model import Goal, Spec
+from cycleqd.records.documents import ArchiveDocument
 
 
 def total_coverage(document: ArchiveDocument) -> float:

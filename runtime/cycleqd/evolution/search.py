@@ -10,8 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cycleqd import keys
-from cycleqd.documents import (
+from cycleqd.errors import RunFailed, TooManyFailedCandidates
+from cycleqd.evolution.archive import Archive, Axis, Member, axis_from_experts, make_archives
+from cycleqd.evolution.genome import Genome
+from cycleqd.evolution.metrics import hypervolume
+from cycleqd.evolution.strategies import Proposal, SearchState, Strategy
+from cycleqd.manifest.model import Spec
+from cycleqd.records import keys
+from cycleqd.records.documents import (
     ArchiveDocument,
     ArchiveRecord,
     AxisRecord,
@@ -19,12 +25,6 @@ from cycleqd.documents import (
     MemberRecord,
     ResultDocument,
 )
-from cycleqd.errors import RunFailed, TooManyFailedCandidates
-from cycleqd.evolution.archive import Archive, Axis, Member, axis_from_experts, make_archives
-from cycleqd.evolution.genome import Genome
-from cycleqd.evolution.metrics import hypervolume
-from cycleqd.evolution.strategies import Proposal, SearchState, Strategy
-from cycleqd.manifest import Spec
 
 
 def ask(

@@ -1,9 +1,9 @@
 """``cycleqd pod coordinate``: a coordinator that answers for its run in a cluster.
 
-It admits the run, steps the coordinator of `cycleqd.coordinator`, follows the manifest while it is
-edited, and reports to the operator by a ConfigMap. It never dies of the store or of the API server:
-trouble with the one is progress to report, the other is written to when it is there again. It ends
-with 0 once the run is complete and the operator can know it.
+It admits the run, steps the coordinator of `cycleqd.roles.coordinator`, follows the manifest while
+it is edited, and reports to the operator by a ConfigMap. It never dies of the store or of the API
+server: trouble with the one is progress to report, the other is written to when it is there again.
+It ends with 0 once the run is complete and the operator can know it.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cycleqd import keys
-from cycleqd.admission import admit, continue_run
-from cycleqd.coordinator import Coordinator
+from cycleqd.contract.progress import Progress
 from cycleqd.errors import InputError, StoreError
-from cycleqd.manifest_reader import parse_manifest
+from cycleqd.manifest.reader import parse_manifest
 from cycleqd.pod.health import serving
 from cycleqd.pod.manifest_folder import DOCUMENT, ManifestFolder, ManifestVersion
 from cycleqd.pod.metrics import CoordinatorMetrics
 from cycleqd.pod.publishing import ConfigMapBoard, Publisher
 from cycleqd.pod.settings import CoordinatorSettings
 from cycleqd.pod.view import told, with_store_error
-from cycleqd.progress import Progress
-from cycleqd.run_store import RunStore
-from cycleqd.s3_access import settings_of
+from cycleqd.records import keys
+from cycleqd.roles.coordinator import Coordinator
+from cycleqd.run.admission import admit, continue_run
+from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
+from cycleqd.store.access import settings_of
 from cycleqd.store.patient import PatientStore, patiently
 
 log = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ class PodCoordinator:
     def _write_report(self, runs: RunStore, generation: int) -> str:
         """Write the report into the store; its URI, empty if it could not be made."""
         try:
-            from cycleqd.report_writer import write_run_report  # noqa: PLC0415 - matplotlib
+            from cycleqd.report.from_store import write_run_report  # noqa: PLC0415 - matplotlib
 
             with TemporaryDirectory(prefix="cycleqd-report-") as folder:
                 page = write_run_report(runs, Path(folder)).html

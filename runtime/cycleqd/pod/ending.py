@@ -1,8 +1,8 @@
 """How a process of a pod ends: its exit status, its last words, and SIGTERM.
 
 The operator judges a run by how its pods ended: by the statuses of `cycleqd.errors` and by the
-termination message, a `cycleqd.progress.Failure`. A pod that is told to stop (suspend, preemption,
-drain) exits with 143 and no message: that is no failure.
+termination message, a `cycleqd.contract.progress.Failure`. A pod that is told to stop (suspend,
+preemption, drain) exits with 143 and no message: that is no failure.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from cycleqd.contract.progress import Failure
 from cycleqd.errors import CycleQDError
-from cycleqd.progress import Failure
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-from cycleqd.keys import stage as stage_of
-from cycleqd.worker_process import WorkerEvent
+from cycleqd.records.keys import stage as stage_of
+from cycleqd.roles.worker_process import WorkerEvent
 
 SECONDS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 

@@ -17,8 +17,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
+from cycleqd.contract.progress import KEY, Progress
 from cycleqd.errors import InputError
-from cycleqd.progress import KEY, Progress
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """What the operator tells a pod by its environment.
 
-The variables are a contract with `cycleqd_operator.jobs`. How to reach S3 is read from
-``CYCLEQD_S3_*`` by `cycleqd.s3_access`, credentials by the AWS chain.
+The variables are a contract with `cycleqd_operator.children.jobs`. How to reach S3 is read from
+``CYCLEQD_S3_*`` by `cycleqd.store.access`, credentials by the AWS chain.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from cycleqd import keys
 from cycleqd.errors import InputError
-from cycleqd.keys import Stage
+from cycleqd.records import keys
+from cycleqd.records.keys import Stage
 
 STORE = "CYCLEQD_STORE"
 CACHE = "CYCLEQD_CACHE"

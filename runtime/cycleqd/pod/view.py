@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cycleqd.coordinator import Progress
-from cycleqd.documents import ArchiveDocument
+from cycleqd.contract.progress import BestMember, OpenStage
+from cycleqd.contract.progress import Progress as Told
 from cycleqd.errors import StoreError, StoreFull, StoreUnavailable
 from cycleqd.evolution.goal import total_coverage, total_qd_score
 from cycleqd.evolution.search import Commit
-from cycleqd.progress import BestMember, OpenStage
-from cycleqd.progress import Progress as Told
+from cycleqd.records.documents import ArchiveDocument
+from cycleqd.roles.coordinator import Progress
 
 
 def told(before: Told, progress: Progress) -> Told:

@@ -17,13 +17,13 @@ from cycleqd.errors import StoreError
 from cycleqd.pod.health import serving
 from cycleqd.pod.metrics import WorkerMetrics
 from cycleqd.pod.settings import WorkerPodSettings
-from cycleqd.run_store import RunStore
-from cycleqd.s3_access import settings_of
+from cycleqd.roles.work_queue import WorkQueue
+from cycleqd.roles.worker import Pause
+from cycleqd.roles.worker_process import GRACE_SECONDS, Keeper, WorkerProcess
+from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
+from cycleqd.store.access import settings_of
 from cycleqd.store.patient import PatientStore
-from cycleqd.work_queue import WorkQueue
-from cycleqd.worker import Pause
-from cycleqd.worker_process import GRACE_SECONDS, Keeper, WorkerProcess
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,5 @@
-"""Checkpoints, task-vector factors and materialised children (safetensors only, never pickle).
+"""Task-vector factors and materialised children (safetensors only, never pickle).
 
-`header` and `compatibility` need no torch, so that a coordinator plans and validates without it.
-Everything that touches weights lives in the other modules; ``docs/weights.md`` tells the story.
+Everything that touches weights lives here, above `cycleqd.checkpoints`, which reads what lies on
+disk without torch; ``docs/weights.md`` tells the story.
 """

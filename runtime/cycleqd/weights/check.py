@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from cycleqd.checkpoints.compatibility import check_headers
 from cycleqd.errors import CheckpointError
 from cycleqd.weights.blocks import blocks, equal
-from cycleqd.weights.compatibility import check_headers
 
 if TYPE_CHECKING:
     from cycleqd.weights.checkpoint import Checkpoint

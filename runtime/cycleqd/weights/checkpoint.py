@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from cycleqd.checkpoints.compatibility import check_types
+from cycleqd.checkpoints.header import CheckpointHeader
 from cycleqd.weights import digest
-from cycleqd.weights.compatibility import check_types
-from cycleqd.weights.header import CheckpointHeader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cycleqd.weights.safetensors_file import FileHeader, TensorInfo
+    from cycleqd.checkpoints.safetensors_file import FileHeader, TensorInfo
 
 TORCH_TYPES = {
     "F64": torch.float64,

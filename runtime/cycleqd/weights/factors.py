@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save_file
 
+from cycleqd.checkpoints.safetensors_file import read_header
 from cycleqd.errors import RunMismatch, StoreCorrupt
 from cycleqd.weights import digest
 from cycleqd.weights.checkpoint import Checkpoint, MappedFile
-from cycleqd.weights.safetensors_file import read_header
 from cycleqd.weights.svd import factor
 
 if TYPE_CHECKING:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from cycleqd.checkpoints.folder import ShardedWriter, atomic_folder, copy_companions
+from cycleqd.checkpoints.safetensors_file import build_header
 from cycleqd.errors import CycleQDError, RunMismatch
 from cycleqd.evolution import rng
 from cycleqd.evolution.genome import ChildSVD, Dense, Genome, GenomeLayout, base_genome
@@ -27,8 +29,6 @@ from cycleqd.weights.blocks import equal
 from cycleqd.weights.checkpoint import TORCH_TYPES, Checkpoint
 from cycleqd.weights.combine import NoiseSource, Product, Recipe, coefficients
 from cycleqd.weights.crew import Crew, single_threaded
-from cycleqd.weights.folder import ShardedWriter, atomic_folder, copy_companions
-from cycleqd.weights.safetensors_file import build_header
 from cycleqd.weights.svd import factor
 
 if TYPE_CHECKING:

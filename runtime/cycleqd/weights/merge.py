@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from cycleqd.checkpoints.folder import ShardedWriter, atomic_folder, copy_companions
 from cycleqd.errors import CheckpointError
 from cycleqd.store.localfile import write_all
 from cycleqd.weights import digest
 from cycleqd.weights.checkpoint import Checkpoint
 from cycleqd.weights.crew import single_threaded
-from cycleqd.weights.folder import ShardedWriter, atomic_folder, copy_companions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

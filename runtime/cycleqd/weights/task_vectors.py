@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Protocol
 
+from cycleqd.checkpoints.safetensors_file import MAX_HEADER_BYTES, read_header
 from cycleqd.weights.checkpoint import MappedFile
-from cycleqd.weights.safetensors_file import MAX_HEADER_BYTES, read_header
 
 if TYPE_CHECKING:
     from pathlib import Path

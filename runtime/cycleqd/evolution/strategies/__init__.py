@@ -13,7 +13,7 @@ from cycleqd.evolution.strategies.cycleqd import CycleQD
 from cycleqd.evolution.strategies.random_genomes import RandomGenomes
 from cycleqd.evolution.strategies.task_arithmetic import TaskArithmetic
 from cycleqd.evolution.strategies.uniform_merge import UniformMerge
-from cycleqd.manifest import Spec
+from cycleqd.manifest.model import Spec
 
 __all__ = ["Proposal", "SearchState", "Strategy", "make_strategy"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cycleqd.evolution.archive import Archive
 from cycleqd.evolution.genome import Genome, GenomeLayout
-from cycleqd.manifest import Spec
+from cycleqd.manifest.model import Spec
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cycleqd import keys
 from cycleqd.evolution.crossover import cross
 from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.mutation import mutate
 from cycleqd.evolution.rng import stream
 from cycleqd.evolution.selection import draw_parents
 from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
+from cycleqd.records import keys
 
 
 class CycleQD(Strategy):

@@ -1,0 +1,269 @@
+"""The pods of a run: what the coordinator and the workers find around them.
+
+Variables, paths, the port and the arguments below are a contract with ``cycleqd pod coordinate``
+and ``cycleqd pod work``; restart policy, identity and contract belong to the operator, the rest
+(images, resources, volumes, placement) to the user's template. Pods fit the restricted Pod Security
+Standard: not root, no capabilities, a read-only root file system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cycleqd.manifest.cluster import PodTemplate
+from cycleqd.manifest.model import Manifest
+from cycleqd_operator.children.pod_merge import merge
+from cycleqd_operator.kube import names
+from cycleqd_operator.kube.objects import Json, as_json
+from cycleqd_operator.settings import Settings
+
+PORT = 8080
+"""Serves ``/healthz`` and ``/metrics``."""
+
+USER = 65532
+"""Numeric, so that the kubelet can see that it is not root."""
+
+MANIFEST = "/etc/cycleqd"
+CA_BUNDLE = "/etc/cycleqd-ca"
+SCRATCH = "/scratch"
+
+GRACE_SECONDS: Mapping[names.Component, int] = {"coordinator": 30, "worker": 60}
+"""Time to end after SIGTERM."""
+
+LOST_NODE_SECONDS = 30
+"""Time after which the pods of a node that does not answer are replaced."""
+
+_LOST_NODE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+def worker_template(
+    manifest: Manifest, settings: Settings, *, workers: int, stage: str | None = None
+) -> Json:
+    """The pod template of a worker Job.
+
+    Args:
+        manifest: the run.
+        settings: the operator's defaults.
+        workers: how many share the work.
+        stage: the only stage to work on, such as ``generations/000012``; all when absent.
+    """
+    spec = manifest.spec.workers
+    env = {**_common_env(manifest), "CYCLEQD_WORKERS": str(workers)}
+    if stage is not None:
+        env["CYCLEQD_STAGE"] = stage
+    return _template(
+        manifest,
+        settings,
+        component="worker",
+        template=spec.template,
+        container={
+            "image": spec.image or settings.worker_image,
+            "args": ["pod", "work"],
+            "env": _variables(env) + _credentials(manifest),
+            "resources": settings.worker_resources,
+        },
+        volumes={"shm": ({"emptyDir": {"medium": "Memory"}}, "/dev/shm")},  # noqa: S108
+        service_account=names.worker(manifest.metadata.name),
+        owned={"automountServiceAccountToken": False},
+    )
+
+
+def coordinator_template(manifest: Manifest, settings: Settings) -> Json:
+    """The pod template of the coordinator's Job."""
+    run = manifest.metadata.name
+    spec = manifest.spec.coordinator
+    env = {
+        **_common_env(manifest),
+        "CYCLEQD_MANIFEST": MANIFEST,
+        "CYCLEQD_PROGRESS_CONFIGMAP": names.progress_config_map(run),
+    }
+    namespace = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+    return _template(
+        manifest,
+        settings,
+        component="coordinator",
+        template=spec.template,
+        container={
+            "image": spec.image or settings.worker_image,
+            "args": ["pod", "coordinate"],
+            "env": [
+                *_variables(env),
+                {"name": "CYCLEQD_NAMESPACE", "valueFrom": namespace},
+                *_credentials(manifest),
+            ],
+            "resources": settings.coordinator_resources,
+        },
+        volumes={"manifest": (_config_map(names.manifest_config_map(run)), MANIFEST)},
+        service_account=names.coordinator(run),
+        owned={"automountServiceAccountToken": True},
+    )
+
+
+def _template(
+    manifest: Manifest,
+    settings: Settings,
+    *,
+    component: names.Component,
+    template: PodTemplate | None,
+    container: Json,
+    volumes: Mapping[str, tuple[Json, str]],
+    service_account: str,
+    owned: Json,
+) -> Json:
+    """What both kinds of pods share, with the user's template merged in."""
+    given = template or PodTemplate()
+    path = f"spec.{'workers' if component == 'worker' else component}.template.spec"
+    theirs = as_json(given.spec)
+    volumes = {
+        "scratch": ({"emptyDir": {}}, SCRATCH),
+        "tmp": ({"emptyDir": {}}, "/tmp"),  # noqa: S108
+        **volumes,
+        **_ca_volume(manifest),
+    }
+    contract: Json = {
+        "name": component,
+        **container,
+        "ports": [{"name": "http", "containerPort": PORT}],
+        "imagePullPolicy": settings.image_pull_policy,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [
+            {"name": name, "mountPath": path, **({"readOnly": True} if _read_only(volume) else {})}
+            for name, (volume, path) in volumes.items()
+        ],
+        **_probes(),
+    }
+    ours: Json = {
+        "terminationGracePeriodSeconds": GRACE_SECONDS[component],
+        # A Service called "vllm" in the namespace would set VLLM_PORT and the like.
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "imagePullSecrets": [{"name": name} for name in settings.image_pull_secrets],
+        "tolerations": _tolerations(theirs.get("tolerations") or ()),
+        "containers": [contract],
+        "volumes": [{"name": name, **volume} for name, (volume, _) in volumes.items()],
+    }
+    spec = merge(ours, theirs, path)
+    spec["containers"] = [
+        _restored(found, contract) if found.get("name") == component else found
+        for found in spec["containers"]
+    ]
+    spec["volumes"] = [
+        next(v for v in ours["volumes"] if v["name"] == found["name"])
+        if found.get("name") in {"manifest", "ca"} & volumes.keys()
+        else found
+        for found in spec["volumes"]
+    ]
+    spec.update(owned, restartPolicy="Never", serviceAccountName=service_account)
+    metadata: Json = {
+        "labels": {**given.metadata.labels, **names.labels(manifest.metadata.name, component)}
+    }
+    if given.metadata.annotations:
+        metadata["annotations"] = dict(given.metadata.annotations)
+    return {"metadata": metadata, "spec": {key: v for key, v in spec.items() if v not in ([], {})}}
+
+
+def _restored(container: Json, contract: Json) -> Json:
+    """The container with what the contract fixes, whatever the user's template says."""
+    fixed = {variable["name"]: variable for variable in contract["env"]}
+    env = [fixed.get(found.get("name"), found) for found in container["env"]]
+    mounts = {m["mountPath"]: m for m in contract["volumeMounts"] if m.get("readOnly")}
+    return {
+        **container,
+        "args": contract["args"],
+        "env": env,
+        "volumeMounts": [mounts.get(m.get("mountPath"), m) for m in container["volumeMounts"]],
+        "terminationMessagePolicy": contract["terminationMessagePolicy"],
+    }
+
+
+def _read_only(volume: Json) -> bool:
+    return "emptyDir" not in volume
+
+
+def _config_map(name: str) -> Json:
+    return {"configMap": {"name": name}}
+
+
+def _ca_volume(manifest: Manifest) -> dict[str, tuple[Json, str]]:
+    ref = manifest.spec.storage.s3.ca_bundle_ref
+    return {} if ref is None else {"ca": (_config_map(ref.name), CA_BUNDLE)}
+
+
+def _variables(values: Mapping[str, str]) -> list[Json]:
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def _common_env(manifest: Manifest) -> dict[str, str]:
+    """What both roles need to reach the store and to report."""
+    storage, s3 = manifest.spec.storage, manifest.spec.storage.s3
+    ca = s3.ca_bundle_ref
+    given = {
+        "CYCLEQD_STORE": f"{(storage.uri or '').rstrip('/')}/{manifest.metadata.name}",
+        "CYCLEQD_CACHE": SCRATCH,
+        "CYCLEQD_HEALTH_PORT": str(PORT),
+        "HOME": f"{SCRATCH}/home",
+        "CYCLEQD_S3_ENDPOINT": s3.endpoint,
+        "CYCLEQD_S3_REGION": s3.region,
+        "CYCLEQD_S3_CA_BUNDLE": s3.ca_bundle if ca is None else f"{CA_BUNDLE}/{ca.key}",
+        "CYCLEQD_S3_ADDRESSING_STYLE": s3.addressing_style.lower(),
+        "CYCLEQD_S3_CHECKSUMS": s3.checksums.replace("When", "when_").lower(),
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _credentials(manifest: Manifest) -> list[Json]:
+    """The Secret's keys as AWS variables; the kubelet reads it, the operator never does."""
+    ref = manifest.spec.storage.s3.credentials_secret_ref
+    if ref is None:
+        return []
+
+    keys: list[Json] = [
+        {"key": "AWS_ACCESS_KEY_ID"},
+        {"key": "AWS_SECRET_ACCESS_KEY"},
+        {"key": "AWS_SESSION_TOKEN", "optional": True},
+    ]
+    return [
+        {"name": key["key"], "valueFrom": {"secretKeyRef": {"name": ref.name, **key}}}
+        for key in keys
+    ]
+
+
+def _probes() -> Json:
+    """Probes of the supervisor, which answers before any model is loaded."""
+    get = {"httpGet": {"path": "/healthz", "port": PORT}, "timeoutSeconds": 5}
+    return {
+        "startupProbe": {**get, "periodSeconds": 2, "failureThreshold": 300},
+        "readinessProbe": {**get, "periodSeconds": 10, "failureThreshold": 3},
+        "livenessProbe": {**get, "periodSeconds": 20, "failureThreshold": 6},
+    }
+
+
+def _tolerations(given: object) -> list[Json]:
+    """Short waits for lost nodes, where the user's template does not say how long."""
+    known = {
+        found.get("key")
+        for found in (given if isinstance(given, list) else ())
+        if isinstance(found, dict) and found.get("effect") in (None, "", "NoExecute")
+    }
+    return [
+        {
+            "key": key,
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": LOST_NODE_SECONDS,
+        }
+        for key in _LOST_NODE
+        if key not in known and None not in known
+    ]

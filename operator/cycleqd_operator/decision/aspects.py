@@ -1,0 +1,134 @@
+"""The run's conditions other than WorkersReady, in the words that people read.
+
+``Progressing`` always has the short answer as its reason. Messages name the cause and the remedy,
+and hold nothing that changes by the clock.
+"""
+
+from __future__ import annotations
+
+from cycleqd_operator.decision import conditions
+from cycleqd_operator.decision.conditions import Finding, Findings
+from cycleqd_operator.decision.obstacles import first_obstacle
+from cycleqd_operator.decision.outcome import Outcome
+from cycleqd_operator.decision.situation import Situation
+from cycleqd_operator.text import one_line
+
+REFUSED = "The manifest's last change is refused and the run goes on without it: "
+"""How a message says that the coordinator does not take an edit."""
+
+
+def findings(found: Situation, workers: Finding) -> Findings:
+    """The conditions of a run that goes on.
+
+    Args:
+        found: its world.
+        workers: the condition WorkersReady.
+    """
+    suspended = found.manifest.spec.suspend
+    return {
+        "StorageReady": storage(found),
+        "WorkersReady": workers,
+        "Progressing": progressing(found, workers),
+        "Suspended": (
+            Finding("True", "Suspended", "Set spec.suspend to false to go on.")
+            if suspended
+            else Finding("False", "NotSuspended")
+        ),
+        "Complete": Finding("False", "NotComplete"),
+        "Failed": Finding("False", "NotFailed"),
+    }
+
+
+def ended(found: Situation, end: Outcome) -> Findings:
+    """The conditions of a run that came to its end."""
+    complete = end.type == "Complete"
+    return {
+        "StorageReady": storage(found, end),
+        "WorkersReady": Finding("False", "Finished", "The run needs no workers any more."),
+        "Progressing": Finding("False", end.reason, _with_refusal(found, end.message)),
+        "Suspended": Finding("False", "NotSuspended"),
+        "Complete": (
+            Finding("True", end.reason, end.message)
+            if complete
+            else Finding("False", "NotComplete")
+        ),
+        "Failed": (
+            Finding("False", "NotFailed") if complete else Finding("True", end.reason, end.message)
+        ),
+    }
+
+
+def storage(found: Situation, end: Outcome | None = None) -> Finding:
+    """Whether the store can be used, as the coordinator said last."""
+    for ending in found.endings["coordinator"]:
+        if end is not None and ending.error == "ConditionalWritesUnsupported":
+            return Finding("False", ending.error, ending.message)
+    progress = found.progress
+    if progress is not None and progress.store_error:
+        reason = progress.store_error_reason or "StoreUnavailable"
+        return Finding("False", reason, progress.store_error)
+    if found.admitted:
+        return Finding("True", "Available", "The store answers.")
+    before = conditions.finding(found.status, "StorageReady")
+    if before is not None and before.status == "True":
+        return before
+    return Finding("Unknown", "Unknown", "The coordinator has not reached the store yet.")
+
+
+def progressing(found: Situation, workers: Finding) -> Finding:
+    """What the run does now."""
+    if found.manifest.spec.suspend:
+        message = "The run is suspended; its store keeps everything."
+        return Finding("False", "Suspended", _with_refusal(found, message))
+    if workers.reason == "WaitingForQuota":
+        return Finding("False", "WaitingForQuota", _with_refusal(found, workers.message))
+    reason, message = _state(found, workers)
+    if not workers.message or workers.message not in message:
+        message = f"{message} {_coordinator_trouble(found)}".strip()
+    message = f"{message} {_store_trouble(found)}".strip()
+    return Finding("True", reason, _with_refusal(found, one_line(message, 600)))
+
+
+def _state(found: Situation, workers: Finding) -> tuple[str, str]:
+    """Reason and message of a run that advances, or tries to."""
+    if found.foreign:
+        return "Initializing", "Waits until the objects of an older run are gone."
+    progress = found.progress
+    started = found.status.generation >= 0 or found.status.run_id
+    if progress is None or (not found.admitted and not started):
+        return "Initializing", "The coordinator admits the run to its store."
+    if progress.phase == "Complete" and progress.observed_generation < found.followed_generation:
+        return "Initializing", "The coordinator takes the run up again."
+    if progress.phase in ("Finishing", "Complete"):
+        return "Finishing", "The best candidates are compared on held-out items."
+    if workers.status == "False":
+        return "StartingWorkers", workers.message
+    generation = max(progress.generation, found.status.generation)
+    generations = found.manifest.spec.evolution.generations
+    return "Evolving", f"Generation {generation} of {generations} is committed."
+
+
+def _coordinator_trouble(found: Situation) -> str:
+    """Why nobody plans, where that is so."""
+    if found.coordinator_ready:
+        return ""
+    obstacle = first_obstacle(found.pods["coordinator"], "coordinator", found.now)
+    if obstacle is not None:
+        return f"The coordinator does not run. {obstacle.message}"
+    failures = [
+        ending
+        for ending in found.endings["coordinator"]
+        if ending.kind not in ("Succeeded", "Stopped")
+    ]
+    return f"The coordinator starts again. {failures[-1].message}" if failures else ""
+
+
+def _store_trouble(found: Situation) -> str:
+    if found.progress is None or not found.progress.store_error:
+        return ""
+    return "The store cannot be used now; see StorageReady."
+
+
+def _with_refusal(found: Situation, message: str) -> str:
+    refusal = found.problem or (found.progress.rejected if found.progress is not None else "")
+    return f"{REFUSED}{one_line(refusal, 500)} ({message})" if refusal else message

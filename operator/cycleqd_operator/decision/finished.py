@@ -1,0 +1,111 @@
+"""A run that came to its end: nothing of it runs any more, until its manifest asks for more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from cycleqd.manifest.model import Manifest
+from cycleqd_operator.api.status import CONDITION_TYPES, RunStatus, WorkerCounts
+from cycleqd_operator.children import jobs
+from cycleqd_operator.decision import conditions
+from cycleqd_operator.decision.conditions import Finding, finding, get, is_true
+from cycleqd_operator.decision.living import living_status
+from cycleqd_operator.decision.situation import Situation
+from cycleqd_operator.decision.transitions import transitions
+from cycleqd_operator.decision.workforce import workforce
+from cycleqd_operator.kube.actions import Action, Decision, Delete
+from cycleqd_operator.kube.objects import parse_time, uid
+
+HOUSEKEEPING = frozenset({"suspend", "ttl_seconds_after_finished"})
+"""Fields whose change asks a failed run for nothing."""
+
+MACHINERY = HOUSEKEEPING | {
+    *("workers", "coordinator", "storage", "active_deadline_seconds"),
+    "service_account_annotations",
+}
+"""Fields whose change asks a complete run for nothing."""
+
+
+def finished(found: Situation) -> Decision:
+    """What a run needs whose end is recorded."""
+    if _asks_for_more(found):
+        return _reopened(found)
+    actions: list[Action] = []
+    for job in found.jobs:
+        if is_true(found.status, "Complete"):
+            actions += [] if jobs.is_finished(job) else jobs.delete(job)
+        else:
+            # Ended pods stay, so that their logs can be read.
+            actions += jobs.suspend(job)
+    left = _seconds_to_live(found)
+    if left is not None and left <= 0:
+        actions = [Delete("CycleQDRun", found.name, uid(found.run))]
+    status = _status(found)
+    wait = left if left is not None and left > 0 else None
+    return Decision(tuple(actions), status, transitions(found.status, status), wait)
+
+
+def _asks_for_more(found: Situation) -> bool:
+    """Whether the manifest differs in substance from the one that came to its end.
+
+    A failed run is also tried again when it is suspended and resumed, for causes that no field of
+    the manifest can mend.
+    """
+    if found.manifest.spec.suspend or found.problem:
+        return False
+    failed = get(found.status, "Failed")
+    if failed is not None and failed.status == "True":
+        if failed.reason == "InvalidManifest" or is_true(found.status, "Suspended"):
+            return True
+        ignored = HOUSEKEEPING
+    else:
+        ignored = MACHINERY
+    followed = found.followed
+    if followed is None:
+        return found.generation != found.status.observed_generation
+    return _substance(followed, ignored) != _substance(found.manifest, ignored)
+
+
+def _substance(manifest: Manifest, ignored: frozenset[str]) -> dict[str, Any]:
+    return manifest.spec.model_dump(exclude=set(ignored))
+
+
+def _reopened(found: Situation) -> Decision:
+    """First the Jobs of before go, then the record of the end."""
+    if found.jobs:
+        deletions = tuple(action for job in found.jobs for action in jobs.delete(job))
+        return Decision(deletions, found.status)
+    before = found.status.model_copy(update={"workers": WorkerCounts(), "completion_time": None})
+    again = replace(found, status=before)
+    status = living_status(again, workforce(again))
+    return Decision((), status, transitions(found.status, status))
+
+
+def _seconds_to_live(found: Situation) -> float | None:
+    ttl = found.manifest.spec.ttl_seconds_after_finished
+    end = parse_time(found.status.completion_time)
+    if ttl is None or end is None:
+        return None
+    return (end + timedelta(seconds=ttl) - found.now).total_seconds()
+
+
+def _status(found: Situation) -> RunStatus:
+    """The record as it is, for the manifest as it is now."""
+    old = found.status
+    kept = {
+        type_: finding(old, type_) or Finding("Unknown", "Unknown") for type_ in CONDITION_TYPES
+    }
+    if is_true(old, "Failed"):
+        kept["Suspended"] = (
+            Finding("True", "Suspended", "Set spec.suspend to false to try again.")
+            if found.manifest.spec.suspend
+            else Finding("False", "NotSuspended")
+        )
+    return old.model_copy(
+        update={
+            "observed_generation": found.generation,
+            "conditions": conditions.update(old, kept, found.generation, found.now),
+        }
+    )

@@ -1,0 +1,322 @@
+"""The seam to the API server: what the controller asks of a cluster, and the real one.
+
+`Cluster` is all that the controller knows, so its tests count requests against a double.
+`ApiCluster` speaks to the API server through the official client's low-level call: objects stay
+plain JSON, the generated models (30 MB) stay unloaded, and the client takes care of kubeconfigs,
+client certificates and rotating ServiceAccount tokens. Every request has a time limit; reads and
+deletes are retried by the client, the rest by the controller's queue.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import aiohttp
+from kubernetes.aio import client
+
+from cycleqd_operator.kube.actions import Action, Create, Event, Patch
+from cycleqd_operator.kube.names import MANAGED_BY, RUN_LABEL
+from cycleqd_operator.kube.objects import Json, metadata
+from cycleqd_operator.kube.resources import BY_KIND, EVENT, RUN, Resource
+from cycleqd_operator.kube.rights import Rule
+from cycleqd_operator.kube.trimming import trim
+
+PAGE = 250
+"""Objects in one page of a LIST; one page at a time is in memory untrimmed."""
+
+READ_ATTEMPTS = 3
+CONNECT_SECONDS = 10.0
+MERGE_PATCH = "application/merge-patch+json"
+
+
+class ApiError(Exception):
+    """A request to the API server failed.
+
+    Attributes:
+        status: HTTP status; 0 where no answer came.
+        reason: the server's CamelCase reason, such as ``AlreadyExists``; empty without one.
+        answer: the server's own sentence.
+    """
+
+    def __init__(self, status: int, reason: str, answer: str, request: str = "") -> None:
+        self.status = status
+        self.reason = reason
+        self.answer = answer
+        super().__init__(f"{request}: {status or 'no answer'}: {answer}" if request else answer)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All objects of a kind at one moment.
+
+    Attributes:
+        items: the objects, trimmed.
+        resource_version: the moment.
+    """
+
+    items: Sequence[Json]
+    resource_version: str
+
+
+class Cluster(Protocol):
+    """What the controller needs of a cluster."""
+
+    async def list_all(self, resource: Resource, namespace: str) -> Listing:
+        """All runs, or all objects with the run label; of one namespace, or "" for all.
+
+        Raises:
+            ApiError: also with status 404 where the kind is not known.
+        """
+
+    async def apply(self, namespace: str, action: Action) -> Json | None:
+        """Carry out one action.
+
+        Returns:
+            The object as it now is, trimmed; None where it is gone.
+
+        Raises:
+            ApiError: the action was refused, or an object of that name belongs to another owner.
+        """
+
+    async def patch_status(self, run: Json, patch: Json) -> Json:
+        """Change a run's status if the run is still the one that was seen.
+
+        Args:
+            run: the run as it was seen.
+            patch: merge patch of its status.
+
+        Returns:
+            The run as it now is, trimmed.
+
+        Raises:
+            ApiError: with status 409 where the run has changed since, 404 where it is gone.
+        """
+
+    async def post_event(self, run: Json, event: Event) -> None:
+        """Record an event about a run.
+
+        Raises:
+            ApiError: it was not recorded.
+        """
+
+    async def is_allowed(self, rule: Rule, verb: str, namespace: str) -> bool:
+        """Whether this process may do that in a namespace, "" for all.
+
+        Raises:
+            ApiError: the question was not answered.
+        """
+
+
+class ApiCluster:
+    """The API server behind a client configuration.
+
+    Args:
+        configuration: where and who; see `cycleqd_operator.kube.login`.
+        timeout_seconds: time limit of each request.
+        count: told of each request: the verb, the kind, the HTTP status (0 without an answer).
+        user_agent: how this process calls itself.
+    """
+
+    def __init__(
+        self,
+        configuration: client.Configuration,
+        timeout_seconds: float,
+        count: Callable[[str, str, int], None],
+        user_agent: str = MANAGED_BY,
+    ) -> None:
+        configuration.retries = READ_ATTEMPTS
+        self._client = client.ApiClient(configuration)
+        self._client.user_agent = user_agent
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=CONNECT_SECONDS)
+        self._count = count
+        self._instance = socket.gethostname()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    async def list_all(self, resource: Resource, namespace: str) -> Listing:
+        """See `Cluster.list_all`; page by page."""
+        items: list[Json] = []
+        query: list[tuple[str, str]] = [("limit", str(PAGE))]
+        if resource is not RUN:
+            query.append(("labelSelector", RUN_LABEL))
+        token = ""
+        while True:
+            page = await self._request(
+                "list", resource, resource.path(namespace), query=[*query, ("continue", token)]
+            )
+            # Items of a list carry no apiVersion and kind of their own.
+            items += (trim(resource.kind, item) for item in page.get("items") or ())
+            token = metadata(page).get("continue") or ""
+            if not token:
+                return Listing(items, str(metadata(page).get("resourceVersion", "")))
+
+    async def apply(self, namespace: str, action: Action) -> Json | None:
+        """See `Cluster.apply`."""
+        if isinstance(action, Create):
+            return await self._create(namespace, action.manifest)
+        resource = BY_KIND[action.kind]
+        path = resource.path(namespace, action.name)
+        try:
+            if isinstance(action, Patch):
+                stored = await self._request(
+                    "patch", resource, path, body=action.body, content_type=MERGE_PATCH
+                )
+                return trim(resource.kind, stored)
+            options = {
+                "kind": "DeleteOptions",
+                "apiVersion": "v1",
+                "propagationPolicy": "Background",
+                "preconditions": {"uid": action.uid},
+            }
+            await self._request("delete", resource, path, body=options)
+        except ApiError as error:
+            another = not isinstance(action, Patch) and error.status == 409
+            if error.status != 404 and not another:
+                raise
+        return None
+
+    async def _create(self, namespace: str, manifest: Json) -> Json:
+        """Create an object, or find that its owner has it already."""
+        resource = BY_KIND[manifest["kind"]]
+        try:
+            stored = await self._request(
+                "create", resource, resource.path(namespace), body=manifest
+            )
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            name = metadata(manifest)["name"]
+            stored = await self._request("get", resource, resource.path(namespace, name))
+            if _owners(stored) != _owners(manifest):
+                raise ApiError(
+                    409,
+                    "Conflict",
+                    f"{resource.kind} {namespace}/{name} belongs to another owner; if that is an"
+                    " earlier run of this name, it will be collected soon, else delete or rename"
+                    " one of them",
+                ) from None
+        return trim(resource.kind, stored)
+
+    async def patch_status(self, run: Json, patch: Json) -> Json:
+        """See `Cluster.patch_status`; the resourceVersion is the precondition."""
+        seen = metadata(run)
+        stored = await self._request(
+            "patch",
+            RUN,
+            RUN.path(seen["namespace"], seen["name"]) + "/status",
+            body={"metadata": {"resourceVersion": seen["resourceVersion"]}, "status": patch},
+            content_type=MERGE_PATCH,
+        )
+        return trim(RUN.kind, stored)
+
+    async def post_event(self, run: Json, event: Event) -> None:
+        """See `Cluster.post_event`."""
+        seen = metadata(run)
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        body = {
+            "apiVersion": EVENT.api_version,
+            "kind": EVENT.kind,
+            "metadata": {
+                "name": f"{seen['name']}.{secrets.token_hex(8)}",
+                "namespace": seen["namespace"],
+            },
+            "eventTime": now,
+            "action": "Reconcile",
+            "type": event.type,
+            "reason": event.reason,
+            "note": event.message[:1024],
+            "reportingController": f"cycleqd.io/{MANAGED_BY}",
+            "reportingInstance": self._instance[:128],
+            "regarding": {
+                "apiVersion": RUN.api_version,
+                "kind": RUN.kind,
+                "namespace": seen["namespace"],
+                "name": seen["name"],
+                "uid": seen["uid"],
+                "resourceVersion": seen["resourceVersion"],
+            },
+        }
+        await self._request("create", EVENT, EVENT.path(seen["namespace"]), body=body)
+
+    async def is_allowed(self, rule: Rule, verb: str, namespace: str) -> bool:
+        """See `Cluster.is_allowed`."""
+        resource, _, subresource = rule.resource.partition("/")
+        attributes = {
+            "group": rule.group,
+            "resource": resource,
+            "subresource": subresource,
+            "verb": verb,
+            "namespace": namespace,
+        }
+        body = {
+            "apiVersion": ACCESS_REVIEW.api_version,
+            "kind": ACCESS_REVIEW.kind,
+            "spec": {"resourceAttributes": attributes},
+        }
+        answer = await self._request("create", ACCESS_REVIEW, ACCESS_REVIEW.path(), body=body)
+        return bool((answer.get("status") or {}).get("allowed"))
+
+    async def _request(
+        self,
+        verb: str,
+        resource: Resource,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        body: Json | None = None,
+        content_type: str = "application/json",
+    ) -> Json:
+        """One request; the answer's JSON."""
+        status = 0
+        try:
+            method, url, headers, payload, form = await self._client.param_serialize(
+                METHODS[verb],
+                path,
+                query_params=[pair for pair in query if pair[1]],
+                header_params={"Accept": "application/json", "Content-Type": content_type},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = await self._client.call_api(
+                method, url, headers, payload, form, _request_timeout=self._timeout
+            )
+            status = response.status
+            content = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            text = str(error) or type(error).__name__
+            raise ApiError(0, "", text, f"{verb} {path}") from error
+        finally:
+            self._count(verb, resource.kind, status)
+        answer = _parse(content)
+        if status >= 400:
+            message = answer.get("message") or content[:200].decode(errors="replace")
+            raise ApiError(status, str(answer.get("reason") or ""), message, f"{verb} {path}")
+        return answer
+
+
+METHODS = {"list": "GET", "get": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
+ACCESS_REVIEW = Resource(
+    "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview"
+)
+
+
+def _parse(content: bytes) -> Json:
+    """The answer's JSON object; empty where it is none, as from a proxy on the way."""
+    try:
+        found: Any = json.loads(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _owners(obj: Json) -> set[str]:
+    """Uids of an object's owners."""
+    return {owner["uid"] for owner in metadata(obj).get("ownerReferences") or ()}

@@ -1,0 +1,235 @@
+"""What a checkpoint folder says about itself before any weight is read. No torch.
+
+`CheckpointHeader.open` reads ``config.json`` and the safetensors headers of a Hugging Face folder,
+single-file or sharded, and lists its tensors in one canonical order that does not depend on how
+they were sharded: by block (embeddings, layer 0, layer 1, ..., head), then by name. The coordinator
+derives the genome layout of a run from it with `layout`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cycleqd.checkpoints.safetensors_file import FileHeader, TensorInfo, read_header
+from cycleqd.errors import CheckpointError
+from cycleqd.evolution.genome import GenomeLayout, TensorSlot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SINGLE_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+
+# `model.layers.7.` (Llama, Qwen, Mistral, Gemma, Phi, NeoX, OPT), `transformer.h.7.` (GPT-2,
+# Falcon, Bloom), `transformer.blocks.7.` (MPT), `encoder.layer.7.` (BERT), `backbone.layers.7.`.
+_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d+)\.")
+_HEADS = frozenset({"lm_head", "embed_out", "output", "score", "classifier"})
+_EMBEDDING = re.compile(r"embed|(?:^|\.)w[tp]e\.")
+
+
+@dataclass(frozen=True)
+class CheckpointHeader:
+    """A checkpoint's folder, configuration and tensors, no weights.
+
+    Attributes:
+        folder: where it is.
+        config: ``config.json``.
+        files: the headers of its safetensors files, by file name.
+        tensors: in canonical order; a tied output head appears once, as the embedding.
+        tied_heads: stored copies of a tied embedding that `tensors` leaves out.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    files: tuple[FileHeader, ...]
+    tensors: tuple[TensorInfo, ...]
+    tied_heads: tuple[TensorInfo, ...] = ()
+
+    @classmethod
+    def open(cls, folder: Path) -> CheckpointHeader:
+        """Read the configuration and headers of a folder.
+
+        Raises:
+            CheckpointError: the folder is no safetensors checkpoint, or a file of it is broken.
+        """
+        if not folder.is_dir():
+            raise CheckpointError(f"{folder}: no such folder; give the path of a checkpoint folder")
+        files = tuple(_file_headers(folder))
+        tensors: dict[str, TensorInfo] = {}
+        for file in files:
+            for tensor in file.tensors:
+                if tensor.name in tensors:
+                    raise CheckpointError(
+                        f"{file.path}: tensor {tensor.name!r} is also in "
+                        f"{tensors[tensor.name].file.name}; save the checkpoint again"
+                    )
+                tensors[tensor.name] = tensor
+        if not tensors:
+            raise CheckpointError(f"{folder}: the checkpoint holds no tensors; save it again")
+        config = _read_config(folder)
+        heads = _tied_heads(config, tensors)
+        blocks = block_numbers(tensors)
+        ordered = sorted(
+            (t for t in tensors.values() if t not in heads),
+            key=lambda t: (blocks[t.name], _natural_key(t.name)),
+        )
+        return cls(folder, config, files, tuple(ordered), heads)
+
+    @property
+    def by_name(self) -> dict[str, TensorInfo]:
+        """The tensors by name."""
+        return {tensor.name: tensor for tensor in self.tensors}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors together."""
+        return sum(tensor.nbytes for tensor in self.tensors)
+
+
+def layout(base: CheckpointHeader, experts: Sequence[str], rank: int | None) -> GenomeLayout:
+    """The genome layout of a run: which numbers describe a child of this base.
+
+    Args:
+        base: the base model; expert checkpoints do not matter.
+        experts: expert names, in the manifest's order.
+        rank: singular directions kept for each matrix, None for all.
+
+    Returns:
+        One slot for each tensor in canonical order. Matrices have ``min(rank, rows, columns)``
+        directions; vectors and tensors of more than two axes (stacked experts of some
+        mixture-of-experts checkpoints) have none and are addressed by their scale alone.
+    """
+    blocks = block_numbers(tensor.name for tensor in base.tensors)
+    slots = []
+    for tensor in base.tensors:
+        full = min(tensor.shape) if len(tensor.shape) == 2 else 0
+        kept = full if rank is None else min(rank, full)
+        slots.append(TensorSlot(tensor.name, tensor.shape, kept, blocks[tensor.name]))
+    return GenomeLayout(tuple(experts), tuple(slots))
+
+
+def block_numbers(names: Iterable[str]) -> dict[str, int]:
+    """The block of each tensor: embeddings 0, layer ``N`` is ``N + 1``, last norm and head last."""
+    names = list(names)
+    layers = {name: int(match[1]) for name in names if (match := _LAYER.search(name))}
+    last = max(layers.values(), default=-1) + 2
+
+    def block(name: str) -> int:
+        if name in layers:
+            return layers[name] + 1
+        is_head = not _HEADS.isdisjoint(name.split("."))
+        return 0 if _EMBEDDING.search(name) and not is_head else last
+
+    return {name: block(name) for name in names}
+
+
+def _natural_key(name: str) -> tuple[tuple[int, str], ...]:
+    """Sorts ``experts.10`` after ``experts.9``."""
+    return tuple((int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", name))
+
+
+def _tied_heads(config: dict[str, Any], tensors: dict[str, TensorInfo]) -> tuple[TensorInfo, ...]:
+    """Output heads that a checkpoint stores although its configuration ties them."""
+    tied = config.get(
+        "tie_word_embeddings", config.get("text_config", {}).get("tie_word_embeddings")
+    )
+    if tied is not True:
+        return ()
+    embeddings = {
+        (t.shape, t.dtype)
+        for t in tensors.values()
+        if _EMBEDDING.search(t.name) and "lm_head" not in t.name
+    }
+    return tuple(
+        t
+        for t in tensors.values()
+        if "lm_head.weight" in t.name and (t.shape, t.dtype) in embeddings
+    )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise CheckpointError(f"{path}: missing; a checkpoint folder needs its config.json")
+    return read_json(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a checkpoint.
+
+    Raises:
+        CheckpointError: it cannot be read or holds no JSON object.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not JSON ({error}); download or save it again") from error
+    if not isinstance(document, dict):
+        raise CheckpointError(f"{path}: not a JSON object; download or save it again")
+    return document
+
+
+def _file_headers(folder: Path) -> list[FileHeader]:
+    # The order of precedence is that of transformers.
+    if (folder / SINGLE_FILE).exists():
+        return [read_header(folder / SINGLE_FILE)]
+    if (folder / INDEX_FILE).exists():
+        return _sharded(folder)
+    if (folder / "adapter_config.json").exists():
+        raise CheckpointError(
+            f"{folder}: a LoRA adapter, not a model; merge it into its base first "
+            "(PeftModel.merge_and_unload, then save_pretrained)"
+        )
+    pickles = sorted(p.name for s in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(s))
+    if pickles:
+        raise CheckpointError(
+            f"{folder}: weights only as pickle ({pickles[0]}), which can run code when loaded; "
+            "convert with save_pretrained(..., safe_serialization=True)"
+        )
+    others = sorted(path.name for path in folder.glob("*.safetensors"))
+    seen = f"found {', '.join(others[:3])}" if others else "found no safetensors file"
+    raise CheckpointError(
+        f"{folder}: neither {SINGLE_FILE} nor {INDEX_FILE}; {seen}; "
+        "save the model with save_pretrained"
+    )
+
+
+def _sharded(folder: Path) -> list[FileHeader]:
+    index = folder / INDEX_FILE
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(v, str) for v in weight_map.values()):
+        raise CheckpointError(
+            f"{index}: no weight_map of tensor names to file names; save it again"
+        )
+    files: dict[str, FileHeader] = {}
+    for shard in sorted(set(weight_map.values())):
+        # Only a plain name: an index must not reach files outside its folder.
+        if shard in {"", ".", ".."} or Path(shard).name != shard or "\\" in shard:
+            raise CheckpointError(
+                f"{index}: names the file {shard!r} outside the checkpoint folder; "
+                "only plain file names are allowed"
+            )
+        if not (folder / shard).exists():
+            raise CheckpointError(
+                f"{folder / shard}: missing shard that {INDEX_FILE} names; download it again"
+            )
+        files[shard] = read_header(folder / shard)
+    for name, shard in weight_map.items():
+        if name not in {tensor.name for tensor in files[shard].tensors}:
+            raise CheckpointError(
+                f"{folder / shard}: lacks tensor {name!r} that {INDEX_FILE} names; save it again"
+            )
+    for shard, header in files.items():
+        for tensor in header.tensors:
+            if weight_map.get(tensor.name) != shard:
+                raise CheckpointError(
+                    f"{folder / shard}: holds tensor {tensor.name!r} that {INDEX_FILE} does not "
+                    "place there; save the checkpoint again"
+                )
+    return list(files.values())

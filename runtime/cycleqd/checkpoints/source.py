@@ -1,0 +1,123 @@
+"""From a checkpoint's URI in a manifest to a folder on this machine.
+
+- a local path, relative to the working directory, is used where it lies;
+- ``hf://org/name[@revision]`` goes through the Hugging Face hub's own cache, and is served from it
+  alone when ``HF_HUB_OFFLINE`` is set;
+- ``s3://bucket/prefix`` is downloaded into the given cache folder, once for all workers of a
+  machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+from cycleqd.checkpoints.folder import COMPANIONS
+from cycleqd.checkpoints.header import INDEX_FILE
+from cycleqd.errors import CheckpointError, StoreUnavailable
+from cycleqd.store import S3Settings, open_store
+from cycleqd.store.foreign import download_foreign
+
+if TYPE_CHECKING:
+    from cycleqd.store.base import ObjectStore
+
+_FILES = (*COMPANIONS, "config.json", INDEX_FILE, "adapter_config.json")
+_PROBE_BYTES = 1 << 16
+
+
+def resolve(uri: str, cache: Path, s3: S3Settings | None = None) -> Path:
+    """The local folder of a checkpoint, downloaded if need be.
+
+    Args:
+        uri: local path, ``hf://org/name[@revision]`` or ``s3://bucket/prefix``.
+        cache: where ``s3://`` checkpoints are kept; processes may share it.
+        s3: connection settings, passed on to `cycleqd.store.open_store`.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or it may not be read.
+        StoreUnavailable: the hub or the S3 server could not be reached.
+    """
+    if uri.startswith("hf://"):
+        return _from_hub(uri)
+    if uri.startswith("s3://"):
+        return _from_store(uri, open_store(uri, s3), cache)
+    if "://" in uri:
+        raise CheckpointError(f"{uri}: unknown kind of URI; use a path, hf://org/name or s3://...")
+    folder = Path(uri).expanduser()
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"{uri}: no such folder; paths are relative to the working directory {Path.cwd()}"
+        )
+    return folder
+
+
+def _from_hub(uri: str) -> Path:
+    from huggingface_hub import constants, errors, snapshot_download  # noqa: PLC0415 - takes 1 s
+
+    repository, _, revision = uri.removeprefix("hf://").partition("@")
+    try:
+        folder = snapshot_download(
+            repository, revision=revision or None, allow_patterns=[*_FILES, "*.safetensors"]
+        )
+    except errors.GatedRepoError as error:
+        raise CheckpointError(
+            f"{uri}: access must be granted; accept the model's terms and set HF_TOKEN"
+        ) from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        raise CheckpointError(
+            f"{uri}: no such model on the hub; check the name, or set HF_TOKEN if it is private"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise CheckpointError(f"{uri}: the model has no revision {revision!r}") from error
+    except errors.LocalEntryNotFoundError as error:
+        if constants.HF_HUB_OFFLINE:
+            raise CheckpointError(
+                f"{uri}: not in the local cache {constants.HF_HUB_CACHE} and HF_HUB_OFFLINE is "
+                "set; download it first, or give a local path"
+            ) from error
+        raise StoreUnavailable(
+            f"{uri}: the hub cannot be reached and the model is not in the local cache"
+        ) from error
+    except (errors.HfHubHTTPError, OSError) as error:
+        raise StoreUnavailable(f"{uri}: {error}") from error
+    return Path(folder)
+
+
+def _from_store(uri: str, store: ObjectStore, cache: Path) -> Path:
+    keys = [k for k in store.list() if k in _FILES or ("/" not in k and k.endswith(".safetensors"))]
+    if "config.json" not in keys:
+        raise CheckpointError(f"{uri}: no config.json below this prefix; check the URI")
+    target = cache / "checkpoints" / _fingerprint(uri, store, keys)
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(mkdtemp(prefix=".partial-", dir=target.parent))
+    try:
+        for key in keys:
+            download_foreign(store, key, partial / key)
+        try:
+            partial.rename(target)
+        except OSError:
+            # Another worker was first; its copy has the same fingerprint.
+            if not target.is_dir():
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _fingerprint(uri: str, store: ObjectStore, keys: list[str]) -> str:
+    """Names a cached copy so that a checkpoint replaced under the same URI is not mistaken for it.
+
+    Sizes and samples of every file, for a store tells no content hash without reading all.
+    """
+    state = hashlib.sha256(uri.encode())
+    for key in keys:
+        size = store.size(key)
+        state.update(f"\0{key}\0{size}\0".encode())
+        for start in sorted({0, size // 2, max(0, size - _PROBE_BYTES)}):
+            state.update(hashlib.sha256(store.read_range(key, start, _PROBE_BYTES)).digest())
+    return state.hexdigest()[:32]

@@ -1,0 +1,333 @@
+"""What a run is: the ``CycleQDRun`` document, its fields, defaults and rules.
+
+The same models serve the command line, the store (``run.json`` holds the accepted manifest) and,
+through the generated custom resource definition, the Kubernetes API server. They import nothing of
+the rest of the package, so an operator image needs neither torch nor numpy to read a manifest.
+
+Reading a document from YAML, with errors that name the field and the remedy, is
+`cycleqd.manifest.reader`'s work; here stand only the fields and the rules between them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from cycleqd.manifest.cluster import Annotations, Coordinator, Storage, Workers
+from cycleqd.manifest.values import DECIMAL, Fraction, Label, Model, Name, Uri
+
+API_VERSION = "cycleqd.io/v1alpha1"
+KIND = "CycleQDRun"
+
+StopString = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+
+class Metadata(Model):
+    """The Kubernetes object metadata that a run uses."""
+
+    name: Name
+    """Name of the run: lower-case letters, digits and '-', at most 40 characters."""
+
+    namespace: Label | None = None
+    """Kubernetes namespace; ignored outside a cluster."""
+
+    labels: dict[str, str] = Field(default={})
+    """Kubernetes labels; ignored outside a cluster."""
+
+    annotations: dict[str, str] = Field(default={})
+    """Kubernetes annotations; ignored outside a cluster."""
+
+
+class BaseModelSource(Model):
+    """The model that all experts were fine-tuned from."""
+
+    uri: Uri
+    """Folder of a safetensors checkpoint in Hugging Face format: a local path (relative to the
+    working directory), ``hf://org/name[@revision]`` or ``s3://bucket/prefix``."""
+
+
+class Expert(Model):
+    """A fine-tuned model whose skill takes part in the run."""
+
+    name: Name
+    """Name of the expert, unique in the run."""
+
+    uri: Uri
+    """Its checkpoint, like ``spec.base.uri``; same architecture, shapes and tokenizer as there."""
+
+
+class Items(Model):
+    """The examples of a task, in two files that share none."""
+
+    search: Uri
+    """JSON Lines file of the items that guide the search: a local path or ``s3://bucket/key``."""
+
+    test: Uri
+    """JSON Lines file of the held-out items, used only for the final table."""
+
+    search_limit: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Use only the first so many search items; all when absent."""
+
+    test_limit: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Use only the first so many test items; all when absent."""
+
+
+class Bounds(Model):
+    """Fixed limits of a task's score on the behaviour axes."""
+
+    min: Fraction
+    """Lower limit; smaller scores fall into the first bin."""
+
+    max: Fraction
+    """Upper limit; larger scores fall into the last bin."""
+
+
+class Task(Model):
+    """One skill: an archive has its score as quality, the others have it as behaviour."""
+
+    name: Name
+    """Name of the task, unique in the run."""
+
+    type: Literal["python", "sql", "shell", "exact"]
+    """How a completion is graded: ``python`` runs unit tests, ``sql`` compares rows on SQLite,
+    ``shell`` compares output and files, ``exact`` compares text."""
+
+    items: Items
+    """The examples."""
+
+    expert: Name | None = None
+    """The expert of this skill, whose directions mutate children while the task is in focus.
+    Default: the expert of the same name, else the one that scores best on the task."""
+
+    max_new_tokens: Annotated[int, Field(ge=1, le=8192)] = 64
+    """Limit of generated tokens for each item."""
+
+    stop: Annotated[tuple[StopString, ...], Field(max_length=8)] = ()
+    """Generation ends before the first of these strings."""
+
+    chat: bool = False
+    """Wrap each prompt in the tokenizer's chat template as a user message."""
+
+    timeout_seconds: Annotated[int, Field(ge=1, le=600)] = 5
+    """Limit on the time one item's generated code may run."""
+
+    bounds: Bounds | None = None
+    """Fixed limits of the behaviour axis; from the experts' scores when absent."""
+
+
+class Archive(Model):
+    """How scores become cells."""
+
+    bins: Annotated[int, Field(ge=1, le=1000)] = 15
+    """Bins along each behaviour axis (paper: 15)."""
+
+    lower_margin: Fraction = 0.85
+    """The lowest bin starts at this share of the weakest expert's score (paper: 85 %)."""
+
+    upper_margin: Annotated[float, Field(ge=1, le=10), DECIMAL] = 1.15
+    """The highest bin ends at this multiple of the best expert's score, at most 1 (paper:
+    115 %)."""
+
+
+class Selection(Model):
+    """How the two parents of a child are drawn from the archive in focus."""
+
+    method: Literal["Elite", "ReferenceElite", "Uniform"] = "Elite"
+    """``Elite``: probability proportional to the product of one factor per dimension,
+    ``low + norm * (high - low)`` on raw scores (the paper). ``ReferenceElite``:
+    ``low + norm * high`` on quality and bin numbers (the authors' runner). ``Uniform``: all
+    alike."""
+
+    low: Annotated[float, Field(gt=0, le=10), DECIMAL] = 0.5
+    """Factor of the worst elite in a dimension (paper: 0.5)."""
+
+    high: Annotated[float, Field(gt=0, le=10), DECIMAL] = 0.8
+    """Factor of the best elite in a dimension (paper: 0.8)."""
+
+
+class Crossover(Model):
+    """How two parents become a child: base + w1/(w1+w2) tau_1 + w2/(w1+w2) tau_2."""
+
+    method: Literal["Linear"] = "Linear"
+    """Linear combination of the parents' task vectors."""
+
+    granularity: Literal["Model", "Block", "Tensor"] = "Model"
+    """Grain at which w1 and w2 are drawn: one pair for the model (the paper), for each block of
+    layers, or for each tensor. Finer grains leave the search more to find."""
+
+    mean: Annotated[float, Field(gt=0, le=10), DECIMAL] = 1.0
+    """Mean of the normal distribution of w1 and w2 (the authors' runner: 1)."""
+
+    stddev: Annotated[float, Field(ge=0, le=10), DECIMAL] = 0.5
+    """Standard deviation of w1 and w2 (the authors' runner: 0.01, practically the average; AC/DC:
+    0.5)."""
+
+
+class Mutation(Model):
+    """How a child is changed after crossover."""
+
+    method: Literal["ExpertSVD", "ChildSVD", "Gaussian", "None"] = "ExpertSVD"
+    """``ExpertSVD`` adds U diag(w s) V^T of the focus task's expert, ``w ~ U[0, maxScale]`` for
+    each singular direction (the authors' runner). ``ChildSVD`` multiplies the singular values of
+    the child's own task vector by ``1 + w``; every child then stores a task vector. ``Gaussian``
+    adds N(0, stddev^2) to every element (the paper's ablation)."""
+
+    max_scale: Annotated[float, Field(ge=0, le=10), DECIMAL] = 0.1
+    """Upper limit of w."""
+
+    rank: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Mutate only the leading so many singular directions of each matrix; all when absent.
+    Smaller ranks make factors, genomes and materialisation cheaper."""
+
+    stddev: Annotated[float, Field(gt=0, le=1), DECIMAL] = 0.0003
+    """Standard deviation of ``Gaussian`` (the authors' runner: 0.0003)."""
+
+
+class Aggregate(Model):
+    """How the elites of all archives merge into one model at the end."""
+
+    top_per_archive: Annotated[int, Field(ge=1, le=100)] = 1
+    """Elites taken from each archive, best quality first (paper: 1)."""
+
+    temperature: Annotated[float, Field(gt=0, le=100), DECIMAL] = 1.0
+    """The weights are softmax(quality / temperature) (paper: 1)."""
+
+
+class Evolution(Model):
+    """The search."""
+
+    strategy: Literal["CycleQD", "UniformMerge", "RandomGenomes", "TaskArithmetic"] = "CycleQD"
+    """Who proposes candidates: ``CycleQD``, or a baseline over the same genomes: ``UniformMerge``
+    (one candidate), ``RandomGenomes`` (coefficients drawn at the crossover's granularity) or
+    ``TaskArithmetic`` (one factor for all experts, from a grid)."""
+
+    generations: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """Generations after generation 0 (the experts). May be raised on a finished run."""
+
+    candidates_per_generation: Annotated[int, Field(ge=1, le=10_000)] = 8
+    """Children of one generation. Take at least as many as there are workers."""
+
+    cycle_interval: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """The task in focus changes after so many children (paper: 1)."""
+
+    pipeline_depth: Annotated[int, Field(ge=1, le=100)] = 2
+    """A generation is planned from the archive committed so many generations before it. 1 waits for
+    every child; 2 keeps workers busy while a generation ends."""
+
+    selection: Selection = Selection()
+    """Choice of parents."""
+
+    crossover: Crossover = Crossover()
+    """Merging of parents."""
+
+    mutation: Mutation = Mutation()
+    """Change of the merged child."""
+
+    aggregate: Aggregate = Aggregate()
+    """The final model."""
+
+    max_failed_candidates: Annotated[int, Field(ge=0, le=1_000_000_000)] = 10
+    """The run fails once more than so many candidates could not be evaluated."""
+
+
+class Evaluation(Model):
+    """How candidates become scores."""
+
+    engine: Literal["Auto", "transformers", "vllm"] = "Auto"
+    """Inference engine; ``Auto`` takes vLLM where it is installed. The choice is fixed when the run
+    starts."""
+
+    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    """Type of the weights that are evaluated and exported; coefficients are combined in float32 and
+    rounded once."""
+
+    max_model_len: Annotated[int, Field(ge=16, le=1_048_576)] = 512
+    """Longest prompt and completion together, in tokens."""
+
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1), DECIMAL] = 0.8
+    """Share of a GPU's memory that vLLM may take; ignored on CPU."""
+
+    memory_limit_mib: Annotated[int, Field(ge=16, le=1_048_576)] = 512
+    """Limit on the memory of one item's generated code."""
+
+
+class Goal(Model):
+    """When the run has found enough."""
+
+    metric: Literal["Coverage", "QDScore", "BestMean"]
+    """``Coverage``: share of all archives' cells that hold an elite. ``QDScore``: sum of all
+    elites' qualities. ``BestMean``: best mean score over the tasks of one model."""
+
+    value: Annotated[float, Field(gt=0, le=1_000_000_000), DECIMAL]
+    """Reached when the metric is at least this; at most 1 but for ``QDScore``."""
+
+
+class Spec(Model):
+    """The run."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
+    """All random numbers of the run follow from it."""
+
+    base: BaseModelSource
+    """The base model."""
+
+    experts: Annotated[tuple[Expert, ...], Field(min_length=1, max_length=64)]
+    """The models to combine, at least one."""
+
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=64)]
+    """The skills, one archive each."""
+
+    archive: Archive = Archive()
+    """Cells."""
+
+    evolution: Evolution = Evolution()
+    """Search."""
+
+    evaluation: Evaluation = Evaluation()
+    """Scores."""
+
+    storage: Storage = Storage()
+    """Objects."""
+
+    workers: Workers = Workers()
+    """Machines."""
+
+    coordinator: Coordinator = Coordinator()
+    """The pod that plans."""
+
+    service_account_annotations: Annotations = Field(default={})
+    """Annotations of the service accounts that the run's pods use, for the workload identity of a
+    cloud. Ignored outside a cluster."""
+
+    suspend: bool = False
+    """Take the run's pods away and keep everything else; false again continues exactly. Ignored
+    outside a cluster."""
+
+    goal: Goal | None = None
+    """The run completes early once the archives of a committed generation meet this. May be set,
+    changed or removed on an existing run, which then goes on or ends accordingly."""
+
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """The run fails after so many seconds in which it was not suspended. Ignored outside a
+    cluster."""
+
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """The run is deleted so many seconds after it completed or failed; its objects in the store
+    stay. Ignored outside a cluster."""
+
+
+class Manifest(Model):
+    """A CycleQD run as a Kubernetes-shaped document."""
+
+    api_version: Literal["cycleqd.io/v1alpha1"]
+    """Always ``cycleqd.io/v1alpha1``."""
+
+    kind: Literal["CycleQDRun"]
+    """Always ``CycleQDRun``."""
+
+    metadata: Metadata
+    """Name and labels."""
+
+    spec: Spec
+    """What to run."""

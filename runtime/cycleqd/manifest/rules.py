@@ -1,0 +1,227 @@
+"""Rules between fields: what no single field shows to be wrong.
+
+They read the document as written, not the validated model, for two reasons. All problems are told
+at once, so a rule must work beside fields that are themselves wrong (it then looks away). And a
+value without effect is refused only where the user wrote it: defaults are silent.
+
+Each rule is a generator of problem lines over the ``spec``; `RULES` is the whole list.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from cycleqd.manifest.part import Part, whole
+from cycleqd.manifest.problems import nearest, shown
+from cycleqd.manifest.uris import ca_bundle, s3_settings, same_place, uris
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+RESERVED_EXPERTS = ("base", "aggregate", "uniform-merge")
+"""Rows of the final table that are no experts."""
+
+
+def rule_problems(document: dict[str, Any]) -> list[str]:
+    """One line for each broken rule of a document that may have other faults too."""
+    spec = whole(document).part("spec")
+    return [problem for rule in RULES for problem in rule(spec)]
+
+
+def _unique_names(spec: Part) -> Iterator[str]:
+    for field in ("experts", "tasks"):
+        first: dict[str, Part] = {}
+        for element in spec.parts(field):
+            name = element.part("name")
+            if name.text is None:
+                continue
+            if name.text in first:
+                yield (
+                    f"{name.path}: {shown(name.text)} is also the name of "
+                    f"{first[name.text].path}; give each of the {field} its own name"
+                )
+            first.setdefault(name.text, element)
+
+
+def _reserved_names(spec: Part) -> Iterator[str]:
+    for expert in spec.parts("experts"):
+        name = expert.part("name")
+        if name.text in RESERVED_EXPERTS:
+            yield (
+                f"{name.path}: {shown(name.text)} is a row of the final table of its own "
+                f"(so are {', '.join(RESERVED_EXPERTS)}); choose another name, "
+                f"for example {name.text}-expert"
+            )
+
+
+def _known_expert(spec: Part) -> Iterator[str]:
+    names = [expert.part("name").text for expert in spec.parts("experts")]
+    if not any(names):
+        return
+    pattern = spec.schema["properties"]["experts"]["items"]["properties"]["name"]["pattern"]
+    known = [name for name in names if name is not None and re.fullmatch(pattern, name)]
+    for task in spec.parts("tasks"):
+        expert = task.part("expert")
+        if expert.text is not None and expert.text not in names:
+            near = nearest(expert.text, known)
+            remedy = f"did you mean {near}?" if near else f"name one of {', '.join(known)}"
+            yield f"{expert.path}: no expert is called {shown(expert.text)}; {remedy}"
+
+
+def _distinct_checkpoints(spec: Part) -> Iterator[str]:
+    seen: dict[str, Part] = {}
+    base = spec.part("base").part("uri")
+    if base.text:
+        seen[same_place(base.text)] = base
+    for expert in spec.parts("experts"):
+        uri = expert.part("uri")
+        if not uri.text:
+            continue
+        other = seen.setdefault(same_place(uri.text), uri)
+        if other is base:
+            yield (
+                f"{uri.path}: {shown(uri.text)} is the base model itself, whose task vector "
+                "is zero; name a fine-tuned checkpoint"
+            )
+        elif other is not uri:
+            yield (
+                f"{uri.path}: {shown(uri.text)} is also {other.path}; "
+                "name another checkpoint or remove one of the two"
+            )
+
+
+def _held_out_items(spec: Part) -> Iterator[str]:
+    searches: dict[str, Part] = {}
+    for task in spec.parts("tasks"):
+        search = task.part("items").part("search")
+        if search.text:
+            searches.setdefault(same_place(search.text), search)
+    for task in spec.parts("tasks"):
+        test = task.part("items").part("test")
+        found = searches.get(same_place(test.text)) if test.text else None
+        if found:
+            yield (
+                f"{test.path}: {shown(test.text)} is also {found.path}; held-out items must "
+                "not guide the search: split the items into two files"
+            )
+
+
+def _bounds(spec: Part) -> Iterator[str]:
+    for task in spec.parts("tasks"):
+        bounds = task.part("bounds")
+        low, high = bounds.part("min").number, bounds.part("max").number
+        if low is not None and high is not None and low >= high:
+            yield f"{bounds.path}: min {low} must be below max {high}; exchange or widen them"
+
+
+def _selection(spec: Part) -> Iterator[str]:
+    selection = spec.part("evolution").part("selection")
+    method, low, high = (
+        selection.part("method").text,
+        selection.part("low").number,
+        selection.part("high").number,
+    )
+    if method == "Elite" and low is not None and high is not None and low > high:
+        yield (
+            f"{selection.path}: low {low} is above high {high}, which would prefer the worst "
+            "elites; exchange them"
+        )
+    if method == "Uniform":
+        yield from _without_effect(selection, ("low", "high"), "method Uniform")
+
+
+def _without_effect(part: Part, fields: tuple[str, ...], condition: str) -> Iterator[str]:
+    for name in fields:
+        field = part.part(name)
+        if field.changed:
+            yield f"{field.path}: has no effect with {condition}; remove the line"
+
+
+MUTATION_IGNORES = {
+    "ExpertSVD": ("stddev",),
+    "ChildSVD": ("stddev",),
+    "Gaussian": ("maxScale", "rank"),
+    "None": ("maxScale", "rank", "stddev"),
+}
+"""By mutation method: its settings that have no effect."""
+
+
+def _mutation(spec: Part) -> Iterator[str]:
+    evolution = spec.part("evolution")
+    mutation = evolution.part("mutation")
+    method = mutation.part("method").text or ""
+    yield from _without_effect(mutation, MUTATION_IGNORES.get(method, ()), f"method {method}")
+    granularity = evolution.part("crossover").part("granularity")
+    if (
+        evolution.part("strategy").text == "CycleQD"
+        and method in ("Gaussian", "ChildSVD")
+        and granularity.text in ("Block", "Tensor")
+    ):
+        yield (
+            f"{granularity.path}: {granularity.text} cannot be combined with mutation {method}, "
+            "whose terms have one coefficient for the whole model; write granularity Model, "
+            "or mutation method ExpertSVD or None"
+        )
+
+
+def _timeout(spec: Part) -> Iterator[str]:
+    for task in spec.parts("tasks"):
+        if task.part("type").text == "exact":
+            yield from _without_effect(task, ("timeoutSeconds",), "type exact, which runs no code")
+
+
+def _pipeline(spec: Part) -> Iterator[str]:
+    evolution = spec.part("evolution")
+    depth, generations = evolution.part("pipelineDepth"), evolution.part("generations").number
+    if (
+        depth.changed
+        and depth.number is not None
+        and generations is not None
+        and depth.number > generations
+    ):
+        yield (
+            f"{depth.path}: {depth.number:g} is more than the {generations:g} generations, which "
+            f"would all be planned from the experts alone; write {generations:g} or less"
+        )
+
+
+def _goal(spec: Part) -> Iterator[str]:
+    goal = spec.part("goal")
+    metric, value = goal.part("metric").text, goal.part("value")
+    if metric in ("Coverage", "BestMean") and value.number is not None and value.number > 1:
+        yield (
+            f"{value.path}: {shown(value.raw)} is never reached, {metric} is at most 1; write a "
+            "fraction, or metric QDScore"
+        )
+
+
+def _token_limits(spec: Part) -> Iterator[str]:
+    longest = spec.part("evaluation").part("maxModelLen")
+    for task in spec.parts("tasks"):
+        new = task.part("maxNewTokens")
+        if new.number is not None and longest.number is not None and new.number >= longest.number:
+            yield (
+                f"{new.path}: {new.number:g} leaves no room for a prompt within {longest.path} "
+                f"= {longest.number:g}; lower maxNewTokens or raise maxModelLen"
+            )
+
+
+RULES: tuple[Callable[[Part], Iterator[str]], ...] = (
+    _unique_names,
+    _reserved_names,
+    _known_expert,
+    uris,
+    _distinct_checkpoints,
+    _held_out_items,
+    _bounds,
+    _timeout,
+    _selection,
+    _mutation,
+    _token_limits,
+    _pipeline,
+    _goal,
+    ca_bundle,
+    s3_settings,
+)
+"""Every rule between fields."""

@@ -1,0 +1,287 @@
+"""The JSON documents of a run, as frozen and versioned models.
+
+Each is created once under a deterministic key (`cycleqd.records.keys`) and never changed. Documents
+that others recompute (plans, archives, summaries) hold nothing that depends on time, host, number
+of workers or order; what does (`Telemetry`) stands in results only.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
+
+from cycleqd.errors import StoreCorrupt
+
+Split = Literal["search", "test"]
+
+
+class Document(BaseModel):
+    """Base of all documents: frozen, camelCase, canonical bytes."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        allow_inf_nan=False,
+    )
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON: sorted keys, two spaces, a newline at the end."""
+        return dump_json(self.model_dump(mode="json", by_alias=True))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, key: str) -> Self:
+        """Parse what `to_bytes` wrote.
+
+        Raises:
+            StoreCorrupt: the bytes are not this document, or of a version we do not know.
+        """
+        try:
+            document = cls.model_validate_json(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise StoreCorrupt(
+                f"{key}: not a {cls.__name__} of this version of cycleqd ({where}: {first['msg']})"
+            ) from error
+        if "format" in cls.model_fields and "format" not in document.model_fields_set:
+            raise StoreCorrupt(f"{key}: not a {cls.__name__} of cycleqd (format: Field required)")
+        return document
+
+
+def dump_json(document: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Canonical JSON bytes of a value."""
+    return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+class SourceRecord(Document):
+    """A checkpoint as it was when the run began."""
+
+    uri: str
+    digest: str
+
+
+class ItemsRecord(Document):
+    """A task's items of one split, copied into the store."""
+
+    uri: str
+    digest: str
+    count: int
+
+
+class RunDocument(Document):
+    """``run.json``: what was accepted when the run began.
+
+    Attributes:
+        run_id: name of the run and a digest of what defines it.
+        manifest: the manifest, defaults written out.
+        engine: the engine that ``Auto`` resolved to.
+        base: the base checkpoint.
+        experts: expert checkpoints by name.
+        items: by task and split.
+        layout: `cycleqd.evolution.genome.GenomeLayout` as JSON.
+    """
+
+    format: Literal["cycleqd-run/1"] = "cycleqd-run/1"
+    run_id: str
+    manifest: dict[str, Any]
+    engine: Literal["transformers", "vllm"]
+    base: SourceRecord
+    experts: dict[str, SourceRecord]
+    items: dict[str, dict[Split, ItemsRecord]]
+    layout: dict[str, Any]
+
+
+class RevisionDocument(Document):
+    """``revisions/<n>.json``: an accepted change of a run.
+
+    Attributes:
+        manifest: the manifest from now on.
+        from_generation: the first generation planned under it.
+    """
+
+    format: Literal["cycleqd-revision/1"] = "cycleqd-revision/1"
+    manifest: dict[str, Any]
+    from_generation: int
+
+
+class FactorEntry(Document):
+    """Work: factor an expert's task vector."""
+
+    kind: Literal["Factor"] = "Factor"
+    expert: str
+
+
+class EvaluateEntry(Document):
+    """Work: evaluate a candidate.
+
+    Attributes:
+        candidate: its id.
+        genome: SHA-256 of its ``genome.safetensors``.
+        split: which items.
+        tasks: which tasks.
+        focus: the task in focus when it was made, None where there was none.
+        parents: the ids of its parents.
+    """
+
+    kind: Literal["Evaluate"] = "Evaluate"
+    candidate: str
+    genome: str
+    split: Split
+    tasks: tuple[str, ...]
+    focus: str | None = None
+    parents: tuple[str, ...] = ()
+
+
+Entry = Annotated[FactorEntry | EvaluateEntry, Field(discriminator="kind")]
+
+
+class PlanDocument(Document):
+    """``plan.json`` of a stage: entries, addressed by their index."""
+
+    format: Literal["cycleqd-plan/1"] = "cycleqd-plan/1"
+    entries: tuple[Entry, ...]
+
+
+class Failure(Document):
+    """Why a candidate could not be evaluated."""
+
+    cause: str
+    message: str
+
+    @field_validator("message")
+    @classmethod
+    def _writable(cls, message: str) -> str:
+        """Messages quote what failed, so they may hold surrogates, which no file can."""
+        return message.encode("utf-8", "replace").decode()
+
+
+class Telemetry(Document):
+    """Who did it and how long it took; never read back into the search."""
+
+    worker: int
+    host: str
+    seconds: float
+    materialize_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+
+
+class ResultDocument(Document):
+    """``results/<entry>.json``: the outcome of one entry.
+
+    Attributes:
+        entry: index in the plan.
+        candidate: id of the candidate, None for a factor entry.
+        scores: share of solved items by task.
+        outcomes: for each task one character an item, ``1`` solved, ``0`` not.
+        digest: SHA-256 of the weights that were evaluated, or of the factors.
+        failure: set where the candidate could not be evaluated; scores are then empty.
+        telemetry: where and how fast.
+    """
+
+    format: Literal["cycleqd-result/1"] = "cycleqd-result/1"
+    entry: int
+    candidate: str | None
+    scores: dict[str, float] = {}
+    outcomes: dict[str, str] = {}
+    digest: str | None = None
+    failure: Failure | None = None
+    telemetry: Telemetry
+
+
+class AxisRecord(Document):
+    """Limits and number of bins of one task's score."""
+
+    lower: float
+    upper: float
+    bins: int
+
+
+class MemberRecord(Document):
+    """An occupied cell."""
+
+    cell: tuple[int, ...]
+    candidate: str
+    scores: dict[str, float]
+
+
+class ArchiveRecord(Document):
+    """One task's archive."""
+
+    members: tuple[MemberRecord, ...]
+    coverage: float
+    qd_score: float
+    best: float
+
+
+class FailedCandidate(Document):
+    """A candidate that could not be evaluated."""
+
+    candidate: str
+    cause: str
+    message: str
+
+
+class ArchiveDocument(Document):
+    """``archive.json``: the commit of a generation.
+
+    Attributes:
+        generation: its number; 0 holds the experts.
+        evaluations: candidates evaluated so far, experts and those that failed included.
+        candidates: children proposed so far.
+        focus_experts: expert of each task's skill.
+        axes: binning by task.
+        archives: by task.
+        hypervolume: of all members of all archives together.
+        failed: candidates that could not be evaluated, in the order of their numbers.
+    """
+
+    format: Literal["cycleqd-archive/1"] = "cycleqd-archive/1"
+    generation: int
+    evaluations: int
+    candidates: int
+    focus_experts: dict[str, str]
+    axes: dict[str, AxisRecord]
+    archives: dict[str, ArchiveRecord]
+    hypervolume: float
+    failed: tuple[FailedCandidate, ...]
+
+
+class SummaryRow(Document):
+    """One model of the final table.
+
+    Attributes:
+        name: how the table calls it.
+        kind: why it takes part.
+        candidate: its id.
+        search: scores on the search split by task; empty where it is in no archive.
+        test: scores on the held-out split by task.
+        mean: mean of the test scores.
+        minimum: the lowest of them.
+        standard_error: of the mean, over items.
+        gain: mean difference to the uniform merge, paired by item.
+        gain_error: its standard error.
+    """
+
+    name: str
+    kind: Literal["base", "expert", "uniform-merge", "best-of-task", "balanced", "aggregate"]
+    candidate: str
+    search: dict[str, float]
+    test: dict[str, float]
+    mean: float
+    minimum: float
+    standard_error: float
+    gain: float | None
+    gain_error: float | None
+
+
+class SummaryDocument(Document):
+    """``final/<generations>/summary.json``: the run is complete."""
+
+    format: Literal["cycleqd-summary/1"] = "cycleqd-summary/1"
+    generations: int
+    rows: tuple[SummaryRow, ...]

@@ -1,0 +1,196 @@
+"""From a store to a report: fills `cycleqd.report.data.ReportData` from a run's documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cycleqd.evolution.archive import Axis
+from cycleqd.manifest.model import Spec
+from cycleqd.records import keys
+from cycleqd.records.documents import ArchiveDocument, EvaluateEntry, SummaryDocument
+from cycleqd.report.data import (
+    Ancestor,
+    ArchiveView,
+    BehaviourAxis,
+    Elite,
+    ExpertPoint,
+    FailedCandidate,
+    Family,
+    HistoryRow,
+    ReportData,
+    RowKind,
+    RunFacts,
+    TableRow,
+)
+from cycleqd.report.write import ReportPaths, write_report
+from cycleqd.run.members import Members, resolve_member
+from cycleqd.run.store import RunStore
+
+_KINDS: dict[str, RowKind] = {
+    "base": "base",
+    "expert": "expert",
+    "uniform-merge": "baseline",
+    "best-of-task": "member",
+    "balanced": "member",
+    "aggregate": "aggregate",
+}
+
+
+def write_run_report(runs: RunStore, out: Path) -> ReportPaths:
+    """Write a run's report from what is stored now.
+
+    Args:
+        runs: the run; it may be unfinished.
+        out: folder to fill.
+    """
+    return write_report(report_data(runs), out)
+
+
+def report_data(runs: RunStore) -> ReportData:
+    """Everything a report tells about a run."""
+    spec = runs.manifest().spec
+    tasks = tuple(task.name for task in spec.tasks)
+    committed = runs.committed()
+    history = [a for n in range(committed + 1) if (a := runs.archive(n)) is not None]
+    last = history[-1] if history else None
+    summary = runs.position().summary
+    families = _families(runs, tasks) if last is not None else ()
+    return ReportData(
+        run=_facts(runs, spec, last, summary),
+        tasks=tasks,
+        archives=_archives(last, tasks) if last is not None else (),
+        experts=_experts(runs, spec),
+        history=tuple(
+            HistoryRow(
+                generation=document.generation,
+                evaluations=document.evaluations,
+                qd_score={t: document.archives[t].qd_score for t in tasks},
+                coverage={t: document.archives[t].coverage for t in tasks},
+                best={t: document.archives[t].best for t in tasks},
+            )
+            for document in history
+        ),
+        table=_table(summary),
+        ancestors=_ancestors(runs, spec, [family.candidate for family in families]),
+        families=families,
+        failures=tuple(
+            FailedCandidate(failed.candidate, failed.cause, failed.message)
+            for failed in (last.failed if last is not None else ())
+        ),
+    )
+
+
+def _facts(
+    runs: RunStore, spec: Spec, last: ArchiveDocument | None, summary: SummaryDocument | None
+) -> RunFacts:
+    run, evolution = runs.run, spec.evolution
+    details = [
+        ("experts", ", ".join(expert.name for expert in spec.experts)),
+        (
+            "crossover",
+            f"{evolution.crossover.method}, weights per {evolution.crossover.granularity}",
+        ),
+        ("mutation", evolution.mutation.method),
+        ("selection", evolution.selection.method),
+        ("dtype", spec.evaluation.dtype),
+    ]
+    if last is not None:
+        details.append(("hypervolume", f"{last.hypervolume:.3f}"))
+    return RunFacts(
+        name=runs.manifest().metadata.name,
+        run_id=run.run_id,
+        seed=spec.seed,
+        engine=run.engine,
+        base=run.base.uri,
+        strategy=evolution.strategy,
+        generation=last.generation if last is not None else -1,
+        generations=evolution.generations,
+        evaluations=last.evaluations if last is not None else 0,
+        complete=summary is not None,
+        store=runs.objects.uri,
+        details=tuple(details),
+    )
+
+
+def _archives(document: ArchiveDocument, tasks: tuple[str, ...]) -> tuple[ArchiveView, ...]:
+    axes = {
+        task: BehaviourAxis(task, Axis(task, record.lower, record.upper, record.bins).edges)
+        for task, record in document.axes.items()
+    }
+    return tuple(
+        ArchiveView(
+            task=task,
+            axes=tuple(axes[other] for other in tasks if other != task),
+            cells={
+                member.cell: Elite(member.candidate, member.scores)
+                for member in document.archives[task].members
+            },
+        )
+        for task in tasks
+    )
+
+
+def _experts(runs: RunStore, spec: Spec) -> tuple[ExpertPoint, ...]:
+    stage = keys.generation(0)
+    plan = runs.plan(stage)
+    if plan is None:
+        return ()
+    finished = runs.finished_entries(stage)
+    names = {keys.expert(expert.name): expert.name for expert in spec.experts}
+    return tuple(
+        ExpertPoint(names[entry.candidate], runs.result(stage, index).scores)
+        for index, entry in enumerate(plan.entries)
+        if isinstance(entry, EvaluateEntry) and index in finished
+    )
+
+
+def _table(summary: SummaryDocument | None) -> tuple[TableRow, ...]:
+    return tuple(
+        TableRow(
+            name=row.name,
+            kind=_KINDS[row.kind],
+            scores=row.test,
+            mean=row.mean,
+            minimum=row.minimum,
+            standard_error=row.standard_error,
+            difference=row.gain,
+            difference_error=row.gain_error,
+            candidate=row.candidate,
+        )
+        for row in (summary.rows if summary is not None else ())
+    )
+
+
+def _families(runs: RunStore, tasks: tuple[str, ...]) -> tuple[Family, ...]:
+    """The best member of each archive and the balanced one, each candidate once."""
+    titles = {resolve_member(runs, "balanced"): "balanced member"}
+    for task in tasks:
+        titles.setdefault(resolve_member(runs, f"best:{task}"), f"best in {task}")
+    return tuple(Family(title, candidate) for candidate, title in titles.items())
+
+
+def _ancestors(runs: RunStore, spec: Spec, candidates: list[str]) -> dict[str, Ancestor]:
+    members = Members(runs)
+    operators = f"{spec.evolution.crossover.method} + {spec.evolution.mutation.method}"
+    names = {keys.expert(expert.name): expert.name for expert in spec.experts}
+    ancestors: dict[str, Ancestor] = {}
+    for root in candidates:
+        for candidate, parents in members.lineage(root).items():
+            if candidate in ancestors:
+                continue
+            found = members.find_entry(candidate)
+            if found is None:
+                ancestors[candidate] = Ancestor(candidate, parents)
+                continue
+            generation, index, entry = found
+            stage = keys.generation(generation)
+            made = f"{operators}, focus {entry.focus}" if parents else ""
+            ancestors[candidate] = Ancestor(
+                candidate=candidate,
+                parents=parents,
+                operator=made,
+                generation=generation,
+                scores=runs.result(stage, index).scores,
+                expert=names.get(candidate),
+            )
+    return ancestors

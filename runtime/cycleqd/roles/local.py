@@ -1,0 +1,83 @@
+"""The local runner: coordinator and workers of one run in one process tree.
+
+The coordinator steps in this process; each worker is a child process (``cycleqd work``), so that a
+crash of an engine is no crash of the run. A worker that dies is judged
+(`cycleqd.roles.supervision`) and started again. Everything may be killed: workers notice that their
+parent is gone and end, and the same command goes on where the store stands.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cycleqd.records.documents import SummaryDocument
+from cycleqd.roles.coordinator import Coordinator, Progress
+from cycleqd.roles.worker_process import GRACE_SECONDS, Keeper, WorkerProcess
+from cycleqd.run.store import RunStore
+
+
+class LocalRunner:
+    """Runs a coordinator and its workers until the run is complete.
+
+    Args:
+        runs: the run.
+        worker_command: the command that starts worker ``index`` of ``count``.
+        workers: how many.
+        log_folder: where workers' logs go.
+        poll_seconds: pause between looks at the store.
+    """
+
+    def __init__(
+        self,
+        runs: RunStore,
+        worker_command: Callable[[int, int], Sequence[str]],
+        *,
+        workers: int,
+        log_folder: Path,
+        poll_seconds: float = 0.2,
+    ) -> None:
+        self._runs = runs
+        self._poll_seconds = poll_seconds
+        log_folder.mkdir(parents=True, exist_ok=True)
+        self._workers = [
+            WorkerProcess(index, worker_command(index, workers), log_folder / f"worker-{index}.log")
+            for index in range(workers)
+        ]
+        self._keepers = [Keeper(runs, worker) for worker in self._workers]
+        self.log_folder = log_folder
+
+    def run(self, observe: Callable[[Progress], None] = lambda progress: None) -> SummaryDocument:
+        """Work until the run is complete; workers are started only if something is left to do.
+
+        Args:
+            observe: called with every look at the store.
+
+        Raises:
+            CycleQDError: the run stopped; the message says why and what to do.
+        """
+        coordinator = Coordinator(self._runs)
+        try:
+            while True:
+                progress = coordinator.step()
+                observe(progress)
+                if progress.summary is not None:
+                    return progress.summary
+                self._tend()
+                time.sleep(self._poll_seconds)
+        finally:
+            self._stop()
+
+    def _tend(self) -> None:
+        for keeper in self._keepers:
+            if keeper.tend():  # it saw the run complete before we did, or looked too early
+                keeper.process.start(dict(os.environ))
+
+    def _stop(self) -> None:
+        for worker in self._workers:
+            worker.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        for worker in self._workers:
+            worker.finish(deadline)

@@ -1,0 +1,167 @@
+"""A worker's tools with real models: weights, a warm engine and the tasks of one run."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from cycleqd.errors import CandidateError, EngineError
+from cycleqd.evaluation.chat import load_chat
+from cycleqd.evaluation.engine import Engine
+from cycleqd.evaluation.engines import create_engine
+from cycleqd.evaluation.evaluate import evaluate
+from cycleqd.evaluation.sandbox import Sandbox
+from cycleqd.evaluation.task import Task
+from cycleqd.evaluation.tasks import load_task
+from cycleqd.evolution.genome import Genome, base_genome
+from cycleqd.records import keys
+from cycleqd.records.documents import (
+    EvaluateEntry,
+    FactorEntry,
+    Failure,
+    ResultDocument,
+    Split,
+    Telemetry,
+)
+from cycleqd.run.admission import limit_of
+from cycleqd.run.models import RunModels
+from cycleqd.run.store import RunStore
+from cycleqd.weights.digest import DigestingIterator
+
+log = logging.getLogger(__name__)
+
+ENGINE_ATTEMPTS = 2
+"""How often a candidate is tried, each time on a fresh engine, before it is held responsible."""
+
+
+class ModelWorkbench:
+    """Factors experts and evaluates candidates of one run.
+
+    Args:
+        runs: the run.
+        scratch: folder for downloads and factors, shared by the processes of one machine.
+        device: where weights are materialised and the engine runs; None takes a GPU if there is
+            one.
+    """
+
+    def __init__(self, runs: RunStore, scratch: Path, device: str | None = None) -> None:
+        self._runs = runs
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._models = RunModels(runs, scratch, self._device)
+        self._tasks: dict[tuple[str, Split], Task] = {}
+        self._engine: Engine | None = None
+        self._sandbox: Sandbox | None = None
+
+    def factor(self, entry: FactorEntry) -> str:
+        """Factor an expert's task vector into the store; returns the factors' digest."""
+        return self._models.factor(entry.expert)
+
+    def evaluate(self, entry: EvaluateEntry) -> ResultDocument:
+        """Evaluate a candidate.
+
+        An engine that fails is replaced and the candidate tried again. If it fails once more while
+        the base model passes, the candidate is at fault and its result says so.
+
+        Raises:
+            EngineError: the base model fails too: this machine is broken, not the candidate.
+        """
+        self._models.check_genome(entry.candidate, entry.genome)
+        cause: CandidateError | EngineError | None = None
+        for _ in range(ENGINE_ATTEMPTS):
+            try:
+                return self._evaluate(self._models.genome(entry.candidate), entry)
+            except CandidateError as error:
+                cause = error
+                break
+            except EngineError as error:
+                log.warning("%s: the engine failed: %s", entry.candidate, error)
+                cause = error
+                self._drop_engine()
+        assert cause is not None
+        if isinstance(cause, EngineError):
+            self._evaluate(base_genome(self._runs.layout), entry)
+        return ResultDocument(
+            entry=0,
+            candidate=entry.candidate,
+            failure=Failure(cause=type(cause).__name__, message=str(cause)),
+            telemetry=Telemetry(worker=0, host="", seconds=0.0),
+        )
+
+    def close(self) -> None:
+        """Release engine and sandbox."""
+        self._drop_engine()
+        if self._sandbox is not None:
+            self._sandbox.close()
+            self._sandbox = None
+
+    def _evaluate(self, genome: Genome, entry: EvaluateEntry) -> ResultDocument:
+        engine = self._ready_engine()
+        tasks = [self._task(name, entry.split) for name in entry.tasks]
+        start = time.monotonic()
+        tensors = DigestingIterator(self._models.materializer.tensors(genome))
+        engine.load(tensors)
+        materialized = time.monotonic()
+        outcomes = evaluate(engine, tasks)
+        graded = time.monotonic()
+        return ResultDocument(
+            entry=0,
+            candidate=entry.candidate,
+            scores={name: outcome.score for name, outcome in outcomes.items()},
+            outcomes={name: outcome.solved for name, outcome in outcomes.items()},
+            digest=tensors.digest,
+            telemetry=Telemetry(
+                worker=0,
+                host="",
+                seconds=0.0,
+                materialize_seconds=materialized - start,
+                evaluate_seconds=graded - materialized,
+            ),
+        )
+
+    def _ready_engine(self) -> Engine:
+        if self._engine is None:
+            spec = self._models.spec
+            self._engine = create_engine(
+                self._runs.run.engine,
+                self._models.base.folder,
+                dtype=spec.evaluation.dtype,
+                threads=spec.workers.threads,
+                max_model_len=spec.evaluation.max_model_len,
+                gpu_memory_utilization=spec.evaluation.gpu_memory_utilization,
+                device=self._device,
+            )
+        return self._engine
+
+    def _drop_engine(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def _task(self, name: str, split: Split) -> Task:
+        known = self._tasks.get((name, split))
+        if known is not None:
+            return known
+        spec = next(task for task in self._models.spec.tasks if task.name == name)
+        if self._sandbox is None:
+            self._sandbox = Sandbox()
+        with TemporaryDirectory(prefix="cycleqd-") as folder:
+            path = Path(folder) / f"{name}.{split}.jsonl"
+            self._runs.objects.download(keys.items(name, split), path)
+            task = load_task(
+                name,
+                spec.type,
+                path,
+                max_new_tokens=spec.max_new_tokens,
+                stop=spec.stop,
+                limit=limit_of(spec, split),
+                timeout_seconds=spec.timeout_seconds,
+                memory_mib=self._models.spec.evaluation.memory_limit_mib,
+                sandbox=self._sandbox,
+                chat=load_chat(self._models.base.folder) if spec.chat else None,
+            )
+        self._tasks[name, split] = task
+        return task

@@ -1,0 +1,1 @@
+"""A run as its store tells it: position, planning, models, members, admission, verification."""

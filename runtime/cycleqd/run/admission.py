@@ -1,0 +1,251 @@
+"""Admission: everything that can be refused is refused here, before it costs a GPU second.
+
+The first time, the checkpoints are opened and compared, the items parsed and copied into the
+store, and ``run.json`` is created: from then on the run is what that object says. Later the same
+command finds it there and checks that the manifest may continue the run; an accepted change (more
+generations) becomes a revision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from cycleqd.checkpoints.source import resolve
+from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotFound
+from cycleqd.evaluation.tasks import TYPES
+from cycleqd.evaluation.tasks.items import read_items
+from cycleqd.manifest.changes import changes, check_continuation, identity
+from cycleqd.manifest.model import Manifest, Spec, Task
+from cycleqd.manifest.schema import canonical
+from cycleqd.records import keys
+from cycleqd.records.documents import (
+    ItemsRecord,
+    RevisionDocument,
+    RunDocument,
+    SourceRecord,
+    Split,
+)
+from cycleqd.run.store import RunStore
+from cycleqd.store import ObjectStore, S3Settings
+from cycleqd.store.access import open_location
+from cycleqd.store.foreign import download_foreign
+
+log = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+
+SPLITS: tuple[Split, Split] = ("search", "test")
+
+POD_FIELDS = (
+    "metadata.annotations",
+    "metadata.labels",
+    "metadata.namespace",
+    "spec.activeDeadlineSeconds",
+    "spec.coordinator",
+    "spec.serviceAccountAnnotations",
+    "spec.suspend",
+    "spec.ttlSecondsAfterFinished",
+    "spec.workers",
+)
+"""Fields that only the operator acts on: changing them makes no revision."""
+
+
+def admit(
+    objects: ObjectStore,
+    manifest: Manifest,
+    *,
+    checkpoints: Path,
+    s3: S3Settings | None = None,
+    say: Say = lambda message: None,
+) -> RunStore:
+    """Begin a run, or accept the manifest as the continuation of the one in the store.
+
+    Args:
+        objects: the run's store.
+        manifest: what the user asks for.
+        checkpoints: folder for downloaded checkpoints.
+        s3: how to reach checkpoints and items on S3.
+        say: told what is being done.
+
+    Raises:
+        InputError: something the user wrote cannot run, or does not continue the stored run.
+        StoreError: the store failed.
+    """
+    objects.probe()
+    runs = RunStore(objects)
+    if not runs.exists():
+        say("checking checkpoints and items")
+        _begin(objects, manifest, checkpoints, s3, say)
+        runs = RunStore(objects)
+    continue_run(runs, manifest)
+    return runs
+
+
+def choose_engine(requested: str) -> Literal["transformers", "vllm"]:
+    """The engine that a manifest's choice means on this machine.
+
+    Raises:
+        InputError: the engine is not installed here.
+    """
+    if requested == "Auto":
+        return "vllm" if importlib.util.find_spec("vllm") else "transformers"
+    engine: Literal["transformers", "vllm"] = "vllm" if requested == "vllm" else "transformers"
+    if importlib.util.find_spec(engine) is None:
+        raise InputError(
+            f"spec.evaluation.engine: {engine} is not installed on this machine; install the "
+            f"extra cycleqd-operator[{'vllm' if engine == 'vllm' else 'runtime'}] or use Auto"
+        )
+    return engine
+
+
+def _begin(
+    objects: ObjectStore, manifest: Manifest, checkpoints: Path, s3: S3Settings | None, say: Say
+) -> None:
+    spec = manifest.spec
+    engine = choose_engine(spec.evaluation.engine)
+    items = _admit_items(objects, spec, s3)
+    base, experts, layout = _admit_checkpoints(spec, checkpoints, s3, say)
+    decisive = {
+        "spec": identity(manifest),
+        "base": base.digest,
+        "experts": {name: source.digest for name, source in experts.items()},
+        "items": {
+            task: {s: record.digest for s, record in by.items()} for task, by in items.items()
+        },
+    }
+    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+    run = RunDocument(
+        run_id=f"{manifest.metadata.name}-{digest[:8]}",
+        manifest=canonical(manifest),
+        engine=engine,
+        base=base,
+        experts=experts,
+        items=items,
+        layout=layout,
+    )
+    # Losing the race for this key is fine: `continue_run` compares with what is there.
+    objects.create(keys.RUN, run.to_bytes())
+
+
+def _admit_items(
+    objects: ObjectStore, spec: Spec, s3: S3Settings | None
+) -> dict[str, dict[Split, ItemsRecord]]:
+    """Parse every task's items and copy them into the store."""
+    records: dict[str, dict[Split, ItemsRecord]] = {}
+    for number, task in enumerate(spec.tasks):
+        records[task.name] = {}
+        prompts: dict[Split, set[str]] = {}
+        for split in SPLITS:
+            uri = task.items.search if split == "search" else task.items.test
+            where = f"spec.tasks[{number}].items.{split}"
+            with _local_file(uri, where, s3) as path:
+                found = read_items(path, TYPES[task.type].fields, limit=limit_of(task, split))
+                objects.create_file(keys.items(task.name, split), path)
+            prompts[split] = {item.text("prompt") for item in found.items}
+            records[task.name][split] = ItemsRecord(
+                uri=uri, digest=found.digest, count=len(found.items)
+            )
+        shared = prompts["search"] & prompts["test"]
+        if shared:
+            raise DatasetError(
+                f"spec.tasks[{number}].items: search and test share {len(shared)} prompts, for "
+                f"example {min(shared)[:80]!r}; the held-out items must be unseen"
+            )
+    return records
+
+
+def limit_of(task: Task, split: Split) -> int | None:
+    """How many items of a split are used, None for all."""
+    return task.items.search_limit if split == "search" else task.items.test_limit
+
+
+@contextmanager
+def _local_file(uri: str, where: str, s3: S3Settings | None) -> Iterator[Path]:
+    """A local file with an object's content."""
+    if not uri.startswith("s3://"):
+        if not Path(uri).is_file():
+            raise DatasetError(
+                f"{where}: {uri}: no such file; relative paths start at the working directory "
+                f"({Path.cwd()})"
+            )
+        yield Path(uri)
+        return
+    store, name = open_location(uri, s3)
+    with TemporaryDirectory(prefix="cycleqd-") as folder:
+        path = Path(folder) / name
+        try:
+            download_foreign(store, name, path)
+        except ObjectNotFound as error:
+            raise DatasetError(f"{where}: {uri}: no such object") from error
+        yield path
+
+
+def _admit_checkpoints(
+    spec: Spec, folder: Path, s3: S3Settings | None, say: Say
+) -> tuple[SourceRecord, dict[str, SourceRecord], dict[str, Any]]:
+    # torch is only needed here, once in a run's life.
+    from cycleqd.checkpoints.header import layout  # noqa: PLC0415
+    from cycleqd.weights.check import check_base, check_expert  # noqa: PLC0415
+    from cycleqd.weights.checkpoint import Checkpoint  # noqa: PLC0415
+
+    with _blamed_on("spec.base.uri"):
+        base = Checkpoint.open(resolve(spec.base.uri, folder, s3))
+        check_base(base)
+    records: dict[str, SourceRecord] = {}
+    for number, expert in enumerate(spec.experts):
+        say(f"checking expert {expert.name}")
+        with _blamed_on(f"spec.experts[{number}].uri"):
+            checkpoint = Checkpoint.open(resolve(expert.uri, folder, s3))
+            check_expert(base, checkpoint)
+        records[expert.name] = SourceRecord(uri=expert.uri, digest=checkpoint.digest())
+    names = [expert.name for expert in spec.experts]
+    rank = spec.evolution.mutation.rank if uses_directions(spec) else 0
+    shape = layout(base.header, names, rank).to_json()
+    return SourceRecord(uri=spec.base.uri, digest=base.digest()), records, shape
+
+
+@contextmanager
+def _blamed_on(field: str) -> Iterator[None]:
+    """Checkpoint errors begin with the manifest's field."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{field}: {error}") from error
+
+
+def uses_directions(spec: Spec) -> bool:
+    """Whether genomes of this run have gains on singular directions."""
+    evolution = spec.evolution
+    return evolution.strategy == "CycleQD" and evolution.mutation.method == "ExpertSVD"
+
+
+def continue_run(runs: RunStore, manifest: Manifest) -> bool:
+    """Accept what may change, refuse the rest; whether a revision was stored.
+
+    Raises:
+        RunMismatch: the manifest describes another run than the stored one.
+    """
+    stored = False
+    while True:
+        current = runs.manifest()
+        check_continuation(current, manifest)
+        if all(_concerns_pods_only(path) for path in changes(current, manifest)):
+            return stored
+        revision = RevisionDocument(
+            manifest=canonical(manifest), from_generation=runs.committed() + 1
+        )
+        # Where another coordinator took the number first, its manifest is the one to continue.
+        stored = runs.objects.create(keys.revision(len(runs.revisions()) + 1), revision.to_bytes())
+
+
+def _concerns_pods_only(path: str) -> bool:
+    """Whether a field says nothing to the coordinator or the workers of a run."""
+    return any(path == field or path.startswith((f"{field}.", f"{field}[")) for field in POD_FIELDS)

@@ -1,0 +1,135 @@
+"""Members of the swarm by name, and what is known of each."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from cycleqd.errors import InputError
+from cycleqd.evolution.final import balanced_member
+from cycleqd.evolution.search import Commit
+from cycleqd.records import keys
+from cycleqd.records.documents import EvaluateEntry
+from cycleqd.run.store import RunStore
+
+
+def resolve_member(runs: RunStore, member: str) -> str:
+    """The candidate id that a user means.
+
+    Args:
+        runs: the run.
+        member: a candidate id; ``aggregate`` or ``balanced`` of the last generation; or
+            ``best:TASK``.
+
+    Raises:
+        InputError: there is no such candidate; the message says what there is.
+    """
+    committed = runs.committed()
+    archive = runs.archive(committed) if committed >= 0 else None
+    if member == "aggregate":
+        member = keys.aggregate(committed)
+    elif archive is not None and (member == "balanced" or member.startswith("best:")):
+        tasks = [task.name for task in runs.manifest().spec.tasks]
+        commit = Commit.from_document(archive, tasks)
+        if member == "balanced":
+            member = balanced_member(commit).candidate
+        else:
+            task = member.removeprefix("best:")
+            if task not in tasks:
+                raise InputError(f"{member}: no task {task!r}; the run has {', '.join(tasks)}")
+            member = commit.state.archives[task].ranked()[0].candidate
+    if "/" in member or not runs.objects.exists(keys.genome(member)):
+        raise InputError(
+            f"{member}: the run has no such candidate; `cycleqd list {runs.objects.uri}` prints "
+            "those in the archives; `best:TASK`, `balanced` and, once the run is complete, "
+            "`aggregate` name one by its role"
+        )
+    return member
+
+
+class Members:
+    """What the store knows of candidates.
+
+    Args:
+        runs: the run.
+    """
+
+    def __init__(self, runs: RunStore) -> None:
+        self._runs = runs
+        self._plan = lru_cache(None)(lambda number: runs.plan(keys.generation(number)))
+        self._size = runs.manifest().spec.evolution.candidates_per_generation
+
+    def find_entry(self, candidate: str) -> tuple[int, int, EvaluateEntry] | None:
+        """Generation, index and entry that made a candidate, None for finalists."""
+        if candidate.startswith("c") and candidate[1:].isdigit():
+            generations = [int(candidate[1:]) // self._size + 1]
+        else:
+            generations = [0]
+        for generation in generations:
+            plan = self._plan(generation)
+            for index, entry in enumerate(plan.entries if plan else ()):
+                if isinstance(entry, EvaluateEntry) and entry.candidate == candidate:
+                    return generation, index, entry
+        return None
+
+    def parents(self, candidate: str) -> tuple[str, ...]:
+        """Ids of a candidate's parents, none for experts and finalists."""
+        found = self.find_entry(candidate)
+        return found[2].parents if found else ()
+
+    def lineage(self, candidate: str) -> dict[str, tuple[str, ...]]:
+        """The candidate and all its ancestors with their parents, children before parents."""
+        tree: dict[str, tuple[str, ...]] = {}
+        waiting = [candidate]
+        while waiting:
+            current = waiting.pop(0)
+            if current not in tree:
+                tree[current] = self.parents(current)
+                waiting.extend(tree[current])
+        return tree
+
+    def describe(self, candidate: str) -> dict[str, Any]:
+        """A candidate as JSON: origin, scores, cells and the shares of the experts."""
+        runs = self._runs
+        found = self.find_entry(candidate)
+        genome = runs.genome(candidate)
+        scale = genome.scale.astype(np.float64).mean(axis=1)
+        document: dict[str, Any] = {
+            "candidate": candidate,
+            "genomeBytes": runs.objects.size(keys.genome(candidate)),
+            "meanScale": {
+                name: round(float(s), 6) for name, s in zip(runs.layout.experts, scale, strict=True)
+            },
+        }
+        if genome.gain is not None:
+            gain = genome.gain.astype(np.float64).mean(axis=1)
+            document["meanGain"] = {
+                name: round(float(g), 6) for name, g in zip(runs.layout.experts, gain, strict=True)
+            }
+        if found is not None:
+            generation, index, entry = found
+            stage = keys.generation(generation)
+            document |= {
+                "generation": generation,
+                "focus": entry.focus,
+                "parents": list(entry.parents),
+                "ancestors": len(self.lineage(candidate)) - 1,
+            }
+            if index in runs.finished_entries(stage):
+                result = runs.result(stage, index)
+                document["scores"] = result.scores
+                document["digest"] = result.digest
+                if result.failure is not None:
+                    document["failure"] = result.failure.model_dump()
+        committed = runs.committed()
+        archive = runs.archive(committed) if committed >= 0 else None
+        if archive is not None:
+            document["cells"] = {
+                task: list(member.cell)
+                for task, record in archive.archives.items()
+                for member in record.members
+                if member.candidate == candidate
+            }
+        return document

@@ -1,0 +1,186 @@
+"""A run's objects with their types: what the coordinator, a worker and the reader commands share.
+
+Thin: every method is one or two calls of `cycleqd.store.base.ObjectStore` and a document's codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cycleqd.errors import InputError, ObjectNotFound, StoreCorrupt
+from cycleqd.evolution.genome import Genome, GenomeLayout
+from cycleqd.evolution.goal import has_ended
+from cycleqd.manifest.model import Manifest
+from cycleqd.records import keys
+from cycleqd.records.documents import (
+    ArchiveDocument,
+    PlanDocument,
+    ResultDocument,
+    RevisionDocument,
+    RunDocument,
+    SummaryDocument,
+)
+from cycleqd.records.keys import Stage
+from cycleqd.store.base import ObjectStore
+
+GENOME_CACHE = 256
+"""Genomes kept in memory; a 8B model's with three experts takes about 9 MB."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands.
+
+    Attributes:
+        generation: highest committed generation, -1 before generation 0.
+        generations: how many the manifest in force asks for.
+        archive: the last commit, None before generation 0.
+        ended: whether no generation follows: all are done, or the goal is reached.
+        summary: the final table, None before it is made.
+    """
+
+    generation: int
+    generations: int
+    archive: ArchiveDocument | None
+    ended: bool
+    summary: SummaryDocument | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.summary is not None
+
+    @property
+    def goal_reached(self) -> bool:
+        """Whether the goal ended the run before its last generation."""
+        return self.ended and self.generation < self.generations
+
+
+class RunStore:
+    """Typed access to one run."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.objects = store
+        self._run: RunDocument | None = None
+        self._revisions: dict[str, RevisionDocument] = {}
+        self._layout: GenomeLayout | None = None
+        self.genome = lru_cache(GENOME_CACHE)(self._read_genome)
+
+    def exists(self) -> bool:
+        """Whether a run has begun here."""
+        return self.objects.exists(keys.RUN)
+
+    @property
+    def run(self) -> RunDocument:
+        """``run.json``.
+
+        Raises:
+            InputError: no run is stored here.
+        """
+        if self._run is None:
+            try:
+                data = self.objects.read(keys.RUN)
+            except ObjectNotFound as error:
+                raise InputError(
+                    f"{self.objects.uri}: holds no run ({keys.RUN} is missing); name the folder "
+                    "or prefix that was given to `cycleqd run --store`"
+                ) from error
+            self._run = RunDocument.from_bytes(data, keys.RUN)
+        return self._run
+
+    @property
+    def layout(self) -> GenomeLayout:
+        """What the axes of the run's genomes mean."""
+        if self._layout is None:
+            self._layout = GenomeLayout.from_json(self.run.layout)
+        return self._layout
+
+    def revisions(self) -> list[RevisionDocument]:
+        """Accepted changes, oldest first."""
+        names = self.objects.children("revisions/")
+        for name in names:
+            if name not in self._revisions:  # never changes once it is there
+                data = self.objects.read(f"revisions/{name}")
+                self._revisions[name] = RevisionDocument.from_bytes(data, name)
+        return [self._revisions[name] for name in names]
+
+    def manifest(self) -> Manifest:
+        """The manifest in force."""
+        revisions = self.revisions()
+        document = revisions[-1].manifest if revisions else self.run.manifest
+        return parse_stored_manifest(document)
+
+    def plan(self, stage: Stage) -> PlanDocument | None:
+        """A stage's plan, None before it is made."""
+        try:
+            return PlanDocument.from_bytes(self.objects.read(stage.plan_key), stage.plan_key)
+        except ObjectNotFound:
+            return None
+
+    def finished_entries(self, stage: Stage) -> set[int]:
+        """Indices of the entries that have a result."""
+        names = self.objects.children(stage.results_prefix)
+        return {int(name.removesuffix(".json")) for name in names if name.endswith(".json")}
+
+    def result(self, stage: Stage, entry: int) -> ResultDocument:
+        """One entry's result."""
+        key = stage.result_key(entry)
+        return ResultDocument.from_bytes(self.objects.read(key), key)
+
+    def results(self, stage: Stage, entries: Iterable[int]) -> list[ResultDocument]:
+        """The results of these entries, in their order."""
+        return [self.result(stage, entry) for entry in entries]
+
+    def archive(self, generation: int) -> ArchiveDocument | None:
+        """A generation's commit, None before it."""
+        key = keys.generation(generation).commit_key
+        try:
+            return ArchiveDocument.from_bytes(self.objects.read(key), key)
+        except ObjectNotFound:
+            return None
+
+    def committed(self) -> int:
+        """The highest committed generation, -1 before generation 0 is."""
+        for name in reversed(self.objects.children("generations/")):
+            number = int(name)
+            if self.objects.exists(keys.generation(number).commit_key):
+                return number
+        return -1
+
+    def summary(self, generations: int) -> SummaryDocument | None:
+        """The held-out comparison after so many generations, None before it."""
+        key = keys.final(generations).commit_key
+        try:
+            return SummaryDocument.from_bytes(self.objects.read(key), key)
+        except ObjectNotFound:
+            return None
+
+    def position(self) -> Position:
+        """Where the run stands."""
+        spec = self.manifest().spec
+        committed = self.committed()
+        archive = self.archive(committed) if committed >= 0 else None
+        ended = has_ended(spec, archive)
+        return Position(
+            generation=committed,
+            generations=spec.evolution.generations,
+            archive=archive,
+            ended=ended,
+            summary=self.summary(committed) if ended else None,
+        )
+
+    def _read_genome(self, candidate: str) -> Genome:
+        """A candidate's genome (cached as ``genome``)."""
+        key = keys.genome(candidate)
+        data = self.objects.read(key)
+        try:
+            return Genome.from_bytes(self.layout, data)
+        except (ValueError, KeyError) as error:
+            raise StoreCorrupt(f"{key}: {error}") from error
+
+
+def parse_stored_manifest(document: dict[str, object]) -> Manifest:
+    """The manifest of ``run.json`` or a revision."""
+    return Manifest.model_validate(document, strict=False)

@@ -1,0 +1,161 @@
+"""``cycleqd verify``: recompute a run from what is stored and compare, byte by byte.
+
+Everything that follows from something else is made again in the order in which it was made: the
+copied items, each plan and its genomes from the archive it read, each archive from its plan's
+results, the scores from the outcomes, the final table, and (unless told otherwise) the digest of
+every evaluated model from its genome and the checkpoints. The first difference ends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cycleqd.errors import VerificationError
+from cycleqd.evolution.genome import Genome
+from cycleqd.evolution.search import Commit, read_generation
+from cycleqd.records import keys
+from cycleqd.records.documents import EvaluateEntry, PlanDocument, ResultDocument
+from cycleqd.records.keys import Stage
+from cycleqd.roles.coordinator import Coordinator, first_plan
+from cycleqd.run.store import RunStore
+
+
+@dataclass
+class Verified:
+    """What was recomputed and found equal."""
+
+    items: int = 0
+    plans: int = 0
+    genomes: int = 0
+    archives: int = 0
+    results: int = 0
+    weights: int = 0
+    summaries: int = 0
+
+
+class Verifier:
+    """Recomputes one run.
+
+    Args:
+        runs: the run.
+        digest_of: the digest of a candidate's weights, None to leave weights out.
+        say: told about each stage.
+    """
+
+    def __init__(
+        self,
+        runs: RunStore,
+        digest_of: Callable[[str], str] | None,
+        say: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._runs = runs
+        self._digest_of = digest_of
+        self._say = say
+        self._coordinator = Coordinator(runs)
+        self._tasks = [task.name for task in self._coordinator.manifest.spec.tasks]
+        self._digests: dict[str, str] = {}
+        self.verified = Verified()
+
+    def verify(self) -> Verified:
+        """Recompute everything.
+
+        Raises:
+            VerificationError: naming the first object that differs.
+        """
+        self._items()
+        commits: dict[int, Commit] = {}
+        spec = self._coordinator.manifest.spec
+        depth = spec.evolution.pipeline_depth
+        committed = self._runs.committed()
+        for number in range(committed + depth + 1):
+            stage = keys.generation(number)
+            plan = self._runs.plan(stage)
+            if plan is None:
+                break
+            self._say(f"generation {number}")
+            if number == 0:
+                self._plan(stage, *first_plan(self._coordinator.manifest, self._runs))
+            else:
+                read = commits[read_generation(number, spec)]
+                self._plan(stage, *self._coordinator.make_plan(number, read))
+            if number <= committed:
+                results = self._results(stage, plan)
+                commit = self._coordinator.make_commit(results, commits.get(number - 1))
+                self._same(stage.commit_key, commit.document().to_bytes())
+                self.verified.archives += 1
+                commits[number] = commit
+                commits.pop(number - depth - 1, None)
+                # A run that was continued has a final table at each generation where it had ended.
+                self._final(number, commit)
+        return self.verified
+
+    def _items(self) -> None:
+        for task, splits in self._runs.run.items.items():
+            for split, record in splits.items():
+                key = keys.items(task, split)
+                found = hashlib.sha256(self._runs.objects.read(key)).hexdigest()
+                if found != record.digest:
+                    raise VerificationError(
+                        f"{key}: SHA-256 {found}, run.json says {record.digest}"
+                    )
+                self.verified.items += 1
+
+    def _plan(self, stage: Stage, plan: PlanDocument, genomes: Mapping[str, Genome]) -> None:
+        self._same(stage.plan_key, plan.to_bytes())
+        self.verified.plans += 1
+        for candidate, genome in genomes.items():
+            self._same(keys.genome(candidate), genome.to_bytes())
+            self.verified.genomes += 1
+
+    def _results(self, stage: Stage, plan: PlanDocument) -> list[ResultDocument]:
+        results = self._runs.results(stage, range(len(plan.entries)))
+        for index, (entry, result) in enumerate(zip(plan.entries, results, strict=True)):
+            if isinstance(entry, EvaluateEntry):
+                self._result(stage.result_key(index), index, entry, result)
+            self.verified.results += 1
+        return results
+
+    def _result(self, key: str, index: int, entry: EvaluateEntry, result: ResultDocument) -> None:
+        if (result.entry, result.candidate) != (index, entry.candidate):
+            raise VerificationError(f"{key}: belongs to another entry of the plan")
+        if result.failure is not None:
+            return
+        if set(result.outcomes) != set(entry.tasks) or set(result.scores) != set(entry.tasks):
+            raise VerificationError(f"{key}: holds other tasks than its plan")
+        for task, outcome in result.outcomes.items():
+            count = self._runs.run.items[task][entry.split].count
+            if len(outcome) != count or set(outcome) - {"0", "1"}:
+                raise VerificationError(f"{key}: outcomes of {task} are not {count} marks 0 or 1")
+            if result.scores[task] != outcome.count("1") / count:
+                raise VerificationError(f"{key}: score of {task} is not the share of its outcomes")
+        if self._digest_of is not None:
+            if entry.candidate not in self._digests:
+                self._digests[entry.candidate] = self._digest_of(entry.candidate)
+                self.verified.weights += 1
+            if self._digests[entry.candidate] != result.digest:
+                raise VerificationError(
+                    f"{key}: weights of {entry.candidate} have digest "
+                    f"{self._digests[entry.candidate]}, evaluated was {result.digest}"
+                )
+
+    def _final(self, generations: int, commit: Commit) -> None:
+        stage = keys.final(generations)
+        plan = self._runs.plan(stage)
+        if plan is None:
+            return
+        self._say("final table")
+        self._plan(stage, *self._coordinator.make_final_plan(commit))
+        if self._runs.summary(generations) is None:
+            return
+        results = self._results(stage, plan)
+        summary = self._coordinator.make_summary(commit, results)
+        self._same(stage.commit_key, summary.to_bytes())
+        self.verified.summaries += 1
+
+    def _same(self, key: str, recomputed: bytes) -> None:
+        if self._runs.objects.read(key) != recomputed:
+            raise VerificationError(
+                f"{self._runs.objects.uri}/{key}: differs from what is recomputed from its inputs"
+            )
