@@ -20,13 +20,13 @@ test: setup  ## Run every tier of tests, fast ones first
 	@$(BIN)/python scripts/test
 
 cluster: setup  ## Bring up a real two-node Kubernetes with S3 and the operator here (Linux, root)
-	@$(BIN)/python -m scripts.devcluster up
+	@$(BIN)/python -m devcluster up
 
 demo-cluster: setup  ## The same, and follow the quickstart in it to its end
-	@$(BIN)/python -m scripts.devcluster demo
+	@$(BIN)/python -m devcluster demo
 
 cluster-down:  ## Take that cluster away, with all that it made
-	@$(BIN)/python -m scripts.devcluster down
+	@$(BIN)/python -m devcluster down
 
 test-cluster: setup  ## Test with real pods: on the cluster of KUBECONFIG, else on one made for it
 	@CYCLEQD_TEST_KUBECONFIG="$(KUBECONFIG)" $(BIN)/python scripts/test nodes
@@ -43,4 +43,4 @@ format: setup  ## Rewrite the code in the project's style
 
 clean:  ## Remove caches and built packages; keeps .venv and the runs in out/
 	rm -rf dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find runtime operator scripts tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find runtime operator devcluster scripts tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.devcluster.cluster import Cluster, Json
+    from devcluster.base.cluster import Cluster, Json
 
 ROOTS = {
     "cycleqdruns": "/apis/cycleqd.io/v1alpha1",

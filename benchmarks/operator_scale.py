@@ -25,9 +25,9 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.namespaced_api import NamespacedApi
-from scripts.devcluster.control_plane import ControlPlane, ControlPlaneSettings
-from scripts.devcluster.kwok import END, EXIT_CODE, Kwok
-from scripts.devcluster.operator_process import ACCOUNT, TERM_SECONDS, OperatorProcess, grant
+from devcluster.base.control_plane import ControlPlane, ControlPlaneSettings
+from devcluster.played.kwok import END, EXIT_CODE, Kwok
+from devcluster.played.operator_process import ACCOUNT, TERM_SECONDS, OperatorProcess, grant
 from tests.controller.runs import evolving, progress_patch, run_document
 from tests.servers.kubernetes import CRD
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from benchmarks.namespaced_api import NamespacedApi
-from scripts.devcluster.control_plane import Component
+from devcluster.base.control_plane import Component
 
 NAMESPACE = "scale"
 WAIT_SECONDS = 900.0

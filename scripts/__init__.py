@@ -1,1 +1,1 @@
-"""The project's commands; `scripts.devcluster` is also a package that tests import."""
+"""The project's commands."""

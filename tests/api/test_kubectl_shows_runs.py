@@ -12,7 +12,7 @@ from tests.manifest.documents import edited
 from .documents import VALID
 
 if TYPE_CHECKING:
-    from scripts.devcluster.cluster import Cluster
+    from devcluster.base.cluster import Cluster
 
 pytestmark = pytest.mark.controlplane
 

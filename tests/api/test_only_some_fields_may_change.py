@@ -15,7 +15,7 @@ from .changes import APPENDED, DECISIVE, FREE, MOVED, Refused
 from .documents import VALID
 
 if TYPE_CHECKING:
-    from scripts.devcluster.cluster import Cluster
+    from devcluster.base.cluster import Cluster
 
 pytestmark = pytest.mark.controlplane
 

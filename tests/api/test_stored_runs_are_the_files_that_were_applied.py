@@ -19,7 +19,7 @@ from tests.project.repository import ROOT
 from .documents import VALID
 
 if TYPE_CHECKING:
-    from scripts.devcluster.cluster import Cluster
+    from devcluster.base.cluster import Cluster
 
 pytestmark = pytest.mark.controlplane
 

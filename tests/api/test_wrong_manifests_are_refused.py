@@ -19,7 +19,7 @@ from .wrong import WRONG, Wrong
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
-    from scripts.devcluster.cluster import Cluster
+    from devcluster.base.cluster import Cluster
 
 pytestmark = pytest.mark.controlplane
 

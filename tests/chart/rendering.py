@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from scripts.devcluster.binaries import ROOT, ToolMissingError, binary
+from devcluster.base.binaries import ROOT, ToolMissingError, binary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

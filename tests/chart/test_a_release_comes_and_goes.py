@@ -17,8 +17,8 @@ from .rendering import CHART, HELMS, MANIFESTS, RELEASE, kustomize, program
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.devcluster.cluster import Cluster
-    from scripts.devcluster.control_plane import ControlPlane
+    from devcluster.base.cluster import Cluster
+    from devcluster.base.control_plane import ControlPlane
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 

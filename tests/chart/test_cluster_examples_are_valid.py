@@ -17,7 +17,7 @@ from .rendering import MANIFESTS, kustomize
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.devcluster.cluster import Cluster
+    from devcluster.base.cluster import Cluster
 
 CLUSTER = MANIFESTS / "examples" / "cluster"
 ALONE = sorted(CLUSTER.glob("*.yaml"))

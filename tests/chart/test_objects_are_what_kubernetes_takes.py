@@ -16,7 +16,7 @@ from .rendering import CASES, CHART, HELMS, MANIFESTS, Json, kustomize, program,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.devcluster.cluster import Cluster
+    from devcluster.base.cluster import Cluster
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 

@@ -27,7 +27,7 @@ from cycleqd_operator.metrics import Metrics
 from .rendering import EVERYTHING, MANIFESTS, RELEASE, Json, container, kustomize, one, render
 
 if TYPE_CHECKING:
-    from scripts.devcluster.cluster import Cluster
+    from devcluster.base.cluster import Cluster
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scripts.devcluster.cluster import Cluster
-from scripts.devcluster.operator_process import OperatorProcess, grant
+from devcluster.base.cluster import Cluster
+from devcluster.played.operator_process import OperatorProcess, grant
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from scripts.devcluster.cluster import Cluster
-from scripts.devcluster.operator_process import OperatorProcess, grant
+from devcluster.base.cluster import Cluster
+from devcluster.played.operator_process import OperatorProcess, grant
 
 from cycleqd_operator.kube.rights import RULES, Rule
 from tests.controller.runs import run_document

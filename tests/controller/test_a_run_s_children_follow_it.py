@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 
 import pytest
-from scripts.devcluster.cluster import Cluster
-from scripts.devcluster.operator_process import OperatorProcess
+from devcluster.base.cluster import Cluster
+from devcluster.played.operator_process import OperatorProcess
 
 from tests.controller.runs import evolving, progress_patch, run_document
 from tests.controlplane.jobs import eventually

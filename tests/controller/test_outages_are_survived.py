@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from scripts.devcluster.cluster import Cluster
-from scripts.devcluster.control_plane import ControlPlane
-from scripts.devcluster.operator_process import TERM_SECONDS, OperatorProcess
+from devcluster.base.cluster import Cluster
+from devcluster.base.control_plane import ControlPlane
+from devcluster.played.operator_process import TERM_SECONDS, OperatorProcess
 
 from tests.controller.runs import run_document
 from tests.controller.test_a_run_s_children_follow_it import FIXED, children, has, report

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from scripts.devcluster.cluster import Cluster as Admin
-from scripts.devcluster.processes import free_port
+from devcluster.base.cluster import Cluster as Admin
+from devcluster.base.processes import free_port
 
 from cycleqd_operator import cluster as cluster_module
 from cycleqd_operator.kube.actions import Create, Delete, Event, Patch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripts.devcluster.pod_player import PodPlayer
+from devcluster.played.pod_player import PodPlayer
 
 from tests.controlplane.runs import ClusterRun, run_here, small_manifest, upload_demo
 from tests.run.tiny import tiny_demo
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from scripts.devcluster.control_plane import ControlPlane
+    from devcluster.base.control_plane import ControlPlane
 
     from tests.servers.operator import OperatorProcess
     from tests.servers.s3 import S3Server

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scripts.devcluster.cluster import Cluster, Json
+    from devcluster.base.cluster import Cluster, Json
 
 RESTRICTED = {
     "allowPrivilegeEscalation": False,

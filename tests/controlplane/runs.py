@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import yaml
-from scripts.devcluster.binaries import ROOT
+from devcluster.base.binaries import ROOT
 
 from cycleqd.store import open_store
 from cycleqd.store.access import environment_of
@@ -27,7 +27,7 @@ from tests.servers.s3 import BUCKET, REGION
 
 if TYPE_CHECKING:
     import pytest
-    from scripts.devcluster.cluster import Cluster, Json
+    from devcluster.base.cluster import Cluster, Json
 
     from tests.servers.s3 import S3Server
 

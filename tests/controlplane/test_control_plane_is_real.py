@@ -10,8 +10,8 @@ from kubernetes import client
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.devcluster.cluster import Cluster
-    from scripts.devcluster.control_plane import ControlPlane
+    from devcluster.base.cluster import Cluster
+    from devcluster.base.control_plane import ControlPlane
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(600)]
 

@@ -17,8 +17,8 @@ from tests.controlplane.jobs import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scripts.devcluster.control_plane import ControlPlane
-    from scripts.devcluster.pod_player import PodPlayer
+    from devcluster.base.control_plane import ControlPlane
+    from devcluster.played.pod_player import PodPlayer
 
     from tests.controlplane.runs import ClusterRun
     from tests.servers.operator import OperatorProcess

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from scripts.devcluster.kwok import Kwok
+from devcluster.played.kwok import Kwok
 
 from tests.controlplane.jobs import ended, eventually, job, pods_of, terminated
 from tests.servers.kubernetes import built
@@ -13,7 +13,7 @@ from tests.servers.kubernetes import built
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.devcluster.control_plane import ControlPlane
+    from devcluster.base.control_plane import ControlPlane
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(600)]
 

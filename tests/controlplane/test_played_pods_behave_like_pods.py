@@ -15,8 +15,8 @@ import pytest
 from tests.controlplane.jobs import condition_of, ended, eventually, job, pods_of, terminated
 
 if TYPE_CHECKING:
-    from scripts.devcluster.cluster import Cluster
-    from scripts.devcluster.pod_player import PodPlayer
+    from devcluster.base.cluster import Cluster
+    from devcluster.played.pod_player import PodPlayer
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(600)]
 

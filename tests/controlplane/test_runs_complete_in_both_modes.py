@@ -16,7 +16,7 @@ from tests.controlplane.runs import NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scripts.devcluster.pod_player import PodPlayer
+    from devcluster.played.pod_player import PodPlayer
 
     from tests.controlplane.runs import ClusterRun
 

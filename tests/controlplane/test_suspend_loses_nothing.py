@@ -15,7 +15,7 @@ from tests.controlplane.jobs import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scripts.devcluster.pod_player import PodPlayer
+    from devcluster.played.pod_player import PodPlayer
 
     from tests.controlplane.runs import ClusterRun
 

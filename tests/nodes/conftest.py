@@ -7,8 +7,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripts.devcluster import installation, lifecycle, machine
-from scripts.devcluster.images import Images
+from devcluster.real import installation, lifecycle, machine
+from devcluster.real.images import Images
 
 from tests.controlplane.runs import ClusterRun, run_here, small_manifest, upload_demo
 from tests.nodes import site as sites

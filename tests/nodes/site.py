@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from scripts.devcluster import images, lifecycle, storage
-from scripts.devcluster.cluster import Cluster
-from scripts.devcluster.installation import NAMESPACE, RELEASE
-from scripts.devcluster.layout import home, kubeconfig
+from devcluster.base.cluster import Cluster
+from devcluster.real import images, lifecycle, storage
+from devcluster.real.installation import NAMESPACE, RELEASE
+from devcluster.real.layout import home, kubeconfig
 
 from tests.servers.s3 import S3Server
 

@@ -10,16 +10,16 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from scripts.devcluster import nodes, records, storage
-from scripts.devcluster.installation import NAMESPACE
-from scripts.devcluster.layout import NODES
+from devcluster.real import nodes, records, storage
+from devcluster.real.installation import NAMESPACE
+from devcluster.real.layout import NODES
 
 from tests.controlplane.jobs import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scripts.devcluster.layout import NodeLayout
+    from devcluster.real.layout import NodeLayout
 
     from tests.controlplane.runs import ClusterRun
     from tests.nodes.site import Site

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from scripts.devcluster import lifecycle, network
-from scripts.devcluster.layout import home
+from devcluster.real import lifecycle, network
+from devcluster.real.layout import home
 
 if TYPE_CHECKING:
     from tests.nodes.site import Site

@@ -7,9 +7,9 @@ import urllib.error
 import urllib.request
 
 import pytest
+from devcluster.base.processes import free_port
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
-from scripts.devcluster.processes import free_port
 
 from cycleqd.errors import InputError
 from cycleqd.pod.health import serving

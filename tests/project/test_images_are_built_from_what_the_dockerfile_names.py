@@ -10,7 +10,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from scripts.devcluster.images import SOURCES
+from devcluster.real.images import SOURCES
 from scripts.image_requirements import requirements
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from .repository import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDERS = ("runtime", "operator", "scripts/devcluster")
+FOLDERS = ("runtime", "operator", "devcluster")
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 LONGEST = 400
 FORBIDDEN_IMPORTS = {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}

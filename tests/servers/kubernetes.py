@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from scripts.devcluster.binaries import ROOT, ToolMissingError, tool
-from scripts.devcluster.cluster import Cluster
-from scripts.devcluster.control_plane import ControlPlane, ControlPlaneSettings
+from devcluster.base.binaries import ROOT, ToolMissingError, tool
+from devcluster.base.cluster import Cluster
+from devcluster.base.control_plane import ControlPlane, ControlPlaneSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from scripts.devcluster.binaries import ROOT
-from scripts.devcluster.processes import ServerProcess, free_port
+from devcluster.base.binaries import ROOT
+from devcluster.base.processes import ServerProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.devcluster.cluster import Cluster
+    from devcluster.base.cluster import Cluster
 
 NAMESPACE = "cycleqd-system"
 ACCOUNT = "cycleqd-operator"

@@ -20,7 +20,7 @@ import boto3
 import botocore.exceptions
 import pytest
 from botocore.config import Config
-from scripts.devcluster.processes import ServerProcess, free_port
+from devcluster.base.processes import ServerProcess, free_port
 
 from cycleqd.store import S3Settings
 

@@ -12,7 +12,7 @@ import psutil
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from scripts.devcluster.processes import ServerProcess
+from devcluster.base.processes import ServerProcess
 server = ServerProcess(["/bin/sleep", "300"], os.environ, Path(sys.argv[1]))
 server.wait_until(lambda: "sleep" in Path(f"/proc/{server.process.pid}/comm").read_text(), 20)
 print(server.process.pid, flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scripts.devcluster.processes import free_port
+from devcluster.base.processes import free_port
 
 from cycleqd.errors import StoreUnavailable
 from cycleqd.store import S3Settings

@@ -17,16 +17,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.devcluster import images as image_files
-from scripts.devcluster.commands import CommandError, run, step
-from scripts.devcluster.layout import cache
-from scripts.devcluster.node_files import containerd as containerd_settings
-from scripts.devcluster.processes import ServerProcess
+from devcluster.base.commands import CommandError, run, step
+from devcluster.base.processes import ServerProcess
+from devcluster.real import images as image_files
+from devcluster.real.layout import cache
+from devcluster.real.node_files import containerd as containerd_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.devcluster.images import Images
+    from devcluster.real.images import Images
 
 BLOBS = "io.containerd.content.v1.content/blobs/sha256"
 SNAPSHOTS = "io.containerd.snapshotter.v1.overlayfs/snapshots"

@@ -24,15 +24,15 @@ import yaml
 from kubernetes import client
 from urllib3.exceptions import HTTPError
 
-from scripts.devcluster.node_api import condition, timestamp
-from scripts.devcluster.pod_files import TOKEN_FOLDER, PodFiles, expand, localise
-from scripts.devcluster.processes import ServerProcess, free_port
+from devcluster.base.processes import ServerProcess, free_port
+from devcluster.played.node_api import condition, timestamp
+from devcluster.played.pod_files import TOKEN_FOLDER, PodFiles, expand, localise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from scripts.devcluster.cluster import Json
-    from scripts.devcluster.node_api import NodeApi
+    from devcluster.base.cluster import Json
+    from devcluster.played.node_api import NodeApi
 
 ENTRY_POINT = (sys.executable, "-m", "cycleqd.cli")
 HEALTH_PORT = "CYCLEQD_HEALTH_PORT"

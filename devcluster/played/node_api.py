@@ -15,7 +15,7 @@ from kubernetes import client
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scripts.devcluster.cluster import Cluster, Json
+    from devcluster.base.cluster import Cluster, Json
 
 REQUEST_SECONDS = 10
 LEASES = "kube-node-lease"

@@ -11,13 +11,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from scripts.devcluster.binaries import binary
-from scripts.devcluster.processes import ServerProcess
+from devcluster.base.binaries import binary
+from devcluster.base.processes import ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scripts.devcluster.cluster import Cluster
+    from devcluster.base.cluster import Cluster
 
 STAGES = Path(__file__).with_name("kwok_stages.yaml")
 ANNOTATION = "kwok.x-k8s.io/node"

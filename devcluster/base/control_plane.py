@@ -17,11 +17,11 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from scripts.devcluster.binaries import binary
-from scripts.devcluster.certificates import Authority, service_account_keys
-from scripts.devcluster.cluster import Cluster
-from scripts.devcluster.kubeconfigs import write_kubeconfig
-from scripts.devcluster.processes import ServerProcess, end_by_pid_file, free_port
+from devcluster.base.binaries import binary
+from devcluster.base.certificates import Authority, service_account_keys
+from devcluster.base.cluster import Cluster
+from devcluster.base.kubeconfigs import write_kubeconfig
+from devcluster.base.processes import ServerProcess, end_by_pid_file, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

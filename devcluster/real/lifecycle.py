@@ -12,7 +12,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.devcluster import (
+from devcluster.base.cluster import Cluster
+from devcluster.base.commands import CommandError, say, step
+from devcluster.base.control_plane import COMPONENTS, ControlPlane, ControlPlaneSettings
+from devcluster.real import (
     cgroups,
     dns,
     image_store,
@@ -24,10 +27,7 @@ from scripts.devcluster import (
     records,
     storage,
 )
-from scripts.devcluster.cluster import Cluster
-from scripts.devcluster.commands import CommandError, say, step
-from scripts.devcluster.control_plane import COMPONENTS, ControlPlane, ControlPlaneSettings
-from scripts.devcluster.layout import (
+from devcluster.real.layout import (
     API_PORT,
     HOST_ADDRESS,
     NODES,
@@ -37,7 +37,7 @@ from scripts.devcluster.layout import (
 )
 
 if TYPE_CHECKING:
-    from scripts.devcluster.images import Images
+    from devcluster.real.images import Images
 
 REVIVE_SECONDS = 60.0
 LOGS = ("logs", "control-plane/logs", *(f"nodes/{node.name}/logs" for node in NODES))
@@ -51,7 +51,8 @@ def is_up() -> bool:
 
 def is_current() -> bool:
     """Whether the running cluster's images are of this clone as it is."""
-    return images.load(home() / "images.json") == images.wanted()
+    current: bool = images.load(home() / "images.json") == images.wanted()
+    return current
 
 
 def cluster() -> Cluster:
@@ -68,7 +69,7 @@ def up() -> None:
     _revive()
     if is_up():
         if not is_current():
-            say("its images are not of this clone as it is: `python -m scripts.devcluster reload`")
+            say("its images are not of this clone as it is: `python -m devcluster reload`")
         return
     machine.check()
     wanted = images.wanted()

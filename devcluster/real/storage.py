@@ -19,13 +19,13 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from scripts.devcluster import records
-from scripts.devcluster.binaries import binary
-from scripts.devcluster.commands import CommandError, run
-from scripts.devcluster.layout import CLUSTER_DOMAIN, HOST_ADDRESS, ROOT, S3_PORT, home
+from devcluster.base.binaries import binary
+from devcluster.base.commands import CommandError, run
+from devcluster.real import records
+from devcluster.real.layout import CLUSTER_DOMAIN, HOST_ADDRESS, ROOT, S3_PORT, home
 
 if TYPE_CHECKING:
-    from scripts.devcluster.cluster import Cluster
+    from devcluster.base.cluster import Cluster
 
 NAME = "s3"
 NAMESPACE = "cycleqd-s3"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from scripts.devcluster import records
-from scripts.devcluster.binaries import binary
-from scripts.devcluster.layout import CLUSTER_DOMAIN, HOST_ADDRESS, home
+from devcluster.base.binaries import binary
+from devcluster.real import records
+from devcluster.real.layout import CLUSTER_DOMAIN, HOST_ADDRESS, home
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m scripts.devcluster`: a real two-node Kubernetes on this machine. Needs root."""
+"""`python -m devcluster`: a real two-node Kubernetes on this machine. Needs root."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 import shutil
 import sys
 
-from scripts.devcluster import demo, lifecycle
-from scripts.devcluster.binaries import ToolMissingError, binary
-from scripts.devcluster.commands import CommandError, say
-from scripts.devcluster.layout import kubeconfig
+from devcluster.base.binaries import ToolMissingError, binary
+from devcluster.base.commands import CommandError, say
+from devcluster.real import demo, lifecycle
+from devcluster.real.layout import kubeconfig
 
 COMMANDS = {
     "up": "bring the cluster up (nothing happens where it is) and say what to type next",
@@ -40,7 +40,7 @@ def path_line() -> str:
 
 def main() -> int:
     """Run one command."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.devcluster", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m devcluster", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         one = commands.add_parser(name, help=text, description=text)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from scripts.devcluster import storage
-from scripts.devcluster.commands import CommandError, say
-from scripts.devcluster.installation import DEMO_NAMESPACE
-from scripts.devcluster.layout import ROOT, home
+from devcluster.base.commands import CommandError, say
+from devcluster.real import storage
+from devcluster.real.installation import DEMO_NAMESPACE
+from devcluster.real.layout import ROOT, home
 
 if TYPE_CHECKING:
-    from scripts.devcluster.cluster import Cluster
+    from devcluster.base.cluster import Cluster
 
 FOLLOW_SECONDS = 3600.0
 LOOK_SECONDS = 2.0

@@ -6,14 +6,14 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from scripts.devcluster import storage
-from scripts.devcluster.binaries import binary
-from scripts.devcluster.commands import run
-from scripts.devcluster.layout import ROOT
+from devcluster.base.binaries import binary
+from devcluster.base.commands import run
+from devcluster.real import storage
+from devcluster.real.layout import ROOT
 
 if TYPE_CHECKING:
-    from scripts.devcluster.cluster import Cluster
-    from scripts.devcluster.images import Images
+    from devcluster.base.cluster import Cluster
+    from devcluster.real.images import Images
 
 RELEASE = "cycleqd-operator"
 NAMESPACE = "cycleqd-system"

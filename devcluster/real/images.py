@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.devcluster.commands import CommandError, run, step
-from scripts.devcluster.layout import ROOT, cache
+from devcluster.base.commands import CommandError, run, step
+from devcluster.real.layout import ROOT, cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Self
 from prometheus_client.parser import text_string_to_metric_families
 
 from cycleqd_operator.kube.rights import RULES, Rule
-from scripts.devcluster.processes import ServerProcess, free_port
+from devcluster.base.processes import ServerProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from prometheus_client.samples import Sample
 
-    from scripts.devcluster.cluster import Cluster, Json
+    from devcluster.base.cluster import Cluster, Json
 
 ACCOUNT = "cycleqd-operator"
 READY_SECONDS = 180.0

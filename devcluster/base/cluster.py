@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from kubernetes import client, config
 
-from scripts.devcluster.binaries import binary
-from scripts.devcluster.kubeconfigs import write_kubeconfig
+from devcluster.base.binaries import binary
+from devcluster.base.kubeconfigs import write_kubeconfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

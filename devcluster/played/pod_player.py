@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Self
 
 from kubernetes import client
 
-from scripts.devcluster.node_api import REQUEST_SECONDS, NodeApi
-from scripts.devcluster.played_pod import API_ERRORS, PlayedPod
+from devcluster.played.node_api import REQUEST_SECONDS, NodeApi
+from devcluster.played.played_pod import API_ERRORS, PlayedPod
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from scripts.devcluster.control_plane import ControlPlane
+    from devcluster.base.control_plane import ControlPlane
 
 CAPACITY = {"cpu": "16", "memory": "64Gi", "pods": "50", "ephemeral-storage": "500Gi"}
 POLL_SECONDS = 0.25

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from scripts.devcluster.layout import CLUSTER_DOMAIN, HOST_ADDRESS, POD_RANGE
+from devcluster.real.layout import CLUSTER_DOMAIN, HOST_ADDRESS, POD_RANGE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.devcluster.certificates import KeyPair
-    from scripts.devcluster.layout import NodeLayout
+    from devcluster.base.certificates import KeyPair
+    from devcluster.real.layout import NodeLayout
 
 CNI_PROGRAMS = "/usr/lib/cni"
 # Sockets must have short paths; /run is the node's own.

@@ -6,9 +6,9 @@ import os
 import shutil
 import sys
 
-from scripts.devcluster.binaries import tool
-from scripts.devcluster.commands import CommandError, run, step
-from scripts.devcluster.node_files import CNI_PROGRAMS
+from devcluster.base.binaries import tool
+from devcluster.base.commands import CommandError, run, step
+from devcluster.real.node_files import CNI_PROGRAMS
 
 # The Debian package of each program.
 PROGRAMS = {

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.devcluster.layout import home
-from scripts.devcluster.processes import ServerProcess, attach, end_group, is_running
+from devcluster.base.processes import ServerProcess, attach, end_group, is_running
+from devcluster.real.layout import home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,17 +14,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.devcluster import cgroups, image_store, node_files, records
-from scripts.devcluster.binaries import binary
-from scripts.devcluster.commands import CommandError
-from scripts.devcluster.layout import HOST_ADDRESS
+from devcluster.base.binaries import binary
+from devcluster.base.commands import CommandError
+from devcluster.real import cgroups, image_store, node_files, records
+from devcluster.real.layout import HOST_ADDRESS
 
 if TYPE_CHECKING:
-    from scripts.devcluster.cluster import Cluster
-    from scripts.devcluster.control_plane import ControlPlane
-    from scripts.devcluster.images import Images
-    from scripts.devcluster.layout import NodeLayout
-    from scripts.devcluster.records import Record
+    from devcluster.base.cluster import Cluster
+    from devcluster.base.control_plane import ControlPlane
+    from devcluster.real.images import Images
+    from devcluster.real.layout import NodeLayout
+    from devcluster.real.records import Record
 
 GPUS = 2
 READY_SECONDS = 300.0

@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.devcluster.commands import run
-from scripts.devcluster.layout import BRIDGE, HOST_ADDRESS, NODES, PREFIX_LENGTH
+from devcluster.base.commands import run
+from devcluster.real.layout import BRIDGE, HOST_ADDRESS, NODES, PREFIX_LENGTH
 
 if TYPE_CHECKING:
-    from scripts.devcluster.layout import NodeLayout
+    from devcluster.real.layout import NodeLayout
 
 NAMESPACES = Path("/run/netns")
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")

@@ -10,7 +10,7 @@ import yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.devcluster.certificates import KeyPair
+    from devcluster.base.certificates import KeyPair
 
 
 def write_kubeconfig(

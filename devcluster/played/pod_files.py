@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scripts.devcluster.cluster import Json
-    from scripts.devcluster.node_api import NodeApi
+    from devcluster.base.cluster import Json
+    from devcluster.played.node_api import NodeApi
 
 TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 _METADATA_ENTRY = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")

@@ -1,0 +1,1 @@
+"""What tests and benchmarks play without root: fake nodes, pods as processes, the operator here."""
