@@ -105,7 +105,7 @@ def outcomes_of(models: list[Chosen], out: Path, part: int) -> list[dict[str, np
     try:
         for model in models:
             runs = RunStore(open_store(str(model.store)))
-            weights = RunModels(runs, cache_folder())
+            weights = RunModels(runs, cache_folder()).latest()
             engine = engine or create_engine(
                 runs.run.engine,
                 weights.base.folder,

@@ -24,6 +24,7 @@ from cycleqd.records.documents import (
     Telemetry,
 )
 from cycleqd.roles.coordinator import Coordinator
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store import MemoryStore, ObjectStore
 
@@ -92,10 +93,10 @@ class SyntheticWorkbench:
         self._runs = runs
         self._failing = failing
 
-    def factor(self, entry: FactorEntry) -> str:
+    def factor(self, entry: FactorEntry, revision: Revision) -> str:
         return f"sha256:{entry.expert}"
 
-    def evaluate(self, entry: EvaluateEntry) -> ResultDocument:
+    def evaluate(self, entry: EvaluateEntry, revision: Revision) -> ResultDocument:
         telemetry = Telemetry(worker=0, host="", seconds=0.0)
         if entry.candidate in self._failing:
             return ResultDocument(

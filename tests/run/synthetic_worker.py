@@ -14,6 +14,7 @@ from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry, ResultDocument
 from cycleqd.roles.work_queue import Work
 from cycleqd.roles.worker import Worker, WorkerSettings, event_line
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from cycleqd.store.access import settings_of
@@ -26,10 +27,10 @@ class CrashingWorkbench(SyntheticWorkbench):
         self.candidate = candidate
         self.signal_number = signal_number
 
-    def evaluate(self, entry: EvaluateEntry) -> ResultDocument:
+    def evaluate(self, entry: EvaluateEntry, revision: Revision) -> ResultDocument:
         if entry.candidate == self.candidate:
             os.kill(os.getpid(), self.signal_number)
-        return super().evaluate(entry)
+        return super().evaluate(entry, revision)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ def test_more_generations(tmp_path: Path) -> None:
     assert RunStore(store).summary(6) is not None
 
     runs = admit(store, manifest(generations=9), checkpoints=tmp_path)
-    assert [r.from_generation for r in runs.revisions()] == [7]
+    assert [r.from_generation for r in runs.history.refresh()] == [0, 7]
     do_everything(runs)
 
     want, found = archives(longer.objects), archives(store)
@@ -34,7 +34,7 @@ def test_more_generations(tmp_path: Path) -> None:
 def test_same_manifest_is_no_revision(tmp_path: Path) -> None:
     store = MemoryStore()
     begin(store, manifest())
-    assert admit(store, manifest(), checkpoints=tmp_path).revisions() == []
+    assert admit(store, manifest(), checkpoints=tmp_path).latest().number == 0
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def export(
 
     runs = open_run(store)
     candidate = resolve_member(runs, member)
-    models = RunModels(runs, cache_folder())
+    models = RunModels(runs, cache_folder()).latest()
     digest = models.materializer.to_file(models.genome(candidate), out)
     output.print(f"{out}: {candidate}, weights {digest}", highlight=False, soft_wrap=True)
 
@@ -39,7 +39,7 @@ def materialize(store: StoreArgument, member: MemberOption) -> None:
 
     runs = open_run(store)
     candidate = resolve_member(runs, member)
-    models = RunModels(runs, cache_folder())
+    models = RunModels(runs, cache_folder()).latest()
     prefix = f"candidates/{candidate}/model"
     with TemporaryDirectory(prefix="cycleqd-", dir=cache_folder()) as folder:
         made = Path(folder) / "model"

@@ -26,7 +26,7 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
     runs = open_run(store)
     position = runs.position()
     archive, summary = position.archive, position.summary
-    spec = runs.manifest().spec
+    spec = runs.latest().spec
     tasks = [task.name for task in spec.tasks]
     records = archive.archives if archive is not None else {}
     document: dict[str, Any] = {
@@ -75,7 +75,7 @@ def list_members(
     """Every member of every archive: candidate, cell and scores, best quality first."""
     runs = open_run(store)
     archive = runs.position().archive
-    names = [t.name for t in runs.manifest().spec.tasks]
+    names = runs.latest().tasks
     if task is not None and task not in names:
         raise InputError(f"--task: no task {task!r}; the run has {', '.join(names)}")
     rows: list[dict[str, Any]] = [
@@ -139,7 +139,7 @@ def verify(
     if weights:
         from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
 
-        models = RunModels(runs, cache_folder())
+        models = RunModels(runs, cache_folder()).latest()
 
         def digest_of(candidate: str) -> str:
             return models.materializer.digest(models.stored_genome(candidate))

@@ -147,7 +147,7 @@ def work(
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     runs = open_run(store, patient=patient)
-    threads = str(runs.manifest().spec.workers.threads)
+    threads = str(runs.latest().spec.workers.threads)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = threads  # before torch is imported
 

@@ -104,8 +104,8 @@ class PodCoordinator:
         coordinator = Coordinator(runs)
         while True:
             edited = self._folder.changed()
-            if edited is not None and self._accept(runs, edited):
-                coordinator = Coordinator(runs)
+            if edited is not None:
+                self._accept(runs, edited)
             step = coordinator.step()
             if step.generation > self._progress.generation:
                 log.info("generation %d of %d", step.generation, step.generations)
@@ -171,16 +171,15 @@ class PodCoordinator:
         before = self._publisher.before()
         return before if before is not None and before.run_id == runs.run.run_id else None
 
-    def _accept(self, runs: RunStore, version: ManifestVersion) -> bool:
-        """Take a new version of the manifest; whether the run changes by it."""
+    def _accept(self, runs: RunStore, version: ManifestVersion) -> None:
+        """Take a new version of the manifest, or say why not."""
         try:
-            changed = continue_run(runs, parse_manifest(version.text, DOCUMENT))
+            continue_run(runs, parse_manifest(version.text, DOCUMENT))
         except InputError as error:
             self._refuse(version, error)
-            return False
+            return
         log.info("manifest of generation %d accepted", version.generation)
         self._update(observed_generation=version.generation, rejected="")
-        return changed
 
     def _refuse(self, version: ManifestVersion, error: InputError) -> None:
         log.warning("manifest of generation %d refused: %s", version.generation, error)

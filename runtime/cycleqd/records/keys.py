@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 RUN = "run.json"
+REVISIONS = "revisions/"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Stage:
     def is_final(self) -> bool:
         """Whether it is a held-out comparison."""
         return self.folder.startswith("final/")
+
+    @property
+    def number(self) -> int:
+        """The generation that it is, or that it comes after."""
+        return int(self.folder.partition("/")[2])
 
     @property
     def plan_key(self) -> str:
@@ -81,7 +87,7 @@ def report(generations: int, name: str) -> str:
 
 def revision(number: int) -> str:
     """Key of an accepted change."""
-    return f"revisions/{number:06d}.json"
+    return f"{REVISIONS}{number:06d}.json"
 
 
 def items(task: str, split: str) -> str:

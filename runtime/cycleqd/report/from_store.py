@@ -48,7 +48,7 @@ def write_run_report(runs: RunStore, out: Path) -> ReportPaths:
 
 def report_data(runs: RunStore) -> ReportData:
     """Everything a report tells about a run."""
-    spec = runs.manifest().spec
+    spec = runs.latest().spec
     tasks = tuple(task.name for task in spec.tasks)
     committed = runs.committed()
     history = [a for n in range(committed + 1) if (a := runs.archive(n)) is not None]
@@ -97,7 +97,7 @@ def _facts(
     if last is not None:
         details.append(("hypervolume", f"{last.hypervolume:.3f}"))
     return RunFacts(
-        name=runs.manifest().metadata.name,
+        name=runs.latest().manifest.metadata.name,
         run_id=run.run_id,
         seed=spec.seed,
         engine=run.engine,

@@ -3,8 +3,9 @@
 It owns no state of its own. Each `Coordinator.step` looks at the store, commits the generations
 whose results are complete, plans those that may be planned, and closes the run with the held-out
 comparison; then it can be killed. What it writes is a pure function of what is stored
-(`cycleqd.evolution.search`), so a second coordinator, or the same one after a crash, writes the
-same bytes, and a create that finds its object already there has nothing left to do.
+(`cycleqd.run.planning`), so a second coordinator, or the same one after a crash, writes the same
+bytes, and a create that finds its object already there has nothing left to do. A change of the
+manifest that was accepted takes effect at the next step.
 
 ::
 
@@ -15,36 +16,23 @@ same bytes, and a create that finds its object already there has nothing left to
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cycleqd.errors import RunFailed, StoreCorrupt
-from cycleqd.evolution.final import finalists, new_genomes, summarise
-from cycleqd.evolution.genome import Genome, as_parent, expert_genome
+from cycleqd.errors import StoreCorrupt
 from cycleqd.evolution.goal import has_ended
-from cycleqd.evolution.search import (
-    Commit,
-    ask,
-    expert_order,
-    first_commit,
-    numbers_of,
-    read_generation,
-    tell,
-)
-from cycleqd.evolution.strategies import make_strategy
-from cycleqd.manifest.model import Manifest
+from cycleqd.evolution.search import Commit, read_generation
+from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
 from cycleqd.records.documents import (
     ArchiveDocument,
-    EvaluateEntry,
-    FactorEntry,
     PlanDocument,
     ResultDocument,
     SummaryDocument,
 )
 from cycleqd.records.keys import Stage
+from cycleqd.run import planning
+from cycleqd.run.planning import Plan
 from cycleqd.run.store import Position, RunStore
 from cycleqd.store.base import ObjectStore
 
@@ -105,8 +93,6 @@ class Coordinator:
     def __init__(self, runs: RunStore) -> None:
         self._runs = runs
         self._objects = runs.objects
-        self.manifest: Manifest = runs.manifest()
-        self._strategy = make_strategy(self.manifest.spec, runs.layout)
         self._commits: dict[int, Commit] = {}
         self._documents: dict[int, ArchiveDocument] = {}
         self._plans: dict[Stage, PlanDocument] = {}
@@ -120,16 +106,13 @@ class Coordinator:
             self._remember(number, document)
 
     @property
+    def _spec(self) -> Spec:
+        """What is in force now: how long the run goes on."""
+        return self._runs.history.latest().spec
+
+    @property
     def _depth(self) -> int:
-        return self.manifest.spec.evolution.pipeline_depth
-
-    @property
-    def _generations(self) -> int:
-        return self.manifest.spec.evolution.generations
-
-    @property
-    def _tasks(self) -> tuple[str, ...]:
-        return tuple(task.name for task in self.manifest.spec.tasks)
+        return self._spec.evolution.pipeline_depth
 
     def step(self) -> Progress:
         """Do everything that can be done now.
@@ -138,8 +121,10 @@ class Coordinator:
             RunFailed: the run gave up.
             StoreError: the store failed; nothing is lost.
         """
+        self._runs.history.refresh()
         while not self._ended() and self._commit_next():
             pass
+        generations = self._spec.evolution.generations
         summary = None
         stages: list[Stage] = []
         if self._ended():
@@ -147,13 +132,13 @@ class Coordinator:
             if summary is None:
                 stages = [keys.final(self._committed)]
         elif self._committed < 0:
-            stages = [self._plan_first()]
+            stages = [self._plan(0)]
         else:
-            last = min(self._committed + self._depth, self._generations)
+            last = min(self._committed + self._depth, generations)
             stages = [self._plan(number) for number in range(self._committed + 1, last + 1)]
         return Progress(
             generation=self._committed,
-            generations=self._generations,
+            generations=generations,
             archive=self._documents.get(self._committed),
             ended=self._ended(),
             summary=summary,
@@ -161,15 +146,16 @@ class Coordinator:
         )
 
     def _ended(self) -> bool:
-        return has_ended(self.manifest.spec, self._documents.get(self._committed))
+        return has_ended(self._spec, self._documents.get(self._committed))
 
     def _stage_progress(self, stage: Stage) -> StageProgress:
         finished = len(self._runs.finished_entries(stage))
         return StageProgress(stage, len(self._plans[stage].entries), finished)
 
     def _remember(self, number: int, document: ArchiveDocument) -> None:
+        tasks = self._runs.history.as_of(number).tasks
         self._documents[number] = document
-        self._commits[number] = Commit.from_document(document, self._tasks)
+        self._commits[number] = Commit.from_document(document, tasks)
         for old in [n for n in self._commits if n < number - self._depth]:
             del self._commits[old], self._documents[old]
 
@@ -181,67 +167,24 @@ class Coordinator:
             self._plans[stage] = plan
         return plan
 
-    def _store_plan(self, stage: Stage, plan: PlanDocument, genomes: Mapping[str, Genome]) -> None:
+    def _store_plan(self, stage: Stage, plan: Plan) -> None:
         """Genomes first: a worker that sees the plan finds all it names."""
-        for candidate, genome in genomes.items():
+        for candidate, genome in plan.genomes.items():
             create_same(self._objects, keys.genome(candidate), genome.to_bytes())
-        create_same(self._objects, stage.plan_key, plan.to_bytes())
-        self._plans[stage] = plan
-
-    def _plan_first(self) -> Stage:
-        stage = keys.generation(0)
-        if self._plan_of(stage) is None:
-            plan, genomes = first_plan(self.manifest, self._runs)
-            self._store_plan(stage, plan, genomes)
-        return stage
+        create_same(self._objects, stage.plan_key, plan.document.to_bytes())
+        self._plans[stage] = plan.document
 
     def _plan(self, number: int) -> Stage:
         stage = keys.generation(number)
         if self._plan_of(stage) is None:
-            commit = self._commits[read_generation(number, self.manifest.spec)]
-            plan, genomes = self.make_plan(number, commit)
-            self._store_plan(stage, plan, genomes)
+            revision = self._runs.history.as_of(number)
+            if number == 0:
+                plan = planning.first_plan(revision)
+            else:
+                commit = self._commits[read_generation(number, revision.spec)]
+                plan = planning.make_plan(revision, number, commit, self._runs.genome)
+            self._store_plan(stage, plan)
         return stage
-
-    def make_plan(self, number: int, commit: Commit) -> tuple[PlanDocument, dict[str, Genome]]:
-        """The plan of a generation from 1 on and its genomes by candidate id; writes nothing."""
-        proposals = ask(
-            self._strategy,
-            commit.state,
-            numbers_of(number, self.manifest.spec),
-            self._parent,
-        )
-        genomes = {keys.child(p.number): p.genome for p in proposals}
-        entries = tuple(
-            EvaluateEntry(
-                candidate=keys.child(p.number),
-                genome=genome_digest(p.genome),
-                split="search",
-                tasks=self._tasks,
-                focus=p.focus,
-                parents=p.parents,
-            )
-            for p in proposals
-        )
-        return PlanDocument(entries=entries), genomes
-
-    def make_final_plan(self, commit: Commit) -> tuple[PlanDocument, dict[str, Genome]]:
-        """The plan of the held-out comparison and its new genomes; writes nothing."""
-        fresh = new_genomes(self.manifest.spec, self._runs.layout, commit, self._parent)
-        candidates = dict.fromkeys(row.candidate for row in finalists(self.manifest.spec, commit))
-        entries = tuple(
-            EvaluateEntry(
-                candidate=candidate,
-                genome=genome_digest(fresh.get(candidate) or self._runs.genome(candidate)),
-                split="test",
-                tasks=self._tasks,
-            )
-            for candidate in candidates
-        )
-        return PlanDocument(entries=entries), fresh
-
-    def _parent(self, candidate: str) -> Genome:
-        return as_parent(candidate, self._runs.genome(candidate))
 
     # Commits
 
@@ -261,27 +204,14 @@ class Coordinator:
         results = self._results(stage)
         if results is None:
             return False
-        commit = self.make_commit(results, self._commits.get(number - 1))
+        revision = self._runs.history.as_of(number)
+        commit = planning.make_commit(revision, results, self._commits.get(number - 1))
         document = commit.document()
         create_same(self._objects, stage.commit_key, document.to_bytes())
         self._committed = number
         self._remember(number, document)
         del self._plans[stage]
         return True
-
-    def make_commit(self, results: list[ResultDocument], previous: Commit | None) -> Commit:
-        """The state after a generation; writes nothing.
-
-        Raises:
-            RunFailed: an expert, or too many candidates, could not be evaluated.
-        """
-        if previous is None:
-            for result in results:
-                if result.candidate is None and result.failure is not None:
-                    raise RunFailed(f"factoring failed: {result.failure.message}")
-            evaluated = [r for r in results if r.candidate is not None]
-            return first_commit(self.manifest.spec, evaluated)
-        return tell(previous, results, self.manifest.spec.evolution.max_failed_candidates)
 
     def _finish(self) -> SummaryDocument | None:
         """The final table, planned first where it is not."""
@@ -290,42 +220,13 @@ class Coordinator:
             return summary
         stage = keys.final(self._committed)
         commit = self._commits[self._committed]
+        revision = self._runs.history.as_of(self._committed)
         if self._plan_of(stage) is None:
-            self._store_plan(stage, *self.make_final_plan(commit))
+            self._store_plan(stage, planning.make_final_plan(revision, commit, self._runs.genome))
         results = self._results(stage)
         if results is None:
             return None
-        summary = self.make_summary(commit, results)
+        summary = planning.make_summary(revision, commit, results)
         create_same(self._objects, stage.commit_key, summary.to_bytes())
         del self._plans[stage]
         return summary
-
-    def make_summary(self, commit: Commit, results: list[ResultDocument]) -> SummaryDocument:
-        """The final table from the results of the final plan; writes nothing."""
-        by_candidate = {r.candidate: r for r in results if r.candidate is not None}
-        spec = self.manifest.spec
-        return summarise(spec, commit.generation, finalists(spec, commit), by_candidate)
-
-
-def genome_digest(genome: Genome) -> str:
-    """SHA-256 of a genome's file, in hexadecimal."""
-    return hashlib.sha256(genome.to_bytes()).hexdigest()
-
-
-def first_plan(manifest: Manifest, runs: RunStore) -> tuple[PlanDocument, dict[str, Genome]]:
-    """The plan of generation 0: factor the experts where genomes use directions, evaluate all."""
-    layout = runs.layout
-    tasks = tuple(task.name for task in manifest.spec.tasks)
-    factors: list[FactorEntry | EvaluateEntry] = []
-    if layout.directions:
-        factors = [FactorEntry(expert=expert.name) for expert in manifest.spec.experts]
-    names = [expert.name for expert in manifest.spec.experts]
-    genomes = {
-        candidate: expert_genome(layout, name)
-        for candidate, name in zip(expert_order(manifest.spec), names, strict=True)
-    }
-    evaluations = [
-        EvaluateEntry(candidate=candidate, genome=genome_digest(g), split="search", tasks=tasks)
-        for candidate, g in genomes.items()
-    ]
-    return PlanDocument(entries=(*factors, *evaluations)), genomes

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cycleqd.evolution.goal import has_ended
-from cycleqd.manifest.model import Manifest, Spec
+from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
 from cycleqd.records.documents import ArchiveDocument, Entry, PlanDocument
 from cycleqd.records.keys import Stage
@@ -79,7 +79,7 @@ class WorkQueue:
         self._only = only
         self._committed = runs.committed()
         self._archive: ArchiveDocument | None = None
-        self._manifest: Manifest | None = None
+        self._spec: Spec | None = None
         self._stages: list[Stage] = []
         self._ended = False
         self._plans: dict[Stage, PlanDocument] = {}
@@ -89,11 +89,11 @@ class WorkQueue:
         fresh = self._look()
         work = self._choose()
         if work is None and not fresh:
-            self._manifest = None  # before saying that nothing is left, see whether more is wanted
+            self._spec = None  # before saying that nothing is left, see whether more is wanted
             self._look()
             work = self._choose()
         if work is None:
-            self._manifest = None
+            self._spec = None
         return work
 
     def complete(self) -> bool:
@@ -134,8 +134,12 @@ class WorkQueue:
         return [index for index in range(len(plan.entries)) if index not in finished]
 
     def _plan(self, stage: Stage) -> PlanDocument | None:
-        plan = self._plans.get(stage) or self._runs.plan(stage)
+        if stage in self._plans:
+            return self._plans[stage]
+        plan = self._runs.plan(stage)
         if plan is not None:
+            # A plan may be made under a change that was accepted since the last look.
+            self._runs.history.refresh()
             self._plans[stage] = plan
         return plan
 
@@ -144,10 +148,10 @@ class WorkQueue:
         before = self._committed
         while self._runs.objects.exists(keys.generation(self._committed + 1).commit_key):
             self._committed += 1
-        if self._manifest is not None and self._committed == before:
+        if self._spec is not None and self._committed == before:
             return False
-        self._manifest = self._runs.manifest()
-        self._stages = self._open_stages(self._manifest.spec)
+        self._spec = self._runs.latest().spec
+        self._stages = self._open_stages(self._spec)
         self._plans = {stage: plan for stage, plan in self._plans.items() if stage in self._stages}
         return True
 

@@ -28,7 +28,8 @@ from cycleqd.records.documents import (
     Telemetry,
 )
 from cycleqd.run.admission import limit_of
-from cycleqd.run.models import RunModels
+from cycleqd.run.models import RevisionModels, RunModels
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.weights.digest import DigestingIterator
 
@@ -52,15 +53,15 @@ class ModelWorkbench:
         self._runs = runs
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._models = RunModels(runs, scratch, self._device)
-        self._tasks: dict[tuple[str, Split], Task] = {}
+        self._tasks: dict[tuple[int, str, Split], Task] = {}
         self._engine: Engine | None = None
         self._sandbox: Sandbox | None = None
 
-    def factor(self, entry: FactorEntry) -> str:
+    def factor(self, entry: FactorEntry, revision: Revision) -> str:
         """Factor an expert's task vector into the store; returns the factors' digest."""
-        return self._models.factor(entry.expert)
+        return self._models.as_of(revision).factor(entry.expert)
 
-    def evaluate(self, entry: EvaluateEntry) -> ResultDocument:
+    def evaluate(self, entry: EvaluateEntry, revision: Revision) -> ResultDocument:
         """Evaluate a candidate.
 
         An engine that fails is replaced and the candidate tried again. If it fails once more while
@@ -70,10 +71,11 @@ class ModelWorkbench:
             EngineError: the base model fails too: this machine is broken, not the candidate.
         """
         self._models.check_genome(entry.candidate, entry.genome)
+        models = self._models.as_of(revision)
         cause: CandidateError | EngineError | None = None
         for _ in range(ENGINE_ATTEMPTS):
             try:
-                return self._evaluate(self._models.genome(entry.candidate), entry)
+                return self._evaluate(models.genome(entry.candidate), entry, models)
             except CandidateError as error:
                 cause = error
                 break
@@ -83,7 +85,7 @@ class ModelWorkbench:
                 self._drop_engine()
         assert cause is not None
         if isinstance(cause, EngineError):
-            self._evaluate(base_genome(self._runs.layout), entry)
+            self._evaluate(base_genome(revision.layout), entry, models)
         return ResultDocument(
             entry=0,
             candidate=entry.candidate,
@@ -98,11 +100,13 @@ class ModelWorkbench:
             self._sandbox.close()
             self._sandbox = None
 
-    def _evaluate(self, genome: Genome, entry: EvaluateEntry) -> ResultDocument:
-        engine = self._ready_engine()
-        tasks = [self._task(name, entry.split) for name in entry.tasks]
+    def _evaluate(
+        self, genome: Genome, entry: EvaluateEntry, models: RevisionModels
+    ) -> ResultDocument:
+        engine = self._ready_engine(models)
+        tasks = [self._task(name, entry.split, models) for name in entry.tasks]
         start = time.monotonic()
-        tensors = DigestingIterator(self._models.materializer.tensors(genome))
+        tensors = DigestingIterator(models.materializer.tensors(genome))
         engine.load(tensors)
         materialized = time.monotonic()
         outcomes = evaluate(engine, tasks)
@@ -122,12 +126,12 @@ class ModelWorkbench:
             ),
         )
 
-    def _ready_engine(self) -> Engine:
+    def _ready_engine(self, models: RevisionModels) -> Engine:
         if self._engine is None:
-            spec = self._models.spec
+            spec = models.revision.spec
             self._engine = create_engine(
-                self._runs.run.engine,
-                self._models.base.folder,
+                models.revision.engine,
+                models.base.folder,
                 dtype=spec.evaluation.dtype,
                 threads=spec.workers.threads,
                 max_model_len=spec.evaluation.max_model_len,
@@ -141,11 +145,12 @@ class ModelWorkbench:
             self._engine.close()
             self._engine = None
 
-    def _task(self, name: str, split: Split) -> Task:
-        known = self._tasks.get((name, split))
+    def _task(self, name: str, split: Split, models: RevisionModels) -> Task:
+        revision = models.revision
+        known = self._tasks.get((revision.number, name, split))
         if known is not None:
             return known
-        spec = next(task for task in self._models.spec.tasks if task.name == name)
+        spec = next(task for task in revision.spec.tasks if task.name == name)
         if self._sandbox is None:
             self._sandbox = Sandbox()
         with TemporaryDirectory(prefix="cycleqd-") as folder:
@@ -159,9 +164,9 @@ class ModelWorkbench:
                 stop=spec.stop,
                 limit=limit_of(spec, split),
                 timeout_seconds=spec.timeout_seconds,
-                memory_mib=self._models.spec.evaluation.memory_limit_mib,
+                memory_mib=revision.spec.evaluation.memory_limit_mib,
                 sandbox=self._sandbox,
-                chat=load_chat(self._models.base.folder) if spec.chat else None,
+                chat=load_chat(models.base.folder) if spec.chat else None,
             )
-        self._tasks[name, split] = task
+        self._tasks[revision.number, name, split] = task
         return task

@@ -20,6 +20,7 @@ from typing import Protocol
 from cycleqd.records.documents import EvaluateEntry, FactorEntry, ResultDocument, Telemetry
 from cycleqd.records.keys import Stage
 from cycleqd.roles.work_queue import Work, WorkQueue
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 
 log = logging.getLogger(__name__)
@@ -75,11 +76,11 @@ class Pause:
 class Workbench(Protocol):
     """What does the work; `cycleqd.roles.workbench.ModelWorkbench` with real models."""
 
-    def factor(self, entry: FactorEntry) -> str:
+    def factor(self, entry: FactorEntry, revision: Revision) -> str:
         """Factor an expert's task vector into the store; returns the factors' digest."""
         ...
 
-    def evaluate(self, entry: EvaluateEntry) -> ResultDocument:
+    def evaluate(self, entry: EvaluateEntry, revision: Revision) -> ResultDocument:
         """Evaluate a candidate; the caller sets ``entry`` and who did it when."""
         ...
 
@@ -160,8 +161,9 @@ class Worker:
         self._announce("begin", work, None)
         start = self._clock()
         entry = work.entry
+        revision = self._runs.history.as_of(work.stage.number)
         if isinstance(entry, FactorEntry):
-            digest = self._workbench.factor(entry)
+            digest = self._workbench.factor(entry, revision)
             result = ResultDocument(
                 entry=work.index,
                 candidate=None,
@@ -169,7 +171,7 @@ class Worker:
                 telemetry=Telemetry(worker=0, host="", seconds=0.0),
             )
         else:
-            result = self._workbench.evaluate(entry)
+            result = self._workbench.evaluate(entry, revision)
         self._last_seconds = self._clock() - start
         told = {
             "worker": self._settings.index,

@@ -227,23 +227,23 @@ def uses_directions(spec: Spec) -> bool:
     return evolution.strategy == "CycleQD" and evolution.mutation.method == "ExpertSVD"
 
 
-def continue_run(runs: RunStore, manifest: Manifest) -> bool:
-    """Accept what may change, refuse the rest; whether a revision was stored.
+def continue_run(runs: RunStore, manifest: Manifest) -> None:
+    """Accept what may change, refuse the rest.
 
     Raises:
         RunMismatch: the manifest describes another run than the stored one.
     """
-    stored = False
     while True:
-        current = runs.manifest()
+        revisions = runs.history.refresh()
+        current = revisions[-1].manifest
         check_continuation(current, manifest)
         if all(_concerns_pods_only(path) for path in changes(current, manifest)):
-            return stored
+            return
         revision = RevisionDocument(
             manifest=canonical(manifest), from_generation=runs.committed() + 1
         )
         # Where another coordinator took the number first, its manifest is the one to continue.
-        stored = runs.objects.create(keys.revision(len(runs.revisions()) + 1), revision.to_bytes())
+        runs.objects.create(keys.revision(len(revisions)), revision.to_bytes())
 
 
 def _concerns_pods_only(path: str) -> bool:

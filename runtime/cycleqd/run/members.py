@@ -31,7 +31,7 @@ def resolve_member(runs: RunStore, member: str) -> str:
     if member == "aggregate":
         member = keys.aggregate(committed)
     elif archive is not None and (member == "balanced" or member.startswith("best:")):
-        tasks = [task.name for task in runs.manifest().spec.tasks]
+        tasks = runs.latest().tasks
         commit = Commit.from_document(archive, tasks)
         if member == "balanced":
             member = balanced_member(commit).candidate
@@ -59,7 +59,7 @@ class Members:
     def __init__(self, runs: RunStore) -> None:
         self._runs = runs
         self._plan = lru_cache(None)(lambda number: runs.plan(keys.generation(number)))
-        self._size = runs.manifest().spec.evolution.candidates_per_generation
+        self._size = runs.latest().spec.evolution.candidates_per_generation
 
     def find_entry(self, candidate: str) -> tuple[int, int, EvaluateEntry] | None:
         """Generation, index and entry that made a candidate, None for finalists."""
@@ -95,18 +95,17 @@ class Members:
         runs = self._runs
         found = self.find_entry(candidate)
         genome = runs.genome(candidate)
+        experts = genome.layout.experts
         scale = genome.scale.astype(np.float64).mean(axis=1)
         document: dict[str, Any] = {
             "candidate": candidate,
             "genomeBytes": runs.objects.size(keys.genome(candidate)),
-            "meanScale": {
-                name: round(float(s), 6) for name, s in zip(runs.layout.experts, scale, strict=True)
-            },
+            "meanScale": {name: round(float(s), 6) for name, s in zip(experts, scale, strict=True)},
         }
         if genome.gain is not None:
             gain = genome.gain.astype(np.float64).mean(axis=1)
             document["meanGain"] = {
-                name: round(float(g), 6) for name, g in zip(runs.layout.experts, gain, strict=True)
+                name: round(float(g), 6) for name, g in zip(experts, gain, strict=True)
             }
         if found is not None:
             generation, index, entry = found

@@ -1,4 +1,8 @@
-"""The checkpoints, factors and materialiser of a run on one machine, opened as they are needed."""
+"""The checkpoints, factors and materialiser of a run on one machine, opened as they are needed.
+
+`RunModels` opens each checkpoint once, whatever asks for it; `RevisionModels` says which of them a
+generation is made of.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,10 @@ from typing import Generic, TypeVar
 from cycleqd.checkpoints.source import resolve
 from cycleqd.errors import RunMismatch, StoreCorrupt
 from cycleqd.evolution.genome import Genome, as_parent
+from cycleqd.manifest.cluster import S3
 from cycleqd.records import keys
 from cycleqd.records.documents import SourceRecord
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store.access import settings_of
 from cycleqd.weights.checkpoint import Checkpoint
@@ -55,32 +61,104 @@ class RunModels:
     """
 
     def __init__(self, runs: RunStore, scratch: Path, device: str = "cpu") -> None:
-        self._runs = runs
+        self.runs = runs
+        self.device = device
         self._scratch = scratch
-        self._device = device
-        self.spec = runs.manifest().spec
-        names = tuple(expert.name for expert in self.spec.experts)
-        self.experts = Lazy(names, lambda name: self._open(runs.run.experts[name]))
-        self.factors = Lazy(names, self._open_factors)
+        self._revisions: dict[int, RevisionModels] = {}
+        self._checkpoints: dict[str, Checkpoint] = {}
+        self._factors: dict[str, Factors] = {}
+
+    def as_of(self, revision: Revision) -> RevisionModels:
+        """The weights that a revision is made of."""
+        if revision.number not in self._revisions:
+            self._revisions[revision.number] = RevisionModels(self, revision)
+        return self._revisions[revision.number]
+
+    def latest(self) -> RevisionModels:
+        """The weights of the revision in force."""
+        return self.as_of(self.runs.latest())
+
+    def check_genome(self, candidate: str, expected: str) -> None:
+        """Compare a stored genome with the digest in its plan.
+
+        Raises:
+            StoreCorrupt: they differ.
+        """
+        found = hashlib.sha256(self.runs.objects.read(keys.genome(candidate))).hexdigest()
+        if found != expected:
+            raise StoreCorrupt(
+                f"{keys.genome(candidate)}: SHA-256 {found}, but the plan says {expected}"
+            )
+
+    def cache(self, kind: str) -> Path:
+        """A folder of this run on this machine."""
+        return self._scratch / "runs" / self.runs.run.run_id / kind
+
+    def factors(self, expert: str) -> Factors:
+        """An expert's stored factors."""
+        if expert not in self._factors:
+            self._factors[expert] = Factors.open(self.runs.objects, expert, self.cache("factors"))
+        return self._factors[expert]
+
+    def checkpoint(self, source: SourceRecord, s3: S3 | None) -> Checkpoint:
+        """A checkpoint, compared with what was admitted.
+
+        Raises:
+            CheckpointError: it is not there, or cannot be read.
+            RunMismatch: its weights have changed since.
+        """
+        if source.digest not in self._checkpoints:
+            self._checkpoints[source.digest] = self._open(source, s3)
+        return self._checkpoints[source.digest]
+
+    def _open(self, source: SourceRecord, s3: S3 | None) -> Checkpoint:
+        folder = resolve(source.uri, self._scratch / "checkpoints", settings_of(s3))
+        checkpoint = Checkpoint.open(folder)
+        digest = checkpoint.digest()
+        if digest != source.digest:
+            raise RunMismatch(
+                f"{source.uri}: its weights have changed since the run began (digest {digest}, "
+                f"then {source.digest}); restore them or start a run in another store"
+            )
+        return checkpoint
+
+
+class RevisionModels:
+    """Weights of a run as of one revision.
+
+    Args:
+        models: opens them.
+        revision: says which.
+    """
+
+    def __init__(self, models: RunModels, revision: Revision) -> None:
+        self._models = models
+        self._runs = models.runs
+        self.revision = revision
+        names = tuple(expert.name for expert in revision.spec.experts)
+        s3 = revision.spec.storage.s3
+        self.experts = Lazy(names, lambda name: models.checkpoint(revision.experts[name], s3))
+        self.factors = Lazy(names, models.factors)
 
     @cached_property
     def base(self) -> Checkpoint:
         """The base model."""
-        return self._open(self._runs.run.base)
+        return self._models.checkpoint(self.revision.base, self.revision.spec.storage.s3)
 
     @cached_property
     def materializer(self) -> Materializer:
         """Makes the weights that are evaluated and exported."""
+        spec = self.revision.spec
         return Materializer(
             self.base,
             self.experts,
             self.factors,
-            self._runs.layout,
-            dense_source=StoredTaskVectors(self._runs.objects, self._cache("task-vectors")),
-            seed=self.spec.seed,
-            dtype=self.spec.evaluation.dtype,
-            threads=self.spec.workers.threads,
-            device=self._device,
+            self.revision.layout,
+            dense_source=StoredTaskVectors(self._runs.objects, self._models.cache("task-vectors")),
+            seed=spec.seed,
+            dtype=spec.evaluation.dtype,
+            threads=spec.workers.threads,
+            device=self._models.device,
         )
 
     def factor(self, expert: str) -> str:
@@ -89,10 +167,10 @@ class RunModels:
             self.base,
             self.experts[expert],
             expert,
-            self._runs.layout,
+            self.revision.layout,
             self._runs.objects,
-            cache=self._cache("factors"),
-            device=self._device,
+            cache=self._models.cache("factors"),
+            device=self._models.device,
         )
         index = self._runs.objects.read(f"experts/{expert}/factors.json")
         return f"sha256:{hashlib.sha256(index).hexdigest()}"
@@ -112,33 +190,3 @@ class RunModels:
         """Like `genome`, for reading only: a stored task vector is used, never made."""
         genome = self._runs.genome(candidate)
         return genome if genome.child_svd is None else as_parent(candidate, genome)
-
-    def check_genome(self, candidate: str, expected: str) -> None:
-        """Compare a stored genome with the digest in its plan.
-
-        Raises:
-            StoreCorrupt: they differ.
-        """
-        found = hashlib.sha256(self._runs.objects.read(keys.genome(candidate))).hexdigest()
-        if found != expected:
-            raise StoreCorrupt(
-                f"{keys.genome(candidate)}: SHA-256 {found}, but the plan says {expected}"
-            )
-
-    def _cache(self, kind: str) -> Path:
-        return self._scratch / "runs" / self._runs.run.run_id / kind
-
-    def _open_factors(self, expert: str) -> Factors:
-        return Factors.open(self._runs.objects, expert, self._cache("factors"))
-
-    def _open(self, source: SourceRecord) -> Checkpoint:
-        settings = settings_of(self.spec.storage.s3)
-        folder = resolve(source.uri, self._scratch / "checkpoints", settings)
-        checkpoint = Checkpoint.open(folder)
-        digest = checkpoint.digest()
-        if digest != source.digest:
-            raise RunMismatch(
-                f"{source.uri}: its weights have changed since the run began (digest {digest}, "
-                f"then {source.digest}); restore them or start a run in another store"
-            )
-        return checkpoint

@@ -9,20 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cycleqd.errors import InputError, ObjectNotFound, StoreCorrupt
-from cycleqd.evolution.genome import Genome, GenomeLayout
+from cycleqd.errors import ObjectNotFound, StoreCorrupt
+from cycleqd.evolution.genome import Genome
 from cycleqd.evolution.goal import has_ended
-from cycleqd.manifest.model import Manifest
 from cycleqd.records import keys
 from cycleqd.records.documents import (
     ArchiveDocument,
     PlanDocument,
     ResultDocument,
-    RevisionDocument,
     RunDocument,
     SummaryDocument,
 )
 from cycleqd.records.keys import Stage
+from cycleqd.run.revision import History, Revision
 from cycleqd.store.base import ObjectStore
 
 GENOME_CACHE = 256
@@ -59,13 +58,16 @@ class Position:
 
 
 class RunStore:
-    """Typed access to one run."""
+    """Typed access to one run.
+
+    Attributes:
+        objects: where it is kept.
+        history: what the run is as of each generation.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
         self.objects = store
-        self._run: RunDocument | None = None
-        self._revisions: dict[str, RevisionDocument] = {}
-        self._layout: GenomeLayout | None = None
+        self.history = History(store)
         self.genome = lru_cache(GENOME_CACHE)(self._read_genome)
 
     def exists(self) -> bool:
@@ -79,38 +81,15 @@ class RunStore:
         Raises:
             InputError: no run is stored here.
         """
-        if self._run is None:
-            try:
-                data = self.objects.read(keys.RUN)
-            except ObjectNotFound as error:
-                raise InputError(
-                    f"{self.objects.uri}: holds no run ({keys.RUN} is missing); name the folder "
-                    "or prefix that was given to `cycleqd run --store`"
-                ) from error
-            self._run = RunDocument.from_bytes(data, keys.RUN)
-        return self._run
+        return self.history.latest().run
 
-    @property
-    def layout(self) -> GenomeLayout:
-        """What the axes of the run's genomes mean."""
-        if self._layout is None:
-            self._layout = GenomeLayout.from_json(self.run.layout)
-        return self._layout
+    def latest(self) -> Revision:
+        """The revision in force now.
 
-    def revisions(self) -> list[RevisionDocument]:
-        """Accepted changes, oldest first."""
-        names = self.objects.children("revisions/")
-        for name in names:
-            if name not in self._revisions:  # never changes once it is there
-                data = self.objects.read(f"revisions/{name}")
-                self._revisions[name] = RevisionDocument.from_bytes(data, name)
-        return [self._revisions[name] for name in names]
-
-    def manifest(self) -> Manifest:
-        """The manifest in force."""
-        revisions = self.revisions()
-        document = revisions[-1].manifest if revisions else self.run.manifest
-        return parse_stored_manifest(document)
+        Raises:
+            InputError: no run is stored here.
+        """
+        return self.history.refresh()[-1]
 
     def plan(self, stage: Stage) -> PlanDocument | None:
         """A stage's plan, None before it is made."""
@@ -159,7 +138,7 @@ class RunStore:
 
     def position(self) -> Position:
         """Where the run stands."""
-        spec = self.manifest().spec
+        spec = self.latest().spec
         committed = self.committed()
         archive = self.archive(committed) if committed >= 0 else None
         ended = has_ended(spec, archive)
@@ -176,11 +155,6 @@ class RunStore:
         key = keys.genome(candidate)
         data = self.objects.read(key)
         try:
-            return Genome.from_bytes(self.layout, data)
+            return Genome.from_bytes(self.history.latest().layout, data)
         except (ValueError, KeyError) as error:
             raise StoreCorrupt(f"{key}: {error}") from error
-
-
-def parse_stored_manifest(document: dict[str, object]) -> Manifest:
-    """The manifest of ``run.json`` or a revision."""
-    return Manifest.model_validate(document, strict=False)

@@ -9,16 +9,17 @@ every evaluated model from its genome and the checkpoints. The first difference 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cycleqd.errors import VerificationError
-from cycleqd.evolution.genome import Genome
 from cycleqd.evolution.search import Commit, read_generation
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry, PlanDocument, ResultDocument
 from cycleqd.records.keys import Stage
-from cycleqd.roles.coordinator import Coordinator, first_plan
+from cycleqd.run import planning
+from cycleqd.run.planning import Plan
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 
 
@@ -53,8 +54,6 @@ class Verifier:
         self._runs = runs
         self._digest_of = digest_of
         self._say = say
-        self._coordinator = Coordinator(runs)
-        self._tasks = [task.name for task in self._coordinator.manifest.spec.tasks]
         self._digests: dict[str, str] = {}
         self.verified = Verified()
 
@@ -66,8 +65,7 @@ class Verifier:
         """
         self._items()
         commits: dict[int, Commit] = {}
-        spec = self._coordinator.manifest.spec
-        depth = spec.evolution.pipeline_depth
+        depth = self._runs.latest().spec.evolution.pipeline_depth
         committed = self._runs.committed()
         for number in range(committed + depth + 1):
             stage = keys.generation(number)
@@ -75,24 +73,25 @@ class Verifier:
             if plan is None:
                 break
             self._say(f"generation {number}")
+            revision = self._runs.history.as_of(number)
             if number == 0:
-                self._plan(stage, *first_plan(self._coordinator.manifest, self._runs))
+                self._plan(stage, planning.first_plan(revision))
             else:
-                read = commits[read_generation(number, spec)]
-                self._plan(stage, *self._coordinator.make_plan(number, read))
+                read = commits[read_generation(number, revision.spec)]
+                self._plan(stage, planning.make_plan(revision, number, read, self._runs.genome))
             if number <= committed:
-                results = self._results(stage, plan)
-                commit = self._coordinator.make_commit(results, commits.get(number - 1))
+                results = self._results(stage, plan, revision)
+                commit = planning.make_commit(revision, results, commits.get(number - 1))
                 self._same(stage.commit_key, commit.document().to_bytes())
                 self.verified.archives += 1
                 commits[number] = commit
                 commits.pop(number - depth - 1, None)
                 # A run that was continued has a final table at each generation where it had ended.
-                self._final(number, commit)
+                self._final(number, commit, revision)
         return self.verified
 
     def _items(self) -> None:
-        for task, splits in self._runs.run.items.items():
+        for task, splits in self._runs.latest().items.items():
             for split, record in splits.items():
                 key = keys.items(task, split)
                 found = hashlib.sha256(self._runs.objects.read(key)).hexdigest()
@@ -102,30 +101,38 @@ class Verifier:
                     )
                 self.verified.items += 1
 
-    def _plan(self, stage: Stage, plan: PlanDocument, genomes: Mapping[str, Genome]) -> None:
-        self._same(stage.plan_key, plan.to_bytes())
+    def _plan(self, stage: Stage, plan: Plan) -> None:
+        self._same(stage.plan_key, plan.document.to_bytes())
         self.verified.plans += 1
-        for candidate, genome in genomes.items():
+        for candidate, genome in plan.genomes.items():
             self._same(keys.genome(candidate), genome.to_bytes())
             self.verified.genomes += 1
 
-    def _results(self, stage: Stage, plan: PlanDocument) -> list[ResultDocument]:
+    def _results(
+        self, stage: Stage, plan: PlanDocument, revision: Revision
+    ) -> list[ResultDocument]:
         results = self._runs.results(stage, range(len(plan.entries)))
         for index, (entry, result) in enumerate(zip(plan.entries, results, strict=True)):
             if isinstance(entry, EvaluateEntry):
-                self._result(stage.result_key(index), index, entry, result)
+                self._belongs(stage.result_key(index), index, entry, result)
+                self._result(stage.result_key(index), entry, result, revision)
             self.verified.results += 1
         return results
 
-    def _result(self, key: str, index: int, entry: EvaluateEntry, result: ResultDocument) -> None:
+    @staticmethod
+    def _belongs(key: str, index: int, entry: EvaluateEntry, result: ResultDocument) -> None:
         if (result.entry, result.candidate) != (index, entry.candidate):
             raise VerificationError(f"{key}: belongs to another entry of the plan")
+
+    def _result(
+        self, key: str, entry: EvaluateEntry, result: ResultDocument, revision: Revision
+    ) -> None:
         if result.failure is not None:
             return
         if set(result.outcomes) != set(entry.tasks) or set(result.scores) != set(entry.tasks):
             raise VerificationError(f"{key}: holds other tasks than its plan")
         for task, outcome in result.outcomes.items():
-            count = self._runs.run.items[task][entry.split].count
+            count = revision.items[task][entry.split].count
             if len(outcome) != count or set(outcome) - {"0", "1"}:
                 raise VerificationError(f"{key}: outcomes of {task} are not {count} marks 0 or 1")
             if result.scores[task] != outcome.count("1") / count:
@@ -140,17 +147,17 @@ class Verifier:
                     f"{self._digests[entry.candidate]}, evaluated was {result.digest}"
                 )
 
-    def _final(self, generations: int, commit: Commit) -> None:
+    def _final(self, generations: int, commit: Commit, revision: Revision) -> None:
         stage = keys.final(generations)
         plan = self._runs.plan(stage)
         if plan is None:
             return
         self._say("final table")
-        self._plan(stage, *self._coordinator.make_final_plan(commit))
+        self._plan(stage, planning.make_final_plan(revision, commit, self._runs.genome))
         if self._runs.summary(generations) is None:
             return
-        results = self._results(stage, plan)
-        summary = self._coordinator.make_summary(commit, results)
+        results = self._results(stage, plan, revision)
+        summary = planning.make_summary(revision, commit, results)
         self._same(stage.commit_key, summary.to_bytes())
         self.verified.summaries += 1
 

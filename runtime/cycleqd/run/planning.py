@@ -1,0 +1,146 @@
+"""Plans and commits as pure functions: what follows from a run's revision and its last archives.
+
+The coordinator writes what these functions return, ``cycleqd verify`` compares it with what is
+stored; neither needs the other. Nothing here reads or writes: genomes of parents come through a
+function, results as documents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from cycleqd.errors import RunFailed
+from cycleqd.evolution.final import finalists, new_genomes, summarise
+from cycleqd.evolution.genome import Genome, as_parent, expert_genome
+from cycleqd.evolution.search import Commit, ask, expert_order, first_commit, numbers_of, tell
+from cycleqd.evolution.strategies import make_strategy
+from cycleqd.records import keys
+from cycleqd.records.documents import (
+    EvaluateEntry,
+    FactorEntry,
+    PlanDocument,
+    ResultDocument,
+    SummaryDocument,
+)
+from cycleqd.run.revision import Revision
+
+GenomeOf = Callable[[str], Genome]
+"""Gives the stored genome of a candidate."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stage is to do.
+
+    Attributes:
+        document: the entries, as stored.
+        genomes: by candidate id, those that the plan creates.
+    """
+
+    document: PlanDocument
+    genomes: dict[str, Genome] = field(default_factory=dict)
+
+
+def genome_digest(genome: Genome) -> str:
+    """SHA-256 of a genome's file, in hexadecimal."""
+    return hashlib.sha256(genome.to_bytes()).hexdigest()
+
+
+def first_plan(revision: Revision) -> Plan:
+    """The plan of generation 0: factor the experts where genomes use directions, evaluate all."""
+    spec, layout = revision.spec, revision.layout
+    names = [expert.name for expert in spec.experts]
+    factors = [FactorEntry(expert=name) for name in names] if layout.directions else []
+    genomes = {
+        candidate: expert_genome(layout, name)
+        for candidate, name in zip(expert_order(spec), names, strict=True)
+    }
+    evaluations = [
+        EvaluateEntry(
+            candidate=candidate, genome=genome_digest(g), split="search", tasks=revision.tasks
+        )
+        for candidate, g in genomes.items()
+    ]
+    return Plan(PlanDocument(entries=(*factors, *evaluations)), genomes)
+
+
+def make_plan(revision: Revision, number: int, commit: Commit, genome_of: GenomeOf) -> Plan:
+    """The plan of a generation from 1 on.
+
+    Args:
+        revision: the run as of that generation.
+        number: the generation.
+        commit: the generation that it reads (`cycleqd.evolution.search.read_generation`).
+        genome_of: genomes of the archives' members.
+    """
+    proposals = ask(
+        make_strategy(revision.spec, revision.layout),
+        commit.state,
+        numbers_of(number, revision.spec),
+        _as_parents(genome_of),
+    )
+    entries = tuple(
+        EvaluateEntry(
+            candidate=keys.child(p.number),
+            genome=genome_digest(p.genome),
+            split="search",
+            tasks=revision.tasks,
+            focus=p.focus,
+            parents=p.parents,
+        )
+        for p in proposals
+    )
+    return Plan(PlanDocument(entries=entries), {keys.child(p.number): p.genome for p in proposals})
+
+
+def make_final_plan(revision: Revision, commit: Commit, genome_of: GenomeOf) -> Plan:
+    """The plan of the held-out comparison after a commit."""
+    spec = revision.spec
+    fresh = new_genomes(spec, revision.layout, commit, _as_parents(genome_of))
+    candidates = dict.fromkeys(row.candidate for row in finalists(spec, commit))
+    entries = tuple(
+        EvaluateEntry(
+            candidate=candidate,
+            genome=genome_digest(fresh.get(candidate) or genome_of(candidate)),
+            split="test",
+            tasks=revision.tasks,
+        )
+        for candidate in candidates
+    )
+    return Plan(PlanDocument(entries=entries), fresh)
+
+
+def make_commit(
+    revision: Revision, results: Sequence[ResultDocument], previous: Commit | None
+) -> Commit:
+    """The state after a generation.
+
+    Args:
+        revision: the run as of that generation.
+        results: one for each entry of its plan.
+        previous: the generation before, None for generation 0.
+
+    Raises:
+        RunFailed: an expert, or too many candidates, could not be evaluated.
+    """
+    if previous is not None:
+        return tell(previous, results, revision.spec.evolution.max_failed_candidates)
+    for result in results:
+        if result.candidate is None and result.failure is not None:
+            raise RunFailed(f"factoring failed: {result.failure.message}")
+    return first_commit(revision.spec, [r for r in results if r.candidate is not None])
+
+
+def make_summary(
+    revision: Revision, commit: Commit, results: Sequence[ResultDocument]
+) -> SummaryDocument:
+    """The final table from the results of the final plan."""
+    by_candidate = {r.candidate: r for r in results if r.candidate is not None}
+    spec = revision.spec
+    return summarise(spec, commit.generation, finalists(spec, commit), by_candidate)
+
+
+def _as_parents(genome_of: GenomeOf) -> GenomeOf:
+    return lambda candidate: as_parent(candidate, genome_of(candidate))
