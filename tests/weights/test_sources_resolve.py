@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cycleqd.checkpoints import source
 from cycleqd.errors import CheckpointError
 from cycleqd.store import MemoryStore, ObjectStore
-from cycleqd.weights import source
 from cycleqd.weights.checkpoint import Checkpoint
 from tests.checkpoints import family
 
@@ -26,10 +27,49 @@ def test_local_paths_are_used_where_they_lie(
     folders = family(tmp_path, experts=())
     monkeypatch.chdir(tmp_path)
     assert source.resolve("base", tmp_path / "cache").resolve() == folders["base"]
-    with pytest.raises(CheckpointError, match="nowhere: no such folder; paths are relative"):
+    with pytest.raises(CheckpointError, match="nowhere: no such folder; paths start from"):
         source.resolve("nowhere", tmp_path)
+    with pytest.raises(CheckpointError, match="/nowhere: no such folder; correct the path"):
+        source.resolve("/nowhere", tmp_path)
     with pytest.raises(CheckpointError, match="unknown kind of URI"):
         source.resolve("gs://bucket/model", tmp_path)
+
+
+def test_a_tilde_is_a_name_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `cycleqd validate` says; expanded here, a pod would read what nobody was told of."""
+    family(tmp_path, experts=())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path / "base")
+    with pytest.raises(CheckpointError, match="'~' is not expanded: write the whole path"):
+        source.resolve("~/base", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("uri", "location"),
+    [
+        ("base", "{here}/base"),
+        ("./base", "{here}/base"),
+        ("../base", "{here}/../base"),
+        ("/models/base", None),
+        ("hf://org/base", None),
+        ("s3://bucket/base", None),
+    ],
+)
+def test_only_relative_paths_have_a_location(
+    uri: str, location: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    expected = location and location.format(here=tmp_path)
+    assert source.location_of(uri) == expected
+
+
+def test_a_folder_that_no_document_can_name_is_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert source.location_of("base") is None
 
 
 def test_the_hub_is_served_from_its_cache_when_offline(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """From a checkpoint's URI in a manifest to a folder on this machine.
 
-- a local path, relative to the working directory, is used where it lies;
+- a local path is used where it lies. A relative one starts at the working directory when a run
+  begins; later commands look where it was found then (`location_of`), and only where that folder is
+  gone, from their own working directory. Whether it still is the same checkpoint, its digest says;
 - ``hf://org/name[@revision]`` goes through the Hugging Face hub's own cache, and is served from it
   alone when ``HF_HUB_OFFLINE`` is set;
 - ``s3://bucket/prefix`` is downloaded into the given cache folder, once for all workers of a
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 from cycleqd.checkpoints.folder import COMPANIONS
 from cycleqd.checkpoints.header import INDEX_FILE
 from cycleqd.errors import CheckpointError, StoreUnavailable
+from cycleqd.manifest.uris import local_path, where_paths_start
 from cycleqd.store import S3Settings, open_store
 from cycleqd.store.foreign import download_foreign
 
@@ -28,13 +31,31 @@ _FILES = (*COMPANIONS, "config.json", INDEX_FILE, "adapter_config.json")
 _PROBE_BYTES = 1 << 16
 
 
-def resolve(uri: str, cache: Path, s3: S3Settings | None = None) -> Path:
+def location_of(uri: str) -> str | None:
+    """The place that a relative path names now; None for all that means the same everywhere.
+
+    Links are not followed: the location is the user's path, made whole.
+    """
+    if local_path(uri) is None or Path(uri).is_absolute():
+        return None
+    location = str(Path(uri).absolute())
+    try:
+        location.encode()
+    except UnicodeEncodeError:  # a folder's name that no document can hold
+        return None
+    return location
+
+
+def resolve(
+    uri: str, cache: Path, s3: S3Settings | None = None, *, location: str | None = None
+) -> Path:
     """The local folder of a checkpoint, downloaded if need be.
 
     Args:
         uri: local path, ``hf://org/name[@revision]`` or ``s3://bucket/prefix``.
         cache: where ``s3://`` checkpoints are kept; processes may share it.
         s3: connection settings, passed on to `cycleqd.store.open_store`.
+        location: where a relative path was found when the run began.
 
     Raises:
         CheckpointError: there is no such checkpoint, or it may not be read.
@@ -46,12 +67,15 @@ def resolve(uri: str, cache: Path, s3: S3Settings | None = None) -> Path:
         return _from_store(uri, open_store(uri, s3), cache)
     if "://" in uri:
         raise CheckpointError(f"{uri}: unknown kind of URI; use a path, hf://org/name or s3://...")
-    folder = Path(uri).expanduser()
-    if not folder.is_dir():
-        raise CheckpointError(
-            f"{uri}: no such folder; paths are relative to the working directory {Path.cwd()}"
-        )
-    return folder
+    for folder in (uri,) if location is None else (location, uri):
+        if Path(folder).is_dir():
+            return Path(folder)
+    if location is None:
+        raise CheckpointError(f"{uri}: no such folder; {where_paths_start(uri)}")
+    raise CheckpointError(
+        f"{uri}: no such folder, neither {location}, where it was when the run began, nor from the "
+        f"working directory {Path.cwd()}; bring it back, or work from a folder that holds {uri}"
+    )
 
 
 def _from_hub(uri: str) -> Path:

@@ -20,13 +20,14 @@ from cycleqd.cli.stores import StoreArgument, cache_folder, open_run
 from cycleqd.cli.tables import summary_table
 from cycleqd.errors import InputError, ManifestError
 from cycleqd.manifest.model import Manifest
-from cycleqd.manifest.reader import check_files, read_manifest
+from cycleqd.manifest.reader import check_files, check_storage_files, read_manifest
 from cycleqd.records import keys
 from cycleqd.records.documents import ResultDocument
 from cycleqd.records.keys import Stage
 from cycleqd.roles.local import LocalRunner
 from cycleqd.roles.work_queue import Work
 from cycleqd.run.admission import admit
+from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from cycleqd.store.access import environment_of, settings_of
 
@@ -52,17 +53,20 @@ def run(
     spec.evolution.generations and run again to continue a finished run.
     """
     manifest = read_manifest(file)
-    problems = check_files(manifest)
     uri = store or _store_of(manifest)
-    if problems:
+    problems = check_files(manifest)
+    if check_storage_files(manifest):
+        raise ManifestError(problems)
+    settings = settings_of(manifest.spec.storage.s3)
+    objects = open_store(uri, settings)
+    if problems and not RunStore(objects).exists():  # what has begun is continued from any folder
         raise ManifestError(problems)
     if manifest.spec.suspend:
         errors.print("spec.suspend: ignored; it is for clusters", highlight=False)
-    settings = settings_of(manifest.spec.storage.s3)
     os.environ.update(environment_of(settings))  # for the workers
     scratch = cache_folder()
     runs = admit(
-        open_store(uri, settings),
+        objects,
         manifest,
         checkpoints=scratch / "checkpoints",
         s3=settings,

@@ -19,15 +19,16 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from cycleqd.errors import ManifestError
-from cycleqd.manifest.model import API_VERSION, KIND, Manifest
+from cycleqd.manifest.model import API_VERSION, KIND, Manifest, Spec
 from cycleqd.manifest.problems import field_problems, nearest, shown
 from cycleqd.manifest.rules import rule_problems
 from cycleqd.manifest.text import MAX_BYTES, load_document
-from cycleqd.manifest.uris import local_path
+from cycleqd.manifest.uris import local_path, where_paths_start
 from cycleqd.manifest.values import DOCUMENT
 
 __all__ = [
     "check_files",
+    "check_storage_files",
     "parse_manifest",
     "parse_resource",
     "read_manifest",
@@ -164,13 +165,27 @@ def check_files(manifest: Manifest) -> list[str]:
     Returns:
         One line each, beginning with the field's path; URIs with a scheme are not looked at.
     """
-    spec = manifest.spec
+    return _input_problems(manifest.spec) + check_storage_files(manifest)
+
+
+def _input_problems(spec: Spec) -> list[str]:
     problems = _folder_problems("spec.base.uri", spec.base.uri)
     for index, expert in enumerate(spec.experts):
         problems += _folder_problems(f"spec.experts[{index}].uri", expert.uri)
     for index, task in enumerate(spec.tasks):
         problems += _file_problems(f"spec.tasks[{index}].items.search", task.items.search)
         problems += _file_problems(f"spec.tasks[{index}].items.test", task.items.test)
+    return problems
+
+
+def check_storage_files(manifest: Manifest) -> list[str]:
+    """Like `check_files`, of what is needed to reach the store.
+
+    A run that has begun needs no more here: its store has the items and knows where the checkpoints
+    were found.
+    """
+    spec = manifest.spec
+    problems = []
     if spec.storage.s3.ca_bundle is not None:
         problems += _file_problems("spec.storage.s3.caBundle", spec.storage.s3.ca_bundle)
     store = spec.storage.uri
@@ -206,18 +221,10 @@ def _file_problems(path: str, uri: str) -> list[str]:
         return []
     if _kind(uri) == "folder":
         return [f"{path}: {shown(uri)} is a folder; name the file in it"]
-    return [f"{path}: {shown(uri)} does not exist; {_where(uri)}"]
-
-
-def _where(uri: str) -> str:
-    if uri.startswith("~"):
-        return "'~' is not expanded: write the whole path"
-    if Path(uri).is_absolute():
-        return "correct the path"
-    return f"paths start from the working directory {Path.cwd()}"
+    return [f"{path}: {shown(uri)} does not exist; {where_paths_start(uri)}"]
 
 
 def _missing_remedy(uri: str) -> str:
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", uri):
-        return f"{_where(uri)}; for the model on the Hugging Face hub write hf://{uri}"
-    return _where(uri)
+        return f"{where_paths_start(uri)}; for the model on the Hugging Face hub write hf://{uri}"
+    return where_paths_start(uri)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cycleqd.manifest.problems import shown
@@ -22,6 +23,15 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 def local_path(uri: str) -> str | None:
     """The URI as a local path, None where it has a scheme."""
     return None if _SCHEME.match(uri) else uri
+
+
+def where_paths_start(path: str) -> str:
+    """What to do about a local path that leads nowhere."""
+    if path.startswith("~"):
+        return "'~' is not expanded: write the whole path"
+    if Path(path).is_absolute():
+        return "correct the path"
+    return f"paths start from the working directory {Path.cwd()}"
 
 
 def same_place(uri: str) -> str:

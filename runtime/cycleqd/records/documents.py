@@ -59,10 +59,18 @@ def dump_json(document: Any) -> bytes:  # noqa: ANN401 - any JSON value
 
 
 class SourceRecord(Document):
-    """A checkpoint as it was when the run began."""
+    """A checkpoint as it was when the run began.
+
+    Attributes:
+        uri: as the manifest writes it.
+        digest: of its weights.
+        location: where a relative path was found, absolute; written for such paths only. It says
+            where to look first, never what is looked for: that is the digest.
+    """
 
     uri: str
     digest: str
+    location: str | None = Field(default=None, exclude_if=lambda location: location is None)
 
 
 class ItemsRecord(Document):

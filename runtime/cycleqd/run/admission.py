@@ -18,13 +18,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from cycleqd.checkpoints.source import resolve
+from cycleqd.checkpoints.source import location_of, resolve
 from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotFound
 from cycleqd.evaluation.tasks import TYPES
 from cycleqd.evaluation.tasks.items import read_items
 from cycleqd.manifest.changes import changes, check_continuation, identity
 from cycleqd.manifest.model import Manifest, Spec, Task
 from cycleqd.manifest.schema import canonical
+from cycleqd.manifest.uris import where_paths_start
 from cycleqd.records import keys
 from cycleqd.records.documents import (
     ItemsRecord,
@@ -172,10 +173,7 @@ def _local_file(uri: str, where: str, s3: S3Settings | None) -> Iterator[Path]:
     """A local file with an object's content."""
     if not uri.startswith("s3://"):
         if not Path(uri).is_file():
-            raise DatasetError(
-                f"{where}: {uri}: no such file; relative paths start at the working directory "
-                f"({Path.cwd()})"
-            )
+            raise DatasetError(f"{where}: {uri}: no such file; {where_paths_start(uri)}")
         yield Path(uri)
         return
     store, name = open_location(uri, s3)
@@ -205,11 +203,15 @@ def _admit_checkpoints(
         with _blamed_on(f"spec.experts[{number}].uri"):
             checkpoint = Checkpoint.open(resolve(expert.uri, folder, s3))
             check_expert(base, checkpoint)
-        records[expert.name] = SourceRecord(uri=expert.uri, digest=checkpoint.digest())
+        records[expert.name] = _source(expert.uri, checkpoint.digest())
     names = [expert.name for expert in spec.experts]
     rank = spec.evolution.mutation.rank if uses_directions(spec) else 0
     shape = layout(base.header, names, rank).to_json()
-    return SourceRecord(uri=spec.base.uri, digest=base.digest()), records, shape
+    return _source(spec.base.uri, base.digest()), records, shape
+
+
+def _source(uri: str, digest: str) -> SourceRecord:
+    return SourceRecord(uri=uri, digest=digest, location=location_of(uri))
 
 
 @contextmanager

@@ -112,13 +112,15 @@ class RunModels:
         return self._checkpoints[source.digest]
 
     def _open(self, source: SourceRecord, s3: S3 | None) -> Checkpoint:
-        folder = resolve(source.uri, self._scratch / "checkpoints", settings_of(s3))
+        cache = self._scratch / "checkpoints"
+        folder = resolve(source.uri, cache, settings_of(s3), location=source.location)
         checkpoint = Checkpoint.open(folder)
         digest = checkpoint.digest()
         if digest != source.digest:
             raise RunMismatch(
-                f"{source.uri}: its weights have changed since the run began (digest {digest}, "
-                f"then {source.digest}); restore them or start a run in another store"
+                f"{source.uri}: the weights in {folder} are not those that the run began with "
+                f"(digest {digest}, then {source.digest}); restore them or start a run in another "
+                "store"
             )
         return checkpoint
 

@@ -35,6 +35,9 @@ def settings_of(s3: S3 | None = None) -> S3Settings:
     s3 = s3 or S3()
     given = s3.model_fields_set
     ca_bundle = s3.ca_bundle or os.environ.get(CA_BUNDLE)
+    if s3.ca_bundle and not Path(s3.ca_bundle).is_file():
+        # The manifest of a store may come from another folder or machine.
+        ca_bundle = os.environ.get(CA_BUNDLE) or s3.ca_bundle
     style = os.environ.get(ADDRESSING_STYLE, "auto")
     checksums = os.environ.get(CHECKSUMS, "when_supported")
     if "addressing_style" in given:

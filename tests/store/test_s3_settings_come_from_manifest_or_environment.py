@@ -1,0 +1,43 @@
+"""The manifest's S3 settings come first, then the ``CYCLEQD_S3_*`` variables, then AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cycleqd.errors import InputError
+from cycleqd.manifest.cluster import S3
+from cycleqd.store import S3Settings
+from cycleqd.store.access import CA_BUNDLE, ENDPOINT, REGION, settings_of
+
+
+def test_nothing_given_is_aws() -> None:
+    assert settings_of() == S3Settings()
+
+
+def test_the_manifest_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENDPOINT, "http://variable")
+    monkeypatch.setenv(REGION, "variable")
+    assert settings_of() == S3Settings(endpoint="http://variable", region="variable")
+    settings = settings_of(S3(endpoint="http://manifest"))
+    assert settings == S3Settings(endpoint="http://manifest", region="variable")
+
+
+def test_a_bundle_of_another_folder_is_named_by_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store whose manifest says ``ca.pem`` is read from any folder."""
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    for folder in (here, elsewhere):
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        Path("own.pem").touch()
+    (here / "ca.pem").touch()
+    manifest = S3(ca_bundle="ca.pem")
+    with pytest.raises(InputError, match=r"spec\.storage\.s3\.caBundle: no file 'ca\.pem'"):
+        settings_of(manifest)
+    monkeypatch.setenv(CA_BUNDLE, "own.pem")
+    assert settings_of(manifest).ca_bundle == Path("own.pem")
+    monkeypatch.chdir(here)
+    assert settings_of(manifest).ca_bundle == Path("ca.pem")
