@@ -52,6 +52,7 @@ def start(manifest: Path, store: str, workers: int) -> subprocess.Popen[bytes]:
             store,
             "--workers",
             str(workers),
+            "--share-gpus",
             "--no-report",
         ],
         cwd=ROOT,

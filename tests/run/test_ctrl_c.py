@@ -23,7 +23,7 @@ def test_ctrl_c(tiny_demo: None, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cycleqd.cli", "run", str(MANIFEST), "--store", str(store)]
     # A test started in the background ignores Ctrl-C, and so would its children.
     process = subprocess.Popen(
-        ["env", "--default-signal=INT", *command, "--workers", "2"],
+        ["env", "--default-signal=INT", *command, "--workers", "2", "--share-gpus"],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,

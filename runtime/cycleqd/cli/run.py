@@ -24,6 +24,8 @@ from cycleqd.manifest.reader import check_files, check_storage_files, read_manif
 from cycleqd.records import keys
 from cycleqd.records.documents import ResultDocument
 from cycleqd.records.keys import Stage
+from cycleqd.roles.gpu_detection import nvidia_gpus
+from cycleqd.roles.gpus import VISIBLE_DEVICES, assign, check_memory, visible
 from cycleqd.roles.local import LocalRunner
 from cycleqd.roles.work_queue import Work
 from cycleqd.run.admission import admit
@@ -45,6 +47,9 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes; spec.workers.replicas if absent.")
     ] = None,
+    share_gpus: Annotated[
+        bool, typer.Option("--share-gpus", help="Let workers share GPUs; each needs one otherwise.")
+    ] = False,
     report: Annotated[bool, typer.Option(help="Write the report at the end.")] = True,
 ) -> None:
     """Run a manifest on this machine, or go on with a run that was interrupted.
@@ -57,6 +62,13 @@ def run(
     problems = check_files(manifest)
     if check_storage_files(manifest):
         raise ManifestError(problems)
+    count = workers or manifest.spec.workers.replicas
+    gpus = assign(
+        count,
+        visible(nvidia_gpus(), os.environ.get(VISIBLE_DEVICES)),
+        field="--workers" if workers else "spec.workers.replicas",
+        share=share_gpus,
+    )
     settings = settings_of(manifest.spec.storage.s3)
     objects = open_store(uri, settings)
     if problems and not RunStore(objects).exists():  # what has begun is continued from any folder
@@ -72,11 +84,13 @@ def run(
         s3=settings,
         say=lambda message: errors.print(message, markup=False, highlight=False),
     )
-    count = workers or manifest.spec.workers.replicas
+    if runs.run.engine == "vllm":
+        check_memory(gpus, manifest.spec.evaluation.gpu_memory_utilization)
     runner = LocalRunner(
         runs,
         lambda index, of: _worker_command(uri, index, of),
         workers=count,
+        gpus=gpus,
         log_folder=scratch / "runs" / runs.run.run_id / "logs",
         poll_seconds=S3_POLL_SECONDS if uri.startswith("s3://") else FOLDER_POLL_SECONDS,
     )

@@ -8,13 +8,13 @@ parent is gone and end, and the same command goes on where the store stands.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cycleqd.records.documents import SummaryDocument
 from cycleqd.roles.coordinator import Coordinator, Progress
+from cycleqd.roles.gpus import VISIBLE_DEVICES
 from cycleqd.roles.worker_process import GRACE_SECONDS, Keeper, WorkerProcess
 from cycleqd.run.store import RunStore
 
@@ -27,6 +27,7 @@ class LocalRunner:
         worker_command: the command that starts worker ``index`` of ``count``.
         workers: how many.
         log_folder: where workers' logs go.
+        gpus: the GPU of each worker (`cycleqd.roles.gpus`); empty leaves them what they find.
         poll_seconds: pause between looks at the store.
     """
 
@@ -37,13 +38,19 @@ class LocalRunner:
         *,
         workers: int,
         log_folder: Path,
+        gpus: Sequence[str] = (),
         poll_seconds: float = 0.2,
     ) -> None:
         self._runs = runs
         self._poll_seconds = poll_seconds
         log_folder.mkdir(parents=True, exist_ok=True)
         self._workers = [
-            WorkerProcess(index, worker_command(index, workers), log_folder / f"worker-{index}.log")
+            WorkerProcess(
+                index,
+                worker_command(index, workers),
+                log_folder / f"worker-{index}.log",
+                environment={VISIBLE_DEVICES: gpus[index]} if gpus else {},
+            )
             for index in range(workers)
         ]
         self._keepers = [Keeper(runs, worker) for worker in self._workers]
@@ -73,7 +80,7 @@ class LocalRunner:
     def _tend(self) -> None:
         for keeper in self._keepers:
             if keeper.tend():  # it saw the run complete before we did, or looked too early
-                keeper.process.start(dict(os.environ))
+                keeper.process.start()
 
     def _stop(self) -> None:
         for worker in self._workers:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,12 +63,14 @@ class WorkerProcess:
         command: how to start it.
         log_path: where its standard error goes; None repeats it on ours.
         listen: told each line that it says.
+        environment: variables that it gets beside ours.
     """
 
     index: int
     command: Sequence[str]
     log_path: Path | None = None
     listen: Callable[[WorkerEvent], None] = lambda event: None
+    environment: Mapping[str, str] = field(default_factory=dict)
     deaths: list[Death] = field(default_factory=list)
     not_before: float = 0.0
     ended: bool = False
@@ -77,7 +79,7 @@ class WorkerProcess:
     _said: str = ""
     _listeners: list[threading.Thread] = field(default_factory=list)
 
-    def start(self, environment: dict[str, str]) -> None:
+    def start(self) -> None:
         """Start the process and what listens to it."""
         self._entry = None
         self.ended = False
@@ -90,7 +92,7 @@ class WorkerProcess:
                 stderr=stderr or subprocess.PIPE,
                 text=True,
                 errors="replace",
-                env=environment,
+                env={**os.environ, **self.environment},
                 # Ctrl-C in a terminal reaches the whole foreground group; workers are ended by us.
                 start_new_session=True,
             )
@@ -212,7 +214,7 @@ class Keeper:
         if worker.ended:
             return True
         if time.monotonic() >= worker.not_before:
-            worker.start(dict(os.environ))
+            worker.start()
             self._started()
         return False
 
