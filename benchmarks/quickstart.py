@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cycleqd.cli.stores import cache_folder
 from cycleqd.demo.questions import draw
 from cycleqd.demo.skills import SKILLS
 from cycleqd.evaluation.engines import create_engine
 from cycleqd.evaluation.evaluate import evaluate
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.tasks import load_task
+from cycleqd.run.cache import cache_folder
 from cycleqd.run.members import resolve_member
 from cycleqd.run.models import RunModels
 from cycleqd.run.store import RunStore

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from cycleqd.manifest.reader import parse_manifest, parse_resource, read_manifest
+from cycleqd.manifest.reader import load_manifest, parse_manifest, parse_resource
 from cycleqd.manifest.schema import canonical
 from tests.manifest.documents import as_yaml, edited
 from tests.project.repository import ROOT
@@ -71,7 +71,7 @@ def test_examples_are_the_files_of_the_command_line(
     document["metadata"]["namespace"] = namespace
     cluster.apply(document)
     stored = parse_resource(fetched(cluster, namespace, name)).spec
-    file = read_manifest(EXAMPLES / f"{name}.yaml").spec
+    file = load_manifest(EXAMPLES / f"{name}.yaml").spec
     assert stored.storage.uri
     assert stored.storage.uri.startswith("s3://")
     # Where models and items lie differs; what is done with them does not.

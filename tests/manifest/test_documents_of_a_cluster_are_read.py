@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cycleqd.errors import ManifestError
-from cycleqd.manifest.reader import parse_manifest, parse_resource, read_manifest
+from cycleqd.manifest.reader import load_manifest, parse_manifest, parse_resource
 from cycleqd.manifest.schema import canonical
 
 from .documents import VALID, as_yaml, edited
@@ -41,21 +41,21 @@ def test_json_is_accepted_with_any_indentation() -> None:
 def test_encodings_of_editors_are_read(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(VALID, encoding)
-    assert read_manifest(path) == PLAIN
+    assert load_manifest(path) == PLAIN
 
 
 def test_another_encoding_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_bytes(VALID.encode() + b"# caf\xe9\n")
     with pytest.raises(ManifestError, match=f"line {VALID.count(chr(10)) + 1}: not UTF-8"):
-        read_manifest(path)
+        load_manifest(path)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="no such file"):
-        read_manifest(tmp_path / "none.yaml")
+        load_manifest(tmp_path / "none.yaml")
     with pytest.raises(ManifestError, match="is a folder"):
-        read_manifest(tmp_path)
+        load_manifest(tmp_path)
 
 
 def test_scalars_mean_what_they_mean_to_kubectl() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd.manifest.reader import read_manifest
+from cycleqd.manifest.reader import load_manifest
 from cycleqd.store import access, open_store
 from tests.pod.api import ConfigMapServer
 from tests.pod.pods import WORK, Pods, pods_of, wait_until
@@ -39,7 +39,7 @@ def evolve(
     for name, value in {**server.env, **access.environment_of(server.settings)}.items():
         monkeypatch.setenv(name, value)
     with pods_of(tmp_path / "pods", server.uri("tiny"), api) as pods:
-        pods.apply(read_manifest(MANIFEST))
+        pods.apply(load_manifest(MANIFEST))
         coordinator = pods.coordinate()
         workers = [start(pods, 0), start(pods, 1)]
         wait_until(lambda: pods.generation() >= 2, 600)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cycleqd import __version__
 from cycleqd.cli import demo, export, inspect, manifests, pod, run
 from cycleqd.store import access
+from cycleqd.version import __version__
 
 app = typer.Typer(
     name="cycleqd",

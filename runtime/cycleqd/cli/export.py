@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from cycleqd.cli.console import output
-from cycleqd.cli.stores import StoreArgument, cache_folder, open_run
+from cycleqd.cli.stores import StoreArgument, open_run
+from cycleqd.run.cache import cache_folder
 from cycleqd.run.members import resolve_member
 
 MemberOption = Annotated[

@@ -11,9 +11,10 @@ from rich.table import Table
 
 from cycleqd.cli.console import errors, output, print_json
 from cycleqd.cli.reports import write_report
-from cycleqd.cli.stores import JsonOption, StoreArgument, cache_folder, open_run
+from cycleqd.cli.stores import JsonOption, StoreArgument, open_run
 from cycleqd.cli.tables import summary_table
 from cycleqd.errors import InputError
+from cycleqd.run.cache import cache_folder
 from cycleqd.run.members import Members, resolve_member
 from cycleqd.run.verification import Verifier
 

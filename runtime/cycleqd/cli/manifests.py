@@ -9,7 +9,7 @@ import typer
 
 from cycleqd.cli.console import errors, output, print_json
 from cycleqd.errors import ManifestError
-from cycleqd.manifest.reader import check_files, read_manifest
+from cycleqd.manifest.reader import check_files, load_manifest
 from cycleqd.manifest.schema import manifest_schema
 
 ManifestArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A CycleQDRun manifest.")]
@@ -26,7 +26,7 @@ def validate(
     Local files that are missing here are only warned of, since the manifest may be meant for
     another machine; `cycleqd run` refuses them.
     """
-    manifest = read_manifest(file)
+    manifest = load_manifest(file)
     missing = check_files(manifest)
     if missing and files:
         raise ManifestError(missing)

@@ -7,35 +7,23 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from cycleqd.api.evolving import prepare
 from cycleqd.cli.console import errors, output
 from cycleqd.cli.manifests import ManifestArgument
 from cycleqd.cli.progress import ProgressDisplay
-from cycleqd.cli.reports import write_report
-from cycleqd.cli.stores import StoreArgument, cache_folder, open_run
+from cycleqd.cli.stores import StoreArgument, open_run
 from cycleqd.cli.tables import summary_table
-from cycleqd.errors import InputError, ManifestError
-from cycleqd.manifest.model import Manifest
-from cycleqd.manifest.reader import check_files, check_storage_files, read_manifest
+from cycleqd.manifest.reader import load_manifest
 from cycleqd.records import keys
 from cycleqd.records.documents import ResultDocument
 from cycleqd.records.keys import Stage
-from cycleqd.roles.gpu_detection import nvidia_gpus
-from cycleqd.roles.gpus import VISIBLE_DEVICES, assign, check_memory, visible
-from cycleqd.roles.local import LocalRunner
+from cycleqd.roles.polling import LONGEST_SECONDS, seconds_between_looks
 from cycleqd.roles.work_queue import Work
-from cycleqd.run.admission import admit
-from cycleqd.run.store import RunStore
-from cycleqd.store import open_store
-from cycleqd.store.access import environment_of, settings_of
-
-S3_POLL_SECONDS = 1.0
-FOLDER_POLL_SECONDS = 0.2
-LONGEST_POLL_SECONDS = 5.0
+from cycleqd.run.cache import cache_folder
 
 
 def run(
@@ -57,84 +45,36 @@ def run(
     Kill it at any moment; the same command goes on and ends with the same archives. Raise
     spec.evolution.generations and run again to continue a finished run.
     """
-    manifest = read_manifest(file)
-    uri = store or _store_of(manifest)
-    problems = check_files(manifest)
-    if check_storage_files(manifest):
-        raise ManifestError(problems)
-    count = workers or manifest.spec.workers.replicas
-    gpus = assign(
-        count,
-        visible(nvidia_gpus(), os.environ.get(VISIBLE_DEVICES)),
-        field="--workers" if workers else "spec.workers.replicas",
-        share=share_gpus,
-    )
-    settings = settings_of(manifest.spec.storage.s3)
-    objects = open_store(uri, settings)
-    if problems and not RunStore(objects).exists():  # what has begun is continued from any folder
-        raise ManifestError(problems)
+    manifest = load_manifest(file)
     if manifest.spec.suspend:
         errors.print("spec.suspend: ignored; it is for clusters", highlight=False)
-    os.environ.update(environment_of(settings))  # for the workers
-    scratch = cache_folder()
-    runs = admit(
-        objects,
+    prepared = prepare(
         manifest,
-        checkpoints=scratch / "checkpoints",
-        s3=settings,
+        store,
+        workers=workers,
+        share_gpus=share_gpus,
+        workers_field="--workers",
         say=lambda message: errors.print(message, markup=False, highlight=False),
     )
-    if runs.run.engine == "vllm":
-        check_memory(gpus, manifest.spec.evaluation.gpu_memory_utilization)
-    runner = LocalRunner(
-        runs,
-        lambda index, of: _worker_command(uri, index, of),
-        workers=count,
-        gpus=gpus,
-        log_folder=scratch / "runs" / runs.run.run_id / "logs",
-        poll_seconds=S3_POLL_SECONDS if uri.startswith("s3://") else FOLDER_POLL_SECONDS,
-    )
+    run_id = prepared.run.id
     try:
-        with ProgressDisplay(errors, manifest.spec, runs.run.run_id) as display:
-            summary = runner.run(display.show)
+        with ProgressDisplay(errors, manifest.spec, run_id) as display:
+            summary = prepared.runner.run(display.show)
     except KeyboardInterrupt:
         errors.print("stopped; nothing is lost, the same command goes on", highlight=False)
         sys.exit(130)
-    position = runs.position()
-    if position.goal_reached:
+    status = prepared.run.status()
+    if status.goal_reached:
         output.print(
-            f"goal reached at generation {position.generation} of {position.generations}; raise "
+            f"goal reached at generation {status.generation} of {status.generations}; raise "
             "spec.goal and run again to go on",
             highlight=False,
             soft_wrap=True,
         )
     output.print(summary_table(summary, [task.name for task in manifest.spec.tasks]))
     if report:
-        page = write_report(runs)
+        page = prepared.run.report()
         output.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _store_of(manifest: Manifest) -> str:
-    uri = manifest.spec.storage.uri
-    if uri is None:
-        raise InputError("spec.storage.uri: missing; set it or give --store FOLDER|s3://...")
-    return f"{uri.rstrip('/')}/{manifest.metadata.name}"
-
-
-def _worker_command(uri: str, index: int, count: int) -> Sequence[str]:
-    return (
-        sys.executable,
-        "-m",
-        "cycleqd.cli",
-        "work",
-        uri,
-        "--index",
-        str(index),
-        "--count",
-        str(count),
-        "--parent",
-        str(os.getpid()),
-    )
 
 
 def work(
@@ -179,8 +119,8 @@ def work(
         index=index,
         count=count,
         scratch=cache_folder(),
-        poll_seconds=S3_POLL_SECONDS if store.startswith("s3://") else FOLDER_POLL_SECONDS,
-        longest_poll_seconds=LONGEST_POLL_SECONDS if patient else None,
+        poll_seconds=seconds_between_looks(store),
+        longest_poll_seconds=LONGEST_SECONDS if patient else None,
         stage=stage,
     )
     workbench = ModelWorkbench(runs, settings.scratch)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,14 +22,6 @@ StoreArgument = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
-
-def cache_folder() -> Path:
-    """Where downloads, factors and logs go: ``CYCLEQD_CACHE``, else the user's cache folder."""
-    named = os.environ.get("CYCLEQD_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cycleqd"
 
 
 def open_run(uri: str, *, patient: bool = False) -> RunStore:

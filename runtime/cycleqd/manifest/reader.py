@@ -31,7 +31,6 @@ __all__ = [
     "check_storage_files",
     "parse_manifest",
     "parse_resource",
-    "read_manifest",
 ]
 
 SERVER_METADATA = frozenset(
@@ -51,15 +50,16 @@ SERVER_METADATA = frozenset(
 """Metadata that the API server writes; accepted and dropped."""
 
 
-def read_manifest(path: Path) -> Manifest:
+def load_manifest(file: str | Path) -> Manifest:
     """The manifest in a YAML or JSON file.
 
     Raises:
         ManifestError: the file cannot be read, or with every problem of its content.
     """
+    path = Path(file)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES * 4 + 1)
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES * 4 + 1)
     except FileNotFoundError as error:
         raise ManifestError([f"{path}: no such file; check the path"]) from error
     except IsADirectoryError as error:

@@ -25,6 +25,7 @@ from cycleqd.pod.settings import CoordinatorSettings
 from cycleqd.pod.view import told, with_store_error
 from cycleqd.records import keys
 from cycleqd.roles.coordinator import Coordinator
+from cycleqd.roles.polling import seconds_between_looks
 from cycleqd.run.admission import admit, continue_run
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
@@ -32,9 +33,6 @@ from cycleqd.store.access import settings_of
 from cycleqd.store.patient import PatientStore, patiently
 
 log = logging.getLogger(__name__)
-
-S3_POLL_SECONDS = 1.0
-FOLDER_POLL_SECONDS = 0.2
 
 BEFORE_SECONDS = 10.0
 """How long to wait for what an earlier coordinator published, so that counts do not jump."""
@@ -91,8 +89,7 @@ class PodCoordinator:
         opened = open_store(settings.store, self._s3)
         self._store = PatientStore(opened, self._tell_store, sleep)
         self._progress = _beginning(publisher.before(BEFORE_SECONDS), opened.uri)
-        remote = settings.store.startswith("s3://")
-        self._poll_seconds = S3_POLL_SECONDS if remote else FOLDER_POLL_SECONDS
+        self._poll_seconds = seconds_between_looks(settings.store)
 
     def run(self) -> None:
         """Work until the run is complete and its completion published."""

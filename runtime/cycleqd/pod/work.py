@@ -17,6 +17,7 @@ from cycleqd.errors import StoreError
 from cycleqd.pod.health import serving
 from cycleqd.pod.metrics import WorkerMetrics
 from cycleqd.pod.settings import WorkerPodSettings
+from cycleqd.roles.polling import LONGEST_SECONDS
 from cycleqd.roles.work_queue import WorkQueue
 from cycleqd.roles.worker import Pause
 from cycleqd.roles.worker_process import GRACE_SECONDS, Keeper, WorkerProcess
@@ -28,7 +29,6 @@ from cycleqd.store.patient import PatientStore
 log = logging.getLogger(__name__)
 
 TEND_SECONDS = 0.2
-LONGEST_POLL_SECONDS = 5.0
 
 Command = Callable[[WorkerPodSettings], Sequence[str]]
 
@@ -84,7 +84,7 @@ def work(settings: WorkerPodSettings, command: Command = worker_command) -> None
 
 def _await_run(runs: RunStore) -> None:
     """The coordinator may still be checking what the run is made of."""
-    pause = Pause(1.0, LONGEST_POLL_SECONDS)
+    pause = Pause(1.0, LONGEST_SECONDS)
     while not runs.exists():
         time.sleep(pause.next())
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from cycleqd import __version__
 from cycleqd.report import summary
 from cycleqd.report.data import ArchiveView, ReportData
 from cycleqd.report.theme import DARK, LIGHT, Theme
+from cycleqd.version import __version__
 
 
 @dataclass(frozen=True)

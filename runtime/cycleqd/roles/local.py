@@ -9,7 +9,7 @@ parent is gone and end, and the same command goes on where the store stands.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cycleqd.records.documents import SummaryDocument
@@ -28,6 +28,7 @@ class LocalRunner:
         workers: how many.
         log_folder: where workers' logs go.
         gpus: the GPU of each worker (`cycleqd.roles.gpus`); empty leaves them what they find.
+        environment: variables that workers get beside ours.
         poll_seconds: pause between looks at the store.
     """
 
@@ -39,6 +40,7 @@ class LocalRunner:
         workers: int,
         log_folder: Path,
         gpus: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
         poll_seconds: float = 0.2,
     ) -> None:
         self._runs = runs
@@ -49,7 +51,10 @@ class LocalRunner:
                 index,
                 worker_command(index, workers),
                 log_folder / f"worker-{index}.log",
-                environment={VISIBLE_DEVICES: gpus[index]} if gpus else {},
+                environment={
+                    **(environment or {}),
+                    **({VISIBLE_DEVICES: gpus[index]} if gpus else {}),
+                },
             )
             for index in range(workers)
         ]

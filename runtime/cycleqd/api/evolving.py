@@ -1,0 +1,142 @@
+"""Evolving a run on this machine: admission, a coordinator here, workers as child processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cycleqd.api.run import Run
+from cycleqd.errors import InputError, ManifestError
+from cycleqd.manifest.model import Manifest
+from cycleqd.manifest.reader import check_files, check_storage_files
+from cycleqd.roles.coordinator import Progress
+from cycleqd.roles.gpu_detection import nvidia_gpus
+from cycleqd.roles.gpus import VISIBLE_DEVICES, assign, check_memory, visible
+from cycleqd.roles.local import LocalRunner
+from cycleqd.roles.polling import seconds_between_looks
+from cycleqd.run.admission import admit
+from cycleqd.run.cache import cache_folder
+from cycleqd.run.store import RunStore
+from cycleqd.store import open_store
+from cycleqd.store.access import environment_of, settings_of
+
+
+def evolve(
+    manifest: Manifest,
+    store: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    share_gpus: bool = False,
+    observe: Callable[[Progress], None] = lambda progress: None,
+) -> Run:
+    """Run a manifest on this machine until it is complete, or go on where its store stands.
+
+    It may be killed at any moment; the same call goes on and ends with the same archives.
+
+    Args:
+        manifest: what to run (`load_manifest`).
+        store: folder or ``s3://bucket/prefix`` of this run; from ``spec.storage.uri`` when absent.
+        workers: worker processes; ``spec.workers.replicas`` when absent. Each gets a GPU of its own
+            where there are GPUs.
+        share_gpus: let several workers share a GPU.
+        observe: told where the run stands at every look at the store, several times a second.
+
+    Returns:
+        The complete run.
+
+    Raises:
+        InputError: something in the manifest cannot run, or does not continue the stored run.
+        CycleQDError: the run stopped; the message says why and what to do.
+    """
+    prepared = prepare(manifest, store, workers=workers, share_gpus=share_gpus)
+    prepared.runner.run(observe)
+    return prepared.run
+
+
+class Prepared:
+    """A run that was admitted, and who will work on it.
+
+    Attributes:
+        run: the run.
+        runner: its coordinator and workers.
+    """
+
+    def __init__(self, run: Run, runner: LocalRunner) -> None:
+        self.run = run
+        self.runner = runner
+
+
+def prepare(
+    manifest: Manifest,
+    store: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    share_gpus: bool = False,
+    workers_field: str = "workers",
+    say: Callable[[str], None] = lambda message: None,
+) -> Prepared:
+    """Admit a run and get its workers ready; `evolve` says what the arguments are.
+
+    Args:
+        manifest: what to run.
+        store: where it is kept.
+        workers: worker processes.
+        share_gpus: let several workers share a GPU.
+        workers_field: how the caller's user calls ``workers``, for messages.
+        say: told what is being done.
+    """
+    uri = _store_of(manifest) if store is None else str(store)
+    problems = check_files(manifest)
+    if check_storage_files(manifest):
+        raise ManifestError(problems)
+    count = workers or manifest.spec.workers.replicas
+    gpus = assign(
+        count,
+        visible(nvidia_gpus(), os.environ.get(VISIBLE_DEVICES)),
+        field=workers_field if workers else "spec.workers.replicas",
+        share=share_gpus,
+    )
+    settings = settings_of(manifest.spec.storage.s3)
+    objects = open_store(uri, settings)
+    if problems and not RunStore(objects).exists():  # what has begun is continued from any folder
+        raise ManifestError(problems)
+    scratch = cache_folder()
+    checkpoints = scratch / "checkpoints"
+    runs = admit(objects, manifest, checkpoints=checkpoints, s3=settings, say=say)
+    if runs.run.engine == "vllm":
+        check_memory(gpus, manifest.spec.evaluation.gpu_memory_utilization)
+    runner = LocalRunner(
+        runs,
+        lambda index, of: _worker_command(uri, index, of),
+        workers=count,
+        log_folder=scratch / "runs" / runs.run.run_id / "logs",
+        gpus=gpus,
+        environment=environment_of(settings),
+        poll_seconds=seconds_between_looks(uri),
+    )
+    return Prepared(Run(objects), runner)
+
+
+def _store_of(manifest: Manifest) -> str:
+    uri = manifest.spec.storage.uri
+    if uri is None:
+        raise InputError("spec.storage.uri: missing; set it or give --store FOLDER|s3://...")
+    return f"{uri.rstrip('/')}/{manifest.metadata.name}"
+
+
+def _worker_command(uri: str, index: int, count: int) -> Sequence[str]:
+    return (
+        sys.executable,
+        "-m",
+        "cycleqd.cli",
+        "work",
+        uri,
+        "--index",
+        str(index),
+        "--count",
+        str(count),
+        "--parent",
+        str(os.getpid()),
+    )

@@ -1,0 +1,250 @@
+"""A stored run as an object: read it, export its members, write its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cycleqd.api.views import Elite, FinalRow, Member, Result, Status, TaskStatus
+from cycleqd.errors import InputError
+from cycleqd.records import keys
+from cycleqd.records.documents import ArchiveDocument, EvaluateEntry, ResultDocument
+from cycleqd.records.keys import Stage
+from cycleqd.run.cache import cache_folder
+from cycleqd.run.members import resolve_member
+from cycleqd.run.store import RunStore
+from cycleqd.store import ObjectStore, open_store
+from cycleqd.store.access import settings_of
+
+if TYPE_CHECKING:
+    from cycleqd.manifest.model import Manifest
+
+
+def open_run(uri: str | Path) -> Run:
+    """The run in a store.
+
+    Args:
+        uri: the run's folder or ``s3://bucket/prefix``, as given to ``cycleqd run --store``. S3 is
+            reached by the ``CYCLEQD_S3_*`` variables and the usual AWS chain.
+
+    Raises:
+        InputError: no run is stored there.
+        StoreError: the store failed.
+    """
+    return Run(open_store(str(uri), settings_of()))
+
+
+class Run:
+    """A run as its store tells it, at the moment of each call.
+
+    Args:
+        store: where it is kept.
+
+    Raises:
+        InputError: no run is stored there.
+        StoreError: the store failed.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._run = RunStore(store)
+        self._run.latest()  # says so where there is none
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} in {self.uri}>"
+
+    @property
+    def id(self) -> str:
+        """The manifest's name and a digest of what defines the run."""
+        return self._run.run.run_id
+
+    @property
+    def uri(self) -> str:
+        """Where it is kept."""
+        return self._run.objects.uri
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest in force."""
+        return self._run.latest().manifest
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks in the manifest's order."""
+        return self._run.latest().tasks
+
+    def status(self) -> Status:
+        """Where the run stands.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        position = self._run.position()
+        archive, summary = position.archive, position.summary
+        records = archive.archives if archive is not None else {}
+        return Status(
+            run_id=self.id,
+            generation=position.generation,
+            generations=position.generations,
+            evaluations=archive.evaluations if archive is not None else 0,
+            failed=len(archive.failed) if archive is not None else 0,
+            complete=position.complete,
+            goal_reached=position.goal_reached,
+            tasks={
+                task: TaskStatus(record.best, record.coverage, record.qd_score)
+                if (record := records.get(task)) is not None
+                else TaskStatus(0.0, 0.0, 0.0)
+                for task in self.tasks
+            },
+            final=tuple(
+                FinalRow(
+                    name=row.name,
+                    candidate=row.candidate,
+                    scores=row.test,
+                    mean=row.mean,
+                    minimum=row.minimum,
+                    standard_error=row.standard_error,
+                )
+                for row in (summary.rows if summary is not None else ())
+            ),
+        )
+
+    def archives(self, generation: int | None = None) -> Mapping[str, tuple[Elite, ...]]:
+        """Every task's archive, best quality first.
+
+        Args:
+            generation: as of which committed generation; the last one when absent.
+
+        Returns:
+            By task, in the manifest's order; empty archives before generation 0 is committed.
+
+        Raises:
+            InputError: that generation is not committed.
+            StoreError: the store failed.
+        """
+        document = self._archive(generation)
+        return {
+            task: tuple(
+                Elite(member.candidate, member.cell, {t: member.scores[t] for t in self.tasks})
+                for member in sorted(
+                    document.archives[task].members if document is not None else (),
+                    key=lambda m, task=task: (-m.scores[task], m.cell),  # type: ignore[misc]
+                )
+            )
+            for task in self.tasks
+        }
+
+    def members(self, generation: int | None = None) -> tuple[Member, ...]:
+        """The swarm: every model that is the elite of a cell, by id.
+
+        Args:
+            generation: as of which committed generation; the last one when absent.
+
+        Raises:
+            InputError: that generation is not committed.
+            StoreError: the store failed.
+        """
+        cells: dict[str, dict[str, tuple[int, ...]]] = {}
+        scores: dict[str, Mapping[str, float]] = {}
+        for task, elites in self.archives(generation).items():
+            for elite in elites:
+                cells.setdefault(elite.candidate, {})[task] = elite.cell
+                scores[elite.candidate] = elite.scores
+        return tuple(
+            Member(candidate, scores[candidate], cells[candidate]) for candidate in sorted(cells)
+        )
+
+    def results(self) -> Iterator[Result]:
+        """Every evaluation so far, in the order of planning, the held-out ones last.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        committed = self._run.committed()
+        depth = self._run.latest().spec.evolution.pipeline_depth
+        for number in range(committed + depth + 1):
+            yield from self._results(keys.generation(number))
+        for number in range(committed + 1):
+            yield from self._results(keys.final(number))
+
+    def export(self, member: str, out: str | Path) -> str:
+        """Write a model as a Hugging Face folder that transformers opens and vLLM serves.
+
+        Args:
+            member: a candidate id, ``balanced``, ``aggregate`` or ``best:TASK``.
+            out: a new folder.
+
+        Returns:
+            The digest of the weights.
+
+        Raises:
+            InputError: there is no such member, or the folder cannot be written.
+            CheckpointError: the base or an expert is not where it was.
+            StoreError: the store failed.
+        """
+        from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
+
+        candidate = resolve_member(self._run, member)
+        models = RunModels(self._run, cache_folder()).latest()
+        return models.materializer.to_file(models.genome(candidate), Path(out))
+
+    def report(self, out: str | Path | None = None) -> Path:
+        """Write the HTML report and the heatmaps from what is stored now.
+
+        Args:
+            out: folder to fill; when absent ``STORE/report`` of a folder, ``out/report/RUN`` of S3.
+
+        Returns:
+            The page.
+
+        Raises:
+            InputError: the libraries of the extra ``report`` are not installed.
+            StoreError: the store failed.
+        """
+        try:
+            from cycleqd.report.from_store import write_run_report  # noqa: PLC0415 - matplotlib
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"{error.name} is not installed; reports need the extra: "
+                "pip install 'cycleqd-operator[report]'"
+            ) from error
+        if out is None:
+            out = Path("out/report") / self.id if "://" in self.uri else Path(self.uri) / "report"
+        return write_run_report(self._run, Path(out)).html
+
+    def _archive(self, generation: int | None) -> ArchiveDocument | None:
+        committed = self._run.committed()
+        if generation is None:
+            return self._run.archive(committed) if committed >= 0 else None
+        document = self._run.archive(generation) if generation >= 0 else None
+        if document is None:
+            raise InputError(
+                f"generation {generation}: is not committed; {self.uri} has generations 0 to "
+                f"{committed}"
+                if committed >= 0
+                else f"generation {generation}: {self.uri} has no committed generation yet"
+            )
+        return document
+
+    def _results(self, stage: Stage) -> Iterator[Result]:
+        plan = self._run.plan(stage)
+        if plan is None:
+            return
+        for index in sorted(self._run.finished_entries(stage)):
+            entry = plan.entries[index]
+            if isinstance(entry, EvaluateEntry):
+                yield _result(stage, entry, self._run.result(stage, index))
+
+
+def _result(stage: Stage, entry: EvaluateEntry, document: ResultDocument) -> Result:
+    failure = document.failure
+    return Result(
+        candidate=entry.candidate,
+        generation=stage.number,
+        split=entry.split,
+        scores=document.scores,
+        outcomes=document.outcomes,
+        parents=entry.parents,
+        failure=None if failure is None else f"{failure.cause}: {failure.message}",
+        seconds=document.telemetry.seconds,
+    )
