@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+MAX_READ_BYTES = 1 << 30
+"""Larger objects are read by ranges or downloaded, never into memory as a whole."""
+
 # Inside the classes below, ``list`` is the method.
 Names: TypeAlias = list[str]
 
@@ -55,7 +58,8 @@ class ObjectStore(Protocol):
 
         Raises:
             ObjectNotFound: no object has this key.
-            StoreCorrupt: the bytes differ from what was written.
+            StoreCorrupt: the bytes differ from what was written, or are more than
+                `MAX_READ_BYTES`.
         """
         ...
 

@@ -22,13 +22,16 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import stat
 import time
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cycleqd.errors import ObjectNotFound, StoreCorrupt, StoreError
-from cycleqd.store.keys import check_key, check_prefix, folder_prefix, is_name
+from cycleqd.store.base import MAX_READ_BYTES
+from cycleqd.store.keys import MAX_KEY, check_key, check_prefix, folder_prefix, is_name
 from cycleqd.store.localfile import (
     CHUNK,
     atomic_file,
@@ -51,6 +54,13 @@ TEMPORARY = ".tmp"
 # that slept longer (a suspended machine) finds its file gone at the link and starts over.
 ABANDONED_SECONDS = 3600.0
 ATTEMPTS = 5
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 def _copy(source: FileIO, descriptor: int) -> str:
@@ -97,35 +107,41 @@ class FolderStore:
 
     def read(self, key: str) -> bytes:
         """See `ObjectStore.read`."""
-        with self._reading(key) as path:
-            data = path.read_bytes()
-        self._verify(key, hashlib.sha256(data).hexdigest())
+        with self._reading(key) as (source, size):
+            if size > MAX_READ_BYTES:
+                raise StoreCorrupt(
+                    f"object {key} in {self.uri} has {size} bytes, more than any that is read whole"
+                )
+            data = source.readall()
+            self._verify(key, hashlib.sha256(data).hexdigest())
         return data
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
         """See `ObjectStore.read_range`."""
-        with self._reading(key) as path, path.open("rb") as source:
-            source.seek(start)
-            return source.read(length)
+        with self._reading(key) as (source, _), BufferedReader(source) as buffered:
+            buffered.seek(start)
+            return buffered.read(length)
 
     def download(self, key: str, path: Path) -> None:
         """See `ObjectStore.download`."""
-        with (
-            self._reading(key) as source_path,
-            source_path.open("rb", buffering=0) as source,
-            atomic_file(path) as descriptor,
-        ):
+        with self._reading(key) as (source, _), atomic_file(path) as descriptor:
             self._verify(key, _copy(source, descriptor))
 
     def exists(self, key: str) -> bool:
         """See `ObjectStore.exists`."""
+        path = self._path(key)
         with disk_errors(f"cannot look up {key} in {self.uri}"):
-            return self._path(key).is_file()
+            try:
+                status = path.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        self._check_file(key, status.st_mode)
+        return True
 
     def size(self, key: str) -> int:
         """See `ObjectStore.size`."""
-        with self._reading(key) as path:
-            return path.stat().st_size
+        with self._reading(key) as (_, size):
+            return size
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """See `ObjectStore.list`."""
@@ -239,14 +255,27 @@ class FolderStore:
         return True
 
     @contextmanager
-    def _reading(self, key: str) -> Iterator[Path]:
-        """The object's path, for a block in which a missing file is `ObjectNotFound`."""
+    def _reading(self, key: str) -> Iterator[tuple[FileIO, int]]:
+        """The object's file, open, and its size; a missing one is `ObjectNotFound`."""
         path = self._path(key)
         with disk_errors(f"cannot read {key} in {self.uri}"):
             try:
-                yield path
-            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                status = path.stat()
+                # Before it is opened: that alone would wait for a writer of a FIFO.
+                self._check_file(key, status.st_mode)
+                source = path.open("rb", buffering=0)
+            except (FileNotFoundError, NotADirectoryError):
                 raise ObjectNotFound(f"no object {key} in {self.uri}") from None
+            with source:
+                yield source, status.st_size
+
+    def _check_file(self, key: str, mode: int) -> None:
+        if not stat.S_ISREG(mode):
+            kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "no file")
+            raise StoreCorrupt(
+                f"object {key} in {self.uri} is {kind} where a file was written; restore it from a "
+                "copy, or move it away to have it made again"
+            )
 
     def _verify(self, key: str, digest: str) -> None:
         path = self._path(key)
@@ -285,7 +314,8 @@ class FolderStore:
 
     def _walk(self, folder: str, beginning: str = "") -> Iterator[str]:
         for name in self._entries(folder):
-            if not name.startswith(beginning):
+            # Nothing so deep is ours; a link to a folder above it would lead on for ever.
+            if not name.startswith(beginning) or len(folder) + len(name) > MAX_KEY:
                 continue
             if name.endswith("/"):
                 yield from self._walk(folder + name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,6 +20,34 @@ CHUNK = 1 << 20
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # What a network file system says while its server is away.
 _AWAY = {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENOTCONN}
+_REMEDIES = {
+    errno.EACCES: "give this user the right to it, or choose another place",
+    errno.EPERM: "give this user the right to it, or choose another place",
+    errno.EROFS: "choose another place, or mount it writable",
+    errno.EIO: "the disk fails, the kernel's log says more",
+    errno.ENFILE: "all processes of this machine together may open no more, end some",
+}
+
+
+def store_error(what: str, error: OSError) -> StoreError:
+    """The store's error for what the operating system said, with its remedy.
+
+    Args:
+        what: opens the message, ``cannot read a/plan.json in /stores/run`` for instance.
+        error: the operating system's.
+    """
+    reason = f"{what}: {error.strerror or error}"
+    if error.errno in _FULL:
+        return StoreFull(f"{reason}; free space there or choose another place")
+    if error.errno in _AWAY:
+        return StoreUnavailable(f"{reason}; is the file server up?")
+    if error.errno == errno.EMFILE:
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return StoreError(
+            f"{reason}; a process may open {allowed} here, allow more with `ulimit -n 4096`"
+        )
+    remedy = _REMEDIES.get(error.errno or 0)
+    return StoreError(f"{reason}; {remedy}" if remedy else reason)
 
 
 @contextmanager
@@ -33,12 +62,7 @@ def disk_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = f"{what}: {error.strerror or error}"
-        if error.errno in _FULL:
-            raise StoreFull(f"{reason}; free space there or choose another place") from error
-        if error.errno in _AWAY:
-            raise StoreUnavailable(f"{reason}; is the file server up?") from error
-        raise StoreError(reason) from error
+        raise store_error(what, error) from error
 
 
 def write_all(descriptor: int, data: bytes | memoryview, offset: int | None = None) -> None:
