@@ -30,11 +30,11 @@ from cycleqd.evaluation.engines import create_engine
 from cycleqd.evaluation.evaluate import evaluate
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.tasks import load_task
-from cycleqd.run.cache import cache_folder
 from cycleqd.run.members import resolve_member
 from cycleqd.run.models import RunModels
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
+from cycleqd.store.cache import cache_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICKSTART = ROOT / "manifests/examples/quickstart.yaml"

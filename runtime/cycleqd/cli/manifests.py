@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cycleqd.cli.console import errors, output, print_json
+from cycleqd.cli.console import print_json, print_note, print_result
 from cycleqd.errors import ManifestError
 from cycleqd.manifest.reader import check_files, load_manifest
 from cycleqd.manifest.schema import manifest_schema
@@ -31,8 +31,8 @@ def validate(
     if missing and files:
         raise ManifestError(missing)
     for problem in missing:
-        errors.print(f"warning: {problem}", markup=False, highlight=False, soft_wrap=True)
-    output.print(f"{file}: valid", markup=False, highlight=False)
+        print_note(f"warning: {problem}")
+    print_result(f"{file}: valid")
 
 
 def schema() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from cycleqd.cli.console import LOG_FORMAT, log_to_stderr
 from cycleqd.errors import InputError
 from cycleqd.pod.ending import exit_on_sigterm, told_why
 from cycleqd.pod.settings import CoordinatorSettings, WorkerPodSettings, termination_log
@@ -60,9 +61,7 @@ def work() -> None:
 
 
 def _play(role: Callable[[], Any], grace_seconds: float) -> None:
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    log_to_stderr(logging.WARNING, f"%(asctime)s {LOG_FORMAT}")
     logging.getLogger("cycleqd").setLevel(logging.INFO)
     exit_on_sigterm(grace_seconds)
     with told_why(termination_log(os.environ)):

@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cycleqd.cli.console import print_note
 from cycleqd.manifest.model import Spec
 from cycleqd.records.documents import ArchiveDocument
 from cycleqd.roles import coordinator
@@ -31,7 +32,6 @@ class ProgressDisplay:
     """
 
     def __init__(self, console: Console, spec: Spec, run_id: str) -> None:
-        self._console = console
         evolution = spec.evolution
         self._total = (
             len(spec.experts) + evolution.generations * evolution.candidates_per_generation
@@ -40,7 +40,7 @@ class ProgressDisplay:
         self._generation = -2
         self._begin = time.monotonic()
         self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("evaluations"),
@@ -77,8 +77,7 @@ class ProgressDisplay:
         if progress.generation != self._generation:
             self._generation = progress.generation
             if archive is not None:
-                line = self._line(archive, progress.generations)
-                self._console.print(line, highlight=False, soft_wrap=True)
+                print_note(self._line(archive, progress.generations))
 
     def _line(self, archive: ArchiveDocument, generations: int) -> str:
         tasks = "  ".join(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cycleqd.errors import InputError
 from cycleqd.run.store import RunStore
+from cycleqd.store.localfile import store_error
 
 
 def write_report(runs: RunStore, out: Path | None = None) -> Path:
@@ -17,6 +18,7 @@ def write_report(runs: RunStore, out: Path | None = None) -> Path:
 
     Raises:
         InputError: the libraries of the extra ``report`` are not installed.
+        StoreError: the folder cannot be written.
     """
     try:
         from cycleqd.report.from_store import write_run_report  # noqa: PLC0415 - matplotlib
@@ -28,4 +30,8 @@ def write_report(runs: RunStore, out: Path | None = None) -> Path:
     uri = runs.objects.uri
     if out is None:
         out = Path("out/report") / runs.run.run_id if "://" in uri else Path(uri) / "report"
-    return write_run_report(runs, out).html
+    try:
+        return write_run_report(runs, out).html
+    except OSError as error:
+        cannot = store_error(f"cannot write the report to {out}", error)
+        raise type(cannot)(f"{cannot} (`cycleqd report STORE --out FOLDER`)") from error

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cycleqd.api.evolving import prepare
-from cycleqd.cli.console import errors, output
+from cycleqd.cli.console import errors, print_note, print_result, print_table
 from cycleqd.cli.manifests import ManifestArgument
 from cycleqd.cli.progress import ProgressDisplay
 from cycleqd.cli.stores import StoreArgument, open_run
@@ -23,7 +23,7 @@ from cycleqd.records.documents import ResultDocument
 from cycleqd.records.keys import Stage
 from cycleqd.roles.polling import LONGEST_SECONDS, seconds_between_looks
 from cycleqd.roles.work_queue import Work
-from cycleqd.run.cache import cache_folder
+from cycleqd.store.cache import cache_folder
 
 
 def run(
@@ -47,34 +47,32 @@ def run(
     """
     manifest = load_manifest(file)
     if manifest.spec.suspend:
-        errors.print("spec.suspend: ignored; it is for clusters", highlight=False)
+        print_note("spec.suspend: ignored; it is for clusters")
     prepared = prepare(
         manifest,
         store,
         workers=workers,
         share_gpus=share_gpus,
         workers_field="--workers",
-        say=lambda message: errors.print(message, markup=False, highlight=False),
+        say=print_note,
     )
     run_id = prepared.run.id
     try:
         with ProgressDisplay(errors, manifest.spec, run_id) as display:
             summary = prepared.runner.run(display.show)
     except KeyboardInterrupt:
-        errors.print("stopped; nothing is lost, the same command goes on", highlight=False)
+        print_note("stopped; nothing is lost, the same command goes on")
         sys.exit(130)
     status = prepared.run.status()
     if status.goal_reached:
-        output.print(
+        print_result(
             f"goal reached at generation {status.generation} of {status.generations}; raise "
-            "spec.goal and run again to go on",
-            highlight=False,
-            soft_wrap=True,
+            "spec.goal and run again to go on"
         )
-    output.print(summary_table(summary, [task.name for task in manifest.spec.tasks]))
+    print_table(summary_table(summary, [task.name for task in manifest.spec.tasks]))
     if report:
         page = prepared.run.report()
-        output.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
+        print_result(f"report: {page}")
 
 
 def work(

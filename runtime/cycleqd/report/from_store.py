@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cycleqd.errors import StoreCorrupt
 from cycleqd.evolution.archive import Axis
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
@@ -51,7 +52,7 @@ def report_data(runs: RunStore) -> ReportData:
     spec = runs.latest().spec
     tasks = tuple(task.name for task in spec.tasks)
     committed = runs.committed()
-    history = [a for n in range(committed + 1) if (a := runs.archive(n)) is not None]
+    history = [_commit(runs, number) for number in range(committed + 1)]
     last = history[-1] if history else None
     summary = runs.position().summary
     families = _families(runs, tasks) if last is not None else ()
@@ -78,6 +79,15 @@ def report_data(runs: RunStore) -> ReportData:
             for failed in (last.failed if last is not None else ())
         ),
     )
+
+
+def _commit(runs: RunStore, generation: int) -> ArchiveDocument:
+    archive = runs.archive(generation)
+    if archive is None:
+        raise StoreCorrupt(
+            f"{runs.objects.uri}: generation {generation} has no archive, yet a later one has"
+        )
+    return archive
 
 
 def _facts(
@@ -140,7 +150,7 @@ def _experts(runs: RunStore, spec: Spec) -> tuple[ExpertPoint, ...]:
     return tuple(
         ExpertPoint(names[entry.candidate], runs.result(stage, index).scores)
         for index, entry in enumerate(plan.entries)
-        if isinstance(entry, EvaluateEntry) and index in finished
+        if isinstance(entry, EvaluateEntry) and index in finished and entry.candidate in names
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from cycleqd.evolution.search import Commit
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry
 from cycleqd.run.store import RunStore
+from cycleqd.store.keys import is_name
 
 
 def resolve_member(runs: RunStore, member: str) -> str:
@@ -40,7 +42,7 @@ def resolve_member(runs: RunStore, member: str) -> str:
             if task not in tasks:
                 raise InputError(f"{member}: no task {task!r}; the run has {', '.join(tasks)}")
             member = commit.state.archives[task].ranked()[0].candidate
-    if "/" in member or not runs.objects.exists(keys.genome(member)):
+    if not is_name(member) or not runs.objects.exists(keys.genome(member)):
         raise InputError(
             f"{member}: the run has no such candidate; `cycleqd list {runs.objects.uri}` prints "
             "those in the archives; `best:TASK`, `balanced` and, once the run is complete, "
@@ -63,7 +65,7 @@ class Members:
 
     def find_entry(self, candidate: str) -> tuple[int, int, EvaluateEntry] | None:
         """Generation, index and entry that made a candidate, None for finalists."""
-        if candidate.startswith("c") and candidate[1:].isdigit():
+        if re.fullmatch("c[0-9]+", candidate):
             generations = [int(candidate[1:]) // self._size + 1]
         else:
             generations = [0]

@@ -15,7 +15,7 @@ from typing import Literal
 from cycleqd.errors import InputError, ObjectNotFound
 from cycleqd.evolution.genome import GenomeLayout
 from cycleqd.manifest.model import Manifest, Spec
-from cycleqd.records import keys
+from cycleqd.records import consistency, keys
 from cycleqd.records.documents import (
     ItemsRecord,
     RevisionDocument,
@@ -98,18 +98,15 @@ class History:
         if not self._revisions:
             run = self._read_run()
             self._revisions.append(Revision(0, 0, run, parse_stored_manifest(run.manifest)))
-        for key in self._objects.children(keys.REVISIONS)[len(self._revisions) - 1 :]:
-            document = RevisionDocument.from_bytes(
-                self._objects.read(f"{keys.REVISIONS}{key}"), key
-            )
-            self._revisions.append(
-                Revision(
-                    len(self._revisions),
-                    document.from_generation,
-                    self._revisions[0].run,
-                    parse_stored_manifest(document.manifest),
-                )
-            )
+        run = self._revisions[0].run
+        names = self._objects.children(keys.REVISIONS)
+        count = sum(keys.number(name, ".json") is not None for name in names)
+        for number in range(len(self._revisions), count + 1):
+            key = keys.revision(number)
+            document = RevisionDocument.from_bytes(self._objects.read(key), key)
+            consistency.check_revision(run, document, key)
+            manifest = parse_stored_manifest(document.manifest)
+            self._revisions.append(Revision(number, document.from_generation, run, manifest))
         return self._revisions
 
     def latest(self) -> Revision:
@@ -140,7 +137,9 @@ class History:
                 f"{self._objects.uri}: holds no run ({keys.RUN} is missing); name the folder "
                 "or prefix that was given to `cycleqd run --store`"
             ) from error
-        return RunDocument.from_bytes(data, keys.RUN)
+        run = RunDocument.from_bytes(data, keys.RUN)
+        consistency.check_run(run)
+        return run
 
 
 def parse_stored_manifest(document: dict[str, object]) -> Manifest:

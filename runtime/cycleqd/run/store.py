@@ -12,7 +12,7 @@ from functools import lru_cache
 from cycleqd.errors import ObjectNotFound, StoreCorrupt
 from cycleqd.evolution.genome import Genome
 from cycleqd.evolution.goal import has_ended
-from cycleqd.records import keys
+from cycleqd.records import consistency, keys
 from cycleqd.records.documents import (
     ArchiveDocument,
     PlanDocument,
@@ -101,7 +101,7 @@ class RunStore:
     def finished_entries(self, stage: Stage) -> set[int]:
         """Indices of the entries that have a result."""
         names = self.objects.children(stage.results_prefix)
-        return {int(name.removesuffix(".json")) for name in names if name.endswith(".json")}
+        return {n for name in names if (n := keys.number(name, ".json")) is not None}
 
     def result(self, stage: Stage, entry: int) -> ResultDocument:
         """One entry's result."""
@@ -116,14 +116,16 @@ class RunStore:
         """A generation's commit, None before it."""
         key = keys.generation(generation).commit_key
         try:
-            return ArchiveDocument.from_bytes(self.objects.read(key), key)
+            archive = ArchiveDocument.from_bytes(self.objects.read(key), key)
         except ObjectNotFound:
             return None
+        consistency.check_archive(self.run, archive, generation)
+        return archive
 
     def committed(self) -> int:
         """The highest committed generation, -1 before generation 0 is."""
-        for name in reversed(self.objects.children("generations/")):
-            number = int(name)
+        numbers = (keys.number(name) for name in self.objects.children("generations/"))
+        for number in sorted((n for n in numbers if n is not None), reverse=True):
             if self.objects.exists(keys.generation(number).commit_key):
                 return number
         return -1
@@ -132,9 +134,11 @@ class RunStore:
         """The held-out comparison after so many generations, None before it."""
         key = keys.final(generations).commit_key
         try:
-            return SummaryDocument.from_bytes(self.objects.read(key), key)
+            summary = SummaryDocument.from_bytes(self.objects.read(key), key)
         except ObjectNotFound:
             return None
+        consistency.check_summary(self.run, summary, generations)
+        return summary
 
     def position(self) -> Position:
         """Where the run stands."""

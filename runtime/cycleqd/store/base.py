@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
+from cycleqd.errors import StoreCorrupt
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -17,6 +19,17 @@ if TYPE_CHECKING:
 
 MAX_READ_BYTES = 1 << 30
 """Larger objects are read by ranges or downloaded, never into memory as a whole."""
+
+
+def check_size(key: str, uri: str, size: int) -> None:
+    """Check that an object may be read as a whole.
+
+    Raises:
+        StoreCorrupt: it is larger than `MAX_READ_BYTES`, and so than any that is.
+    """
+    if size > MAX_READ_BYTES:
+        raise StoreCorrupt(f"object {key} in {uri} has {size} bytes, {MAX_READ_BYTES} at most")
+
 
 # Inside the classes below, ``list`` is the method.
 Names: TypeAlias = list[str]

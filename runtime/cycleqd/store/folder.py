@@ -19,6 +19,7 @@ is one of those recorded. Names of files are portable: a folder copied with its 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -30,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cycleqd.errors import ObjectNotFound, StoreCorrupt, StoreError
-from cycleqd.store.base import MAX_READ_BYTES
+from cycleqd.store.base import check_size
 from cycleqd.store.keys import MAX_KEY, check_key, check_prefix, folder_prefix, is_name
 from cycleqd.store.localfile import (
     CHUNK,
@@ -72,6 +73,15 @@ def _copy(source: FileIO, descriptor: int) -> str:
     return digest.hexdigest()
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False  # a link to itself; whoever reads it is told so
+        raise
+
+
 class FolderStore:
     """An `ObjectStore` in a folder; safe between threads, processes and machines that share it."""
 
@@ -108,10 +118,7 @@ class FolderStore:
     def read(self, key: str) -> bytes:
         """See `ObjectStore.read`."""
         with self._reading(key) as (source, size):
-            if size > MAX_READ_BYTES:
-                raise StoreCorrupt(
-                    f"object {key} in {self.uri} has {size} bytes, more than any that is read whole"
-                )
+            check_size(key, self.uri, size)
             data = source.readall()
             self._verify(key, hashlib.sha256(data).hexdigest())
         return data
@@ -307,7 +314,9 @@ class FolderStore:
         names = []
         try:
             with os.scandir(self._root / folder) as entries:
-                names = [f"{e.name}/" if e.is_dir() else e.name for e in entries if is_name(e.name)]
+                names = [
+                    f"{e.name}/" if _is_folder(e) else e.name for e in entries if is_name(e.name)
+                ]
         except (FileNotFoundError, NotADirectoryError):
             pass
         yield from sorted(names)

@@ -34,6 +34,7 @@ from cycleqd.errors import (
     StoreError,
     StoreUnavailable,
 )
+from cycleqd.store.base import check_size
 from cycleqd.store.keys import check_key, check_prefix, folder_prefix, is_key, is_name
 from cycleqd.store.localfile import atomic_file, disk_errors, write_all
 from cycleqd.store.probing import probe_creates, probe_object
@@ -170,6 +171,7 @@ class S3Store:
             size, expected = answer["ContentLength"], _recorded(answer["Metadata"])
             data: bytes | None = None
             try:
+                check_size(key, self.uri, size)
                 if size <= RANGE_BYTES:
                     data = answer["Body"].read()
             except (HTTPClientError, IncompleteReadError):

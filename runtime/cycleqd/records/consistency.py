@@ -1,0 +1,143 @@
+"""Whether a run's documents fit one another: what no document shows alone.
+
+A store may come from anywhere, so whoever reads it relies on nothing that is not checked: a
+document of the right form may still name tasks that the run has not, or lie under another's key.
+What follows by computation (plans, archives, scores) is for ``cycleqd verify``; here is what the
+other commands take for granted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from cycleqd.errors import StoreCorrupt
+from cycleqd.manifest.model import Manifest
+from cycleqd.manifest.values import Name
+from cycleqd.records import keys
+from cycleqd.records.documents import (
+    ArchiveDocument,
+    ArchiveRecord,
+    Count,
+    Document,
+    RevisionDocument,
+    RunDocument,
+    SummaryDocument,
+    first_fault,
+)
+
+
+class TensorRecord(Document):
+    """A tensor of ``run.json``'s layout."""
+
+    name: str
+    shape: Annotated[tuple[Count, ...], Field(max_length=8)]
+    rank: Count
+    block: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class LayoutRecord(Document):
+    """The layout of ``run.json`` (`cycleqd.evolution.genome.GenomeLayout`)."""
+
+    experts: tuple[Name, ...]
+    tensors: tuple[TensorRecord, ...]
+
+
+def check_run(run: RunDocument) -> None:
+    """Check that ``run.json`` speaks of one set of experts and tasks.
+
+    Raises:
+        StoreCorrupt: it does not, or its manifest or layout is none.
+    """
+    manifest = _manifest(run.manifest, keys.RUN)
+    try:
+        layout = LayoutRecord.model_validate(run.layout)
+    except ValidationError as error:
+        raise StoreCorrupt(f"{keys.RUN}: layout.{first_fault(error)}") from error
+    experts, tasks = _names(manifest)
+    if list(layout.experts) != experts or set(run.experts) != set(experts):
+        raise StoreCorrupt(f"{keys.RUN}: its manifest, experts and layout name other experts")
+    for tensor in layout.tensors:
+        if tensor.rank > (min(tensor.shape) if len(tensor.shape) == 2 else 0):
+            raise StoreCorrupt(
+                f"{keys.RUN}: layout: no tensor of shape {tensor.shape} has rank {tensor.rank}"
+            )
+    if set(run.items) != set(tasks) or any(len(splits) != 2 for splits in run.items.values()):
+        raise StoreCorrupt(f"{keys.RUN}: items are not those of its manifest's tasks")
+
+
+def check_revision(run: RunDocument, revision: RevisionDocument, key: str) -> None:
+    """Check that a revision leaves a run's experts and tasks as they are.
+
+    Raises:
+        StoreCorrupt: it does not, or its manifest is none.
+    """
+    if _names(_manifest(revision.manifest, key)) != _names(_manifest(run.manifest, keys.RUN)):
+        raise StoreCorrupt(f"{key}: its manifest has other experts or tasks than {keys.RUN}")
+
+
+def check_archive(run: RunDocument, archive: ArchiveDocument, generation: int) -> None:
+    """Check that a commit is of this generation and has an archive for each task of the run.
+
+    Raises:
+        StoreCorrupt: it is not, or a member has no place in its archive.
+    """
+    key = keys.generation(generation).commit_key
+    if archive.generation != generation:
+        raise StoreCorrupt(f"{key}: is of generation {archive.generation}")
+    tasks = set(run.items)
+    if set(archive.archives) != tasks or set(archive.axes) != tasks:
+        raise StoreCorrupt(f"{key}: its archives are not those of the tasks {_listed(tasks)}")
+    for task, axis in archive.axes.items():
+        if not axis.lower < axis.upper:
+            raise StoreCorrupt(f"{key}: axes.{task}: {axis.lower} is not below {axis.upper}")
+    for task, record in archive.archives.items():
+        bins = [axis.bins for other, axis in archive.axes.items() if other != task]
+        _check_members(record, tasks, bins, f"{key}: archives.{task}")
+
+
+def _check_members(record: ArchiveRecord, tasks: set[str], bins: list[int], where: str) -> None:
+    if not record.members:
+        raise StoreCorrupt(f"{where}: has no member; the experts are members of every archive")
+    for member in record.members:
+        # An axis' bins are the run's, the same for each, so their order does not matter here.
+        fits = len(member.cell) == len(bins) and all(n < max(bins) for n in member.cell)
+        if set(member.scores) != tasks or not fits:
+            raise StoreCorrupt(
+                f"{where}: {member.candidate} has no score for each of the tasks {_listed(tasks)}, "
+                "or no cell of its axes"
+            )
+
+
+def check_summary(run: RunDocument, summary: SummaryDocument, generations: int) -> None:
+    """Check that a final table is of this generation and has a score for each task of the run.
+
+    Raises:
+        StoreCorrupt: it is not.
+    """
+    key = keys.final(generations).commit_key
+    if summary.generations != generations:
+        raise StoreCorrupt(f"{key}: is of generation {summary.generations}")
+    for row in summary.rows:
+        if set(row.test) != set(run.items):
+            raise StoreCorrupt(
+                f"{key}: {row.candidate} has no score for each of the tasks {_listed(run.items)}"
+            )
+
+
+def _manifest(document: dict[str, Any], key: str) -> Manifest:
+    try:
+        return Manifest.model_validate(document, strict=False)
+    except ValidationError as error:
+        raise StoreCorrupt(f"{key}: manifest.{first_fault(error)}") from error
+
+
+def _names(manifest: Manifest) -> tuple[list[str], list[str]]:
+    spec = manifest.spec
+    return [expert.name for expert in spec.experts], [task.name for task in spec.tasks]
+
+
+def _listed(tasks: Iterable[str]) -> str:
+    return ", ".join(sorted(tasks))
