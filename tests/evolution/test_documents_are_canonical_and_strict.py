@@ -47,7 +47,7 @@ ALL = [
     PlanDocument(entries=()),
     result(3, "c000001", (0.1, 1 / 3, 2 / 3), outcomes={"sql": "0110"}),
     result(4, "c000002", (), failure="no \udcff memory\n"),
-    result(0, "none", (0, 0, 0)).model_copy(update={"candidate": None, "scores": {}, "digest": "ff"}),
+    result(0, "c0", (0, 0, 0)).model_copy(update={"candidate": None, "scores": {}, "digest": "ff"}),
     commits(3)[-1].document(),
     SummaryDocument(generations=3, rows=(ROW,)),
 ]  # fmt: skip

@@ -29,13 +29,13 @@ def test_each_variable_goes_before_the_next(
 @pytest.mark.parametrize("below", ["", "/inside"])
 def test_a_file_in_its_place_is_told(variable: str, below: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=f"^{variable}: .*file.*set CYCLEQD_CACHE to a folder"):
+    with pytest.raises(InputError, match=rf"^{variable}: .*file.*set CYCLEQD_CACHE to a folder"):
         cache_folder({variable: f"{tmp_path}/file{below}"})
 
 
 def test_a_home_that_cannot_be_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/dev/null")
-    with pytest.raises(InputError, match="^HOME: /dev/null.*set CYCLEQD_CACHE to a folder"):
+    with pytest.raises(InputError, match=r"^HOME: /dev/null.*set CYCLEQD_CACHE to a folder"):
         cache_folder({})
 
 
@@ -45,11 +45,11 @@ def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", unknown)
-    with pytest.raises(InputError, match="^HOME: is not set.*set CYCLEQD_CACHE to a folder"):
+    with pytest.raises(InputError, match=r"^HOME: is not set.*set CYCLEQD_CACHE to a folder"):
         cache_folder({})
 
 
 def test_a_folder_of_somebody_else_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may always write
-    with pytest.raises(InputError, match="^CYCLEQD_CACHE: .*cannot be written"):
+    with pytest.raises(InputError, match=r"^CYCLEQD_CACHE: .*cannot be written"):
         cache_folder({"CYCLEQD_CACHE": str(tmp_path)})

@@ -314,9 +314,8 @@ class FolderStore:
         names = []
         try:
             with os.scandir(self._root / folder) as entries:
-                names = [
-                    f"{e.name}/" if _is_folder(e) else e.name for e in entries if is_name(e.name)
-                ]
+                ours = [entry for entry in entries if is_name(entry.name)]
+                names = [f"{e.name}/" if _is_folder(e) else e.name for e in ours]
         except (FileNotFoundError, NotADirectoryError):
             pass
         yield from sorted(names)
