@@ -8,17 +8,20 @@ written as an escape.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from cycleqd.store.localfile import store_error
 
 PIPED_WIDTH = 120
 """Columns where the output is no terminal and ``COLUMNS`` is not set."""
@@ -31,10 +34,8 @@ LOG_FORMAT = "%(levelname)s %(name)s: %(message)s"
 
 class _Console(Console):
     def on_broken_pipe(self) -> NoReturn:
-        """The reader has gone, as in ``cycleqd list STORE | head -1``: no fault, nothing to say."""
-        self.quiet = True
-        discard_output()
-        raise SystemExit(CLOSED_PIPE)
+        """Leave it to the functions below; rich itself would exit with 1."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def _console(*, stderr: bool) -> Console:
@@ -79,22 +80,26 @@ def _as_data(cell: RenderableType) -> RenderableType:
 
 def print_result(text: str) -> None:
     """A line on standard output."""
-    _output.print(data(text), highlight=False, soft_wrap=True)
+    with _written():
+        _output.print(data(text), highlight=False, soft_wrap=True)
 
 
 def print_table(table: DataTable) -> None:
     """A table on standard output."""
-    _output.print(table)
+    with _written():
+        _output.print(table)
 
 
 def print_note(text: str) -> None:
     """A line on standard error: progress, a warning, an error."""
-    errors.print(data(text), highlight=False, soft_wrap=True)
+    with suppress(OSError):  # where even that cannot be written, the exit status has to do
+        errors.print(data(text), highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     """Machine-readable output, whole lines, no colours; in ASCII, so escapes are JSON's own."""
-    _output.out(json.dumps(value, indent=2, sort_keys=True, allow_nan=False), highlight=False)
+    with _written():
+        _output.out(json.dumps(value, indent=2, sort_keys=True, allow_nan=False), highlight=False)
 
 
 @contextmanager
@@ -102,23 +107,32 @@ def whole_output() -> Iterator[None]:
     """A block whose output has left this process when it ends.
 
     Raises:
-        OSError: it could not be written, to a full disk for instance.
+        StoreError: it could not be written, to a full disk for instance.
     """
     for stream in (sys.stdout, sys.stderr):
         # A locale without some letter must not end a command that wanted to show it.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     yield
-    if sys.stdout is None or sys.stdout.closed:
-        return
+    if sys.stdout is not None and not sys.stdout.closed:
+        with _written():
+            sys.stdout.flush()
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """A block that writes to standard output, which may fail like any file."""
     try:
-        sys.stdout.flush()
-    except OSError:
-        discard_output()
-        raise
+        yield
+    except OSError as error:
+        _discard_output()  # the interpreter would try again at its end, and print a traceback
+        if error.errno == errno.EPIPE:
+            # The reader has gone, as in `cycleqd list STORE | head -1`: no fault, nothing to say.
+            raise SystemExit(CLOSED_PIPE) from error
+        raise store_error("cannot write standard output", error) from error
 
 
-def discard_output() -> None:
+def _discard_output() -> None:
     """From here on standard output goes nowhere, what is still buffered included."""
     descriptor = os.open(os.devnull, os.O_WRONLY)
     os.dup2(descriptor, sys.stdout.fileno())

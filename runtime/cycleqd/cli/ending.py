@@ -81,7 +81,7 @@ def _of_machine(error: OSError) -> StoreError:
 
 
 def _told_usage(error: _WrongUsage) -> int:
-    message = error.format_message()
+    message = error.format_message().removesuffix(".")
     context = getattr(error, "ctx", None)
     if context is not None and type(error).__name__ != "NoArgsIsHelpError":
         print_note(" ".join(context.get_usage().split()))
