@@ -59,7 +59,7 @@ class Access:
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "CYCLEQD_S3_ENDPOINT": HOST_ENDPOINT,
             "CYCLEQD_S3_REGION": REGION,
-            "CYCLEQD_S3_ADDRESSING_STYLE": "path",
+            "CYCLEQD_S3_ADDRESSING_STYLE": "Path",
         }
 
     def client(self) -> Any:  # noqa: ANN401  # boto3 makes its types at run time

@@ -80,8 +80,8 @@ def test_s3_settings_arrive_in_the_words_of_the_store(role):
     env = plain(containers(storage=STORAGE)[role][1])
     assert env["CYCLEQD_S3_ENDPOINT"] == "https://s3.lab"
     assert env["CYCLEQD_S3_REGION"] == "lab-1"
-    assert env["CYCLEQD_S3_ADDRESSING_STYLE"] == "path"
-    assert env["CYCLEQD_S3_CHECKSUMS"] == "when_required"
+    assert env["CYCLEQD_S3_ADDRESSING_STYLE"] == "Path"
+    assert env["CYCLEQD_S3_CHECKSUMS"] == "WhenRequired"
 
 
 @pytest.mark.parametrize("role", [0, 1, 2])

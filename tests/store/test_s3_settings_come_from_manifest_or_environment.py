@@ -9,7 +9,15 @@ import pytest
 from cycleqd.errors import InputError
 from cycleqd.manifest.cluster import S3
 from cycleqd.store import S3Settings
-from cycleqd.store.access import CA_BUNDLE, ENDPOINT, REGION, settings_of
+from cycleqd.store.access import (
+    ADDRESSING_STYLE,
+    CA_BUNDLE,
+    CHECKSUMS,
+    ENDPOINT,
+    REGION,
+    environment_of,
+    settings_of,
+)
 
 
 def test_nothing_given_is_aws() -> None:
@@ -41,3 +49,32 @@ def test_a_bundle_of_another_folder_is_named_by_the_variable(
     assert settings_of(manifest).ca_bundle == Path("own.pem")
     monkeypatch.chdir(here)
     assert settings_of(manifest).ca_bundle == Path("ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("style", "checksums"), [("Path", "WhenRequired"), ("path", "when_required"), ("PATH", "")]
+)
+def test_variables_are_spelled_like_the_manifest_or_like_botocore(
+    style: str, checksums: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ADDRESSING_STYLE, style)
+    monkeypatch.setenv(CHECKSUMS, checksums)
+    settings = settings_of()
+    assert settings.addressing_style == "Path"
+    assert settings.checksums == ("WhenRequired" if checksums else "WhenSupported")
+    manifest = S3(addressing_style="Virtual", checksums="WhenSupported")
+    assert settings_of(manifest) == S3Settings(addressing_style="Virtual")
+
+
+def test_a_wrong_variable_is_named_with_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CHECKSUMS, "Never")
+    with pytest.raises(InputError) as caught:
+        settings_of()
+    assert str(caught.value) == f"{CHECKSUMS}: 'Never' is not one of WhenSupported, WhenRequired"
+
+
+def test_child_processes_get_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = S3Settings(endpoint="http://host", addressing_style="Path", checksums="WhenRequired")
+    for name, value in environment_of(settings).items():
+        monkeypatch.setenv(name, value)
+    assert settings_of() == settings

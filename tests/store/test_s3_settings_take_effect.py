@@ -26,7 +26,7 @@ def sent_headers(store, operation):
 
 @pytest.mark.s3
 @pytest.mark.parametrize("name", ["versitygw", "minio"])
-@pytest.mark.parametrize("checksums", ["when_supported", "when_required"])
+@pytest.mark.parametrize("checksums", ["WhenSupported", "WhenRequired"])
 def test_checksums(name, checksums, request, aws_env, tmp_path):
     server = request.getfixturevalue(name)
     aws_env(server.env)
@@ -42,21 +42,21 @@ def test_checksums(name, checksums, request, aws_env, tmp_path):
     assert store.read("small") == b"content"
     for headers in (puts[-1], parts[-1]):
         named = any(header.lower().startswith("x-amz-checksum-crc32") for header in headers)
-        assert named is (checksums == "when_supported")
+        assert named is (checksums == "WhenSupported")
 
 
 def test_addressing_style(aws_env):
     aws_env({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"})
     urls = {}
-    for style in ("auto", "path", "virtual"):
+    for style in ("Auto", "Path", "Virtual"):
         settings = S3Settings(endpoint="http://s3.example", addressing_style=style)
         client = S3Store("bucket", "", settings)._client
         urls[style] = client.generate_presigned_url(
             "get_object", Params={"Bucket": "bucket", "Key": "k"}
         )
-    assert urls["auto"].startswith("http://s3.example/bucket/k?")
-    assert urls["path"].startswith("http://s3.example/bucket/k?")
-    assert urls["virtual"].startswith("http://bucket.s3.example/k?")
+    assert urls["Auto"].startswith("http://s3.example/bucket/k?")
+    assert urls["Path"].startswith("http://s3.example/bucket/k?")
+    assert urls["Virtual"].startswith("http://bucket.s3.example/k?")
 
 
 @pytest.mark.s3

@@ -55,6 +55,7 @@ def test_uris_that_are_refused(uri, message):
         ({"endpoint": "http://host/bucket"}, "spec.storage.s3.endpoint"),
         ({"ca_bundle": Path("/no/such/file")}, "spec.storage.s3.caBundle"),
         ({"addressing_style": "host"}, "spec.storage.s3.addressingStyle"),
+        ({"addressing_style": "path"}, "spec.storage.s3.addressingStyle"),
         ({"checksums": "never"}, "spec.storage.s3.checksums"),
     ],
 )
@@ -65,15 +66,15 @@ def test_settings_that_are_refused(settings, field):
 
 
 def test_an_unknown_profile(aws_env):
-    aws_env(NO_CREDENTIALS)
-    with pytest.raises(InputError, match=r"spec\.storage\.s3\.profile.*nobody"):
-        open_store("s3://bucket/x", S3Settings(profile="nobody"))
+    aws_env({**NO_CREDENTIALS, "AWS_PROFILE": "nobody"})
+    with pytest.raises(InputError, match=r"^AWS_PROFILE: .*nobody"):
+        open_store("s3://bucket/x", S3Settings())
 
 
 def test_missing_credentials(aws_env):
     aws_env(NO_CREDENTIALS)
     store = open_store("s3://bucket/x", S3Settings(endpoint="http://127.0.0.1:9"))
-    with pytest.raises(StoreError, match="AWS_ACCESS_KEY_ID"):
+    with pytest.raises(StoreError, match=r"AWS_ACCESS_KEY_ID .*\(AWS_PROFILE\)"):
         store.probe()
 
 

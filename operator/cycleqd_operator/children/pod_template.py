@@ -217,8 +217,8 @@ def _common_env(manifest: Manifest) -> dict[str, str]:
         "CYCLEQD_S3_ENDPOINT": s3.endpoint,
         "CYCLEQD_S3_REGION": s3.region,
         "CYCLEQD_S3_CA_BUNDLE": s3.ca_bundle if ca is None else f"{CA_BUNDLE}/{ca.key}",
-        "CYCLEQD_S3_ADDRESSING_STYLE": s3.addressing_style.lower(),
-        "CYCLEQD_S3_CHECKSUMS": s3.checksums.replace("When", "when_").lower(),
+        "CYCLEQD_S3_ADDRESSING_STYLE": s3.addressing_style,
+        "CYCLEQD_S3_CHECKSUMS": s3.checksums,
     }
     return {name: value for name, value in given.items() if value is not None}
 

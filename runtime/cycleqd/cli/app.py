@@ -37,7 +37,7 @@ def common(
     s3_ca_bundle: Annotated[
         str | None, typer.Option(help="PEM file of the authorities that sign its certificate.")
     ] = None,
-    s3_addressing_style: Annotated[str | None, typer.Option(help="auto, path or virtual.")] = None,
+    s3_addressing_style: Annotated[str | None, typer.Option(help="Auto, Path or Virtual.")] = None,
     version: Annotated[  # noqa: ARG001 - handled by its callback
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
     ] = False,

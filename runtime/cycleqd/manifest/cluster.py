@@ -15,6 +15,8 @@ from cycleqd.manifest.values import Label, LabelValue, Model, ObjectName, Uri
 AnnotationValue = Annotated[str, StringConstraints(max_length=4096)]
 Annotations = Annotated[dict[str, AnnotationValue], Field(max_length=64)]
 Labels = Annotated[dict[str, LabelValue], Field(max_length=64)]
+AddressingStyle = Literal["Auto", "Path", "Virtual"]
+Checksums = Literal["WhenSupported", "WhenRequired"]
 Image = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
@@ -60,10 +62,10 @@ class S3(Model):
     """Secret with the credentials of the run's pods; the pods' workload identity when absent. The
     operator never reads it. Ignored outside a cluster."""
 
-    addressing_style: Literal["Auto", "Path", "Virtual"] = "Auto"
+    addressing_style: AddressingStyle = "Auto"
     """``Path`` for most self-hosted servers, ``Virtual`` for AWS."""
 
-    checksums: Literal["WhenSupported", "WhenRequired"] = "WhenSupported"
+    checksums: Checksums = "WhenSupported"
     """``WhenRequired`` for servers that refuse the SDK's default checksums."""
 
 

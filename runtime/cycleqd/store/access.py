@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, get_args
 
-from cycleqd.manifest.cluster import S3
+from cycleqd.errors import InputError
+from cycleqd.manifest.cluster import S3, AddressingStyle, Checksums
 from cycleqd.store import ObjectStore, S3Settings, open_store
-from cycleqd.store.settings import AddressingStyle, Checksums
 
 ENDPOINT = "CYCLEQD_S3_ENDPOINT"
 REGION = "CYCLEQD_S3_REGION"
@@ -20,10 +20,7 @@ CA_BUNDLE = "CYCLEQD_S3_CA_BUNDLE"
 ADDRESSING_STYLE = "CYCLEQD_S3_ADDRESSING_STYLE"
 CHECKSUMS = "CYCLEQD_S3_CHECKSUMS"
 
-_CHECKSUMS: dict[str, Checksums] = {
-    "WhenSupported": "when_supported",
-    "WhenRequired": "when_required",
-}
+Choice = TypeVar("Choice", bound=str)
 
 
 def settings_of(s3: S3 | None = None) -> S3Settings:
@@ -38,20 +35,29 @@ def settings_of(s3: S3 | None = None) -> S3Settings:
     if s3.ca_bundle and not Path(s3.ca_bundle).is_file():
         # The manifest of a store may come from another folder or machine.
         ca_bundle = os.environ.get(CA_BUNDLE) or s3.ca_bundle
-    style = os.environ.get(ADDRESSING_STYLE, "auto")
-    checksums = os.environ.get(CHECKSUMS, "when_supported")
-    if "addressing_style" in given:
-        style = s3.addressing_style.lower()
-    if "checksums" in given:
-        checksums = _CHECKSUMS[s3.checksums]
+    style, checksums = s3.addressing_style, s3.checksums
+    if "addressing_style" not in given:
+        style = _chosen(ADDRESSING_STYLE, style, get_args(AddressingStyle))
+    if "checksums" not in given:
+        checksums = _chosen(CHECKSUMS, checksums, get_args(Checksums))
     return S3Settings(
         endpoint=s3.endpoint or os.environ.get(ENDPOINT),
         region=s3.region or os.environ.get(REGION),
         ca_bundle=Path(ca_bundle) if ca_bundle else None,
-        # S3Settings checks both against what it knows.
-        addressing_style=cast(AddressingStyle, style),
-        checksums=cast(Checksums, checksums),
+        addressing_style=style,
+        checksums=checksums,
     )
+
+
+def _chosen(variable: str, default: Choice, choices: tuple[Choice, ...]) -> Choice:
+    """A variable's choice, spelled as in a manifest; botocore's spelling of it is taken too."""
+    given = os.environ.get(variable)
+    if not given:
+        return default
+    for choice in choices:
+        if given.replace("_", "").lower() == choice.lower():
+            return choice
+    raise InputError(f"{variable}: {given!r} is not one of {', '.join(choices)}")
 
 
 def environment_of(settings: S3Settings) -> dict[str, str]:

@@ -120,7 +120,7 @@ class S3Store:
             "IfNoneMatch": "*",
             "Metadata": marks,
         }
-        if self._settings.checksums == "when_supported":
+        if self._settings.checksums == "WhenSupported":
             # As a header: botocore would put it behind the body, which over TLS hides a refusal
             # that the server sends without having read the body (versitygw).
             crc = zlib.crc32(data).to_bytes(4, "big")
@@ -307,7 +307,7 @@ class S3Store:
             "Key": at.key,
             "Metadata": marks,
         }
-        if self._settings.checksums == "when_supported":
+        if self._settings.checksums == "WhenSupported":
             # Botocore adds CRC32 to the parts then, which must be announced here.
             request["ChecksumAlgorithm"] = "CRC32"
         upload = self._client.create_multipart_upload(**request)["UploadId"]

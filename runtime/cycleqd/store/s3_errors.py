@@ -24,7 +24,7 @@ from cycleqd.errors import (
 from cycleqd.store.settings import (
     CA_BUNDLE_FIELD,
     ENDPOINT_FIELD,
-    PROFILE_FIELD,
+    PROFILE_VARIABLE,
     REGION_FIELD,
     URI_FIELD,
 )
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 CREDENTIALS_REMEDY = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-    f"a profile ({PROFILE_FIELD}) or a role of the machine or service account"
+    f"a profile ({PROFILE_VARIABLE}) or a role of the machine or service account"
 )
 
 

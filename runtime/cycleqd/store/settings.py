@@ -9,10 +9,11 @@ error of the store names the field to change.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
 from cycleqd.errors import InputError
+from cycleqd.manifest.cluster import AddressingStyle, Checksums
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +24,8 @@ REGION_FIELD = "spec.storage.s3.region"
 CA_BUNDLE_FIELD = "spec.storage.s3.caBundle"
 ADDRESSING_FIELD = "spec.storage.s3.addressingStyle"
 CHECKSUMS_FIELD = "spec.storage.s3.checksums"
-PROFILE_FIELD = "spec.storage.s3.profile"
-
-AddressingStyle = Literal["auto", "path", "virtual"]
-Checksums = Literal["when_supported", "when_required"]
+PROFILE_VARIABLE = "AWS_PROFILE"
+"""The profile is one of the AWS chain's names of credentials, so no field of a manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +36,18 @@ class S3Settings:
         endpoint: URL of the server; None is AWS (or what ``AWS_ENDPOINT_URL`` says).
         region: None takes the chain's region, else ``us-east-1``.
         ca_bundle: file of the certificates that sign the server's; None takes the usual ones.
-        addressing_style: ``path`` (endpoint/bucket/key), ``virtual`` (bucket.endpoint/key) or
-            ``auto``: path for an endpoint of one's own, virtual for AWS.
-        checksums: ``when_supported`` sends CRC32 with every upload for the server to check;
-            ``when_required`` leaves it out for servers that refuse the header. The store's own
+        addressing_style: ``Path`` (endpoint/bucket/key), ``Virtual`` (bucket.endpoint/key) or
+            ``Auto``: path for an endpoint of one's own, virtual for AWS.
+        checksums: ``WhenSupported`` sends CRC32 with every upload for the server to check;
+            ``WhenRequired`` leaves it out for servers that refuse the header. The store's own
             SHA-256 is kept and verified either way.
-        profile: a profile of the shared AWS configuration.
     """
 
     endpoint: str | None = None
     region: str | None = None
     ca_bundle: Path | None = None
-    addressing_style: AddressingStyle = "auto"
-    checksums: Checksums = "when_supported"
-    profile: str | None = None
+    addressing_style: AddressingStyle = "Auto"
+    checksums: Checksums = "WhenSupported"
 
     def __post_init__(self) -> None:
         """Refuse what can never work.
