@@ -6,6 +6,8 @@ Every maker gets a folder holding a good expert and damages it.
 from __future__ import annotations
 
 import json
+import os
+import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -267,3 +269,282 @@ def the_base_itself(folder: Path) -> None:
 @case("no such folder")
 def no_folder(folder: Path) -> None:
     folder.rename(folder.with_name("elsewhere"))
+
+
+def in_place(path: Path) -> Path:
+    """The place of a file that is no more."""
+    path.unlink()
+    return path
+
+
+def edit_tokenizer(folder: Path, **changes: Any) -> None:
+    path = folder / "tokenizer.json"
+    document = json.loads(path.read_text())
+    document["model"] |= changes
+    path.write_text(json.dumps(document))
+
+
+def edit_text(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@case("config.json", "is a FIFO", "put the file itself there")
+def fifo_for_the_configuration(folder: Path) -> None:
+    os.mkfifo(in_place(folder / "config.json"))
+
+
+@case(WEIGHTS, "is a FIFO", "put the file itself there")
+def fifo_for_the_weights(folder: Path) -> None:
+    os.mkfifo(in_place(folder / WEIGHTS))
+
+
+@case(INDEX, "is a FIFO", "put the file itself there")
+def fifo_for_the_index(folder: Path) -> None:
+    in_place(folder / WEIGHTS)
+    os.mkfifo(folder / INDEX)
+
+
+@case("part.safetensors", "is a FIFO", "put the file itself there")
+def fifo_for_a_shard(folder: Path) -> None:
+    shard_by_index(folder, "part.safetensors")
+    os.mkfifo(in_place(folder / "part.safetensors"))
+
+
+@case("tokenizer.json", "is a FIFO", "put the file itself there")
+def fifo_for_the_tokenizer(folder: Path) -> None:
+    os.mkfifo(in_place(folder / "tokenizer.json"))
+
+
+@case("chat_template.jinja", "is a FIFO", "put the file itself there")
+def fifo_for_the_chat_template(folder: Path) -> None:
+    os.mkfifo(folder / "chat_template.jinja")
+
+
+@case("config.json", "is a device", "put the file itself there")
+def endless_configuration(folder: Path) -> None:
+    in_place(folder / "config.json").symlink_to("/dev/zero")
+
+
+@case(WEIGHTS, "is a device", "put the file itself there")
+def endless_weights(folder: Path) -> None:
+    in_place(folder / WEIGHTS).symlink_to("/dev/zero")
+
+
+@case(WEIGHTS, "is a folder", "put the file itself there")
+def folder_for_the_weights(folder: Path) -> None:
+    in_place(folder / WEIGHTS).mkdir()
+
+
+@case("config.json", "is a socket", "put the file itself there")
+def socket_for_the_configuration(folder: Path) -> None:
+    place = in_place(folder / "config.json")
+    with socket.socket(socket.AF_UNIX) as made:
+        # The whole path may be too long for a socket's name.
+        descriptor = os.open(folder, os.O_RDONLY)
+        made.bind(f"/proc/self/fd/{descriptor}/{place.name}")
+        os.close(descriptor)
+
+
+@case(WEIGHTS, "Too many levels of symbolic links")
+def circle_of_links(folder: Path) -> None:
+    in_place(folder / WEIGHTS).symlink_to(folder / WEIGHTS)
+
+
+@case(WEIGHTS, "is a broken link", "put the file itself there")
+def link_to_nothing(folder: Path) -> None:
+    in_place(folder / WEIGHTS).symlink_to(folder / "gone")
+
+
+@case("config.json", "has 1099511627776 bytes", "at most 100000000")
+def configuration_of_a_terabyte(folder: Path) -> None:
+    os.truncate(folder / "config.json", 1 << 40)
+
+
+@case("config.json", "nests at most 64 levels deep")
+def deep_configuration(folder: Path) -> None:
+    edit_config(folder, notes=json.loads("[" * 500 + "]" * 500))
+
+
+@case("config.json", "nests at most 64 levels deep")
+def deepest_configuration(folder: Path) -> None:
+    (folder / "config.json").write_text('{"a":' * 100_000)
+
+
+@case("config.json", "an integer of 5000 digits")
+def configuration_with_a_long_number(folder: Path) -> None:
+    edit_text(folder / "config.json", '"hidden_size": 64', f'"hidden_size": {"9" * 5000}')
+
+
+@case("config.json", "not JSON", "utf-8")
+def configuration_of_other_bytes(folder: Path) -> None:
+    (folder / "config.json").write_bytes(b'{"model_type": "\xff"}')
+
+
+@case("config.json", "not JSON of one object, but a list")
+def configuration_of_a_list(folder: Path) -> None:
+    (folder / "config.json").write_text("[]")
+
+
+@case("config.json", "text_config", "found 'none'", "expected an object")
+def text_config_of_text(folder: Path) -> None:
+    edit_config(folder, text_config="none")
+
+
+@case("config.json", "text_config.hidden_size", "found '64'", "expected a number")
+def nested_size_of_text(folder: Path) -> None:
+    edit_config(folder, text_config={"hidden_size": "64"})
+
+
+@case("config.json", "tie_word_embeddings", "found 'yes'", "expected true or false")
+def tie_of_text(folder: Path) -> None:
+    edit_config(folder, tie_word_embeddings="yes")
+
+
+@case("config.json", "architectures", "found 7", "expected a list of class names")
+def architecture_of_a_number(folder: Path) -> None:
+    edit_config(folder, architectures=7)
+
+
+@case("config.json", "num_hidden_layers", "found True", "expected a number")
+def layers_of_a_flag(folder: Path) -> None:
+    edit_config(folder, num_hidden_layers=True)
+
+
+@case("config.json", "rms_norm_eps", "found nan", "expected a number")
+def epsilon_of_no_number(folder: Path) -> None:
+    edit_config(folder, rms_norm_eps=float("nan"))
+
+
+@case("config.json", "rope_parameters.rope_theta", "found [{}]", "expected a number")
+def rope_of_a_list(folder: Path) -> None:
+    edit_config(folder, rope_parameters={"rope_theta": [{}]})
+
+
+@case(WEIGHTS, Q, "has 20000 axes", "at most 32")
+def thousands_of_axes(folder: Path) -> None:
+    edit_header(folder, lambda header: header[Q].update(shape=[10] * 20_000))
+
+
+@case(WEIGHTS, Q, "shape [4294967296, 4294967296]", "fewer than 2**63 bytes")
+def shape_beyond_64_bits(folder: Path) -> None:
+    edit_header(folder, lambda header: header[Q].update(shape=[1 << 32, 1 << 32]))
+
+
+@case(WEIGHTS, "model.empty", "fewer than 2**63 bytes")
+def empty_shape_beyond_64_bits(folder: Path) -> None:
+    entry = {"dtype": "BF16", "shape": [0, 1 << 62], "data_offsets": [0, 0]}
+    edit_header(folder, lambda header: header.update({"model.empty": entry}))
+
+
+@case(WEIGHTS, Q, "shape [9223372036854775808]", "below 2**63")
+def axis_beyond_64_bits(folder: Path) -> None:
+    edit_header(folder, lambda header: header[Q].update(shape=[1 << 63]))
+
+
+@case(WEIGHTS, Q, "shape [True, 4096]", "expected non-negative integers")
+def axis_of_a_flag(folder: Path) -> None:
+    edit_header(folder, lambda header: header[Q].update(shape=[True, 4096]))
+
+
+@case(WEIGHTS, Q, "data_offsets [0.0, 8192]")
+def offset_of_a_float(folder: Path) -> None:
+    edit_header(folder, lambda header: header[Q].update(data_offsets=[0.0, 8192]))
+
+
+@case(WEIGHTS, Q, "data_offsets [nan, 8192]")
+def offset_of_no_number(folder: Path) -> None:
+    edit_header(folder, lambda header: header[Q].update(data_offsets=[float("nan"), 8192]))
+
+
+@case(WEIGHTS, Q, "unknown dtype ['BF16']")
+def dtype_of_a_list(folder: Path) -> None:
+    edit_header(folder, lambda header: header[Q].update(dtype=["BF16"]))
+
+
+@case(WEIGHTS, "an integer of 5000 digits")
+def offset_with_many_digits(folder: Path) -> None:
+    text = (
+        '{"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, ' + "9" * 5000 + "]}}"
+    ).encode()
+    (folder / WEIGHTS).write_bytes(struct.pack("<Q", len(text)) + text)
+
+
+@case(WEIGHTS, "a layer number of 5000 digits", "expected at most 5")
+def layer_with_many_digits(folder: Path) -> None:
+    name = f"model.layers.{'9' * 5000}.self_attn.q_proj.weight"
+    edit_header(folder, lambda header: header.update({name: header.pop(Q)}))
+
+
+@case(WEIGHTS, r"'model.\x1b[31m\n'", "cannot be printed")
+def name_with_control_characters(folder: Path) -> None:
+    edit_header(folder, lambda header: header.update({"model.\x1b[31m\n": header.pop(Q)}))
+
+
+@case(WEIGHTS, r"'model.\ud800'", "cannot be printed")
+def name_that_is_no_unicode(folder: Path) -> None:
+    edit_header(folder, lambda header: header.update({"model.\ud800": header.pop(Q)}))
+
+
+@case(WEIGHTS, "tensor '' has a name that is empty")
+def name_without_a_letter(folder: Path) -> None:
+    edit_header(folder, lambda header: header.update({"": header.pop(Q)}))
+
+
+@case(WEIGHTS, "tensor 'model.aaaa", "aaaa... ", "lacks dtype")
+def name_of_a_megabyte(folder: Path) -> None:
+    edit_header(folder, lambda header: header.update({"model." + "a" * (1 << 20): 0}))
+
+
+@case(WEIGHTS, "__metadata__ must map strings to strings")
+def metadata_of_numbers(folder: Path) -> None:
+    edit_header(folder, lambda header: header.update(__metadata__={"format": 1}))
+
+
+@case(INDEX, "names 'model.norm.weight' twice")
+def index_with_a_name_twice(folder: Path) -> None:
+    shard_by_index(folder, "part.safetensors")
+    edit_text(
+        folder / INDEX, "{", '{"weight_map": {"model.norm.weight": "x", "model.norm.weight": "y"},'
+    )
+
+
+@case(INDEX, r"'a\x00b'", "only plain file names")
+def shard_with_a_zero_byte(folder: Path) -> None:
+    shard_by_index(folder, "a\0b")
+
+
+@case(INDEX, "'aaaa", "only plain file names")
+def shard_with_a_long_name(folder: Path) -> None:
+    shard_by_index(folder, "a" * 256)
+
+
+@case(INDEX, r"'\x1b[2J'", "only plain file names")
+def shard_with_control_characters(folder: Path) -> None:
+    shard_by_index(folder, "\x1b[2J")
+
+
+@case("neither model.safetensors nor", r"found 'a\nb.safetensors'")
+def weights_of_another_name(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "a\nb.safetensors")
+
+
+@case("tokenizer.json", "model.merges", "found 3", "expected a list")
+def merges_of_a_number(folder: Path) -> None:
+    edit_tokenizer(folder, merges=3)
+
+
+@case("tokenizer.json", "model.vocab", "found 'x'", "a token's number")
+def token_id_of_text(folder: Path) -> None:
+    edit_tokenizer(folder, vocab={"cat": "x"})
+
+
+@case("tokenizer.json", "model.vocab", "found [[]]", "[piece, score]")
+def piece_of_a_list(folder: Path) -> None:
+    edit_tokenizer(folder, vocab=[[[]]])
+
+
+@case("tokenizer.json", "model: found None", "expected an object")
+def tokenizer_without_a_model(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("{}")

@@ -6,15 +6,19 @@ with one vocabulary. Each refusal names the file, what was found and expected, a
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cycleqd.checkpoints.header import CheckpointHeader, read_json
+from cycleqd.checkpoints.configuration import language_settings
+from cycleqd.checkpoints.documents import quoted
+from cycleqd.checkpoints.files import CONFIG_FILE, TOKENIZER_FILE, kind_of, read_file
 from cycleqd.checkpoints.safetensors_file import FLOAT_TYPES
+from cycleqd.checkpoints.tokenizer import Vocabulary, read_vocabulary
 from cycleqd.errors import CheckpointError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cycleqd.checkpoints.header import CheckpointHeader
 
 # Settings that change what the weights mean; the child runs with those of the base.
 _SETTINGS = (
@@ -44,40 +48,30 @@ def check_types(checkpoint: CheckpointHeader) -> None:
     Raises:
         CheckpointError: a tensor is not fp32, fp16 or bf16.
     """
-    method = _settings(checkpoint.config).get("quantization_config")
+    method = language_settings(checkpoint.config).get("quantization_config")
     if method:
         name = method.get("quant_method", "unknown") if isinstance(method, dict) else method
         raise CheckpointError(
-            f"{checkpoint.folder / 'config.json'}: quantization_config: found {name!r}, expected "
-            "none; quantised weights cannot be merged, use the full-precision checkpoint"
+            f"{checkpoint.folder / CONFIG_FILE}: quantization_config: found {quoted(name)}, "
+            "expected none; quantised weights cannot be merged, use the full-precision checkpoint"
         )
     for info in (*checkpoint.tensors, *checkpoint.tied_heads):
         if info.dtype not in FLOAT_TYPES:
             raise CheckpointError(
-                f"{info.file}: tensor {info.name!r}: found dtype {info.dtype}, expected one of "
-                f"{', '.join(sorted(FLOAT_TYPES))}; quantised and integer weights cannot be "
+                f"{info.file}: tensor {quoted(info.name)}: found dtype {info.dtype}, expected one "
+                f"of {', '.join(sorted(FLOAT_TYPES))}; quantised and integer weights cannot be "
                 "merged, use the full-precision checkpoint"
             )
 
 
-def _settings(config: dict[str, Any]) -> dict[str, Any]:
-    """The settings of the language model, old and new spellings made one."""
-    nested = config.get("text_config")
-    settings = {**config, **nested} if isinstance(nested, dict) else dict(config)
-    rope = settings.get("rope_parameters")
-    if isinstance(rope, dict) and "rope_theta" in rope:
-        settings["rope_theta"] = rope["rope_theta"]
-    return settings
-
-
 def _check_settings(base: CheckpointHeader, expert: CheckpointHeader) -> None:
-    ours, theirs = _settings(base.config), _settings(expert.config)
+    ours, theirs = language_settings(base.config), language_settings(expert.config)
     for key in _SETTINGS:
         # A setting that one side leaves to its default is not a difference; shapes tell the rest.
         if key in ours and key in theirs and ours[key] != theirs[key]:
             raise CheckpointError(
-                f"{expert.folder / 'config.json'}: {key}: found {json.dumps(theirs[key])}, the "
-                f"base has {json.dumps(ours[key])}; an expert must be a fine-tune of {base.folder}"
+                f"{expert.folder / CONFIG_FILE}: {key}: found {quoted(theirs[key])}, the "
+                f"base has {quoted(ours[key])}; an expert must be a fine-tune of {base.folder}"
             )
 
 
@@ -86,8 +80,8 @@ def _check_tensors(base: CheckpointHeader, expert: CheckpointHeader) -> None:
     missing = [name for name in ours if name not in theirs]
     if missing:
         raise CheckpointError(
-            f"{expert.folder}: tensor {missing[0]!r}: missing{_more(missing)}, expected every "
-            "tensor of the base; save the whole model with save_pretrained"
+            f"{expert.folder}: tensor {quoted(missing[0])}: missing{_more(missing)}, expected "
+            "every tensor of the base; save the whole model with save_pretrained"
         )
     extra = [name for name in theirs if name not in ours]
     if extra:
@@ -95,14 +89,15 @@ def _check_tensors(base: CheckpointHeader, expert: CheckpointHeader) -> None:
         if "lm_head.weight" in extra:
             hint = "the base ties its output head to the embeddings; tie the expert's before saving"
         raise CheckpointError(
-            f"{theirs[extra[0]].file}: tensor {extra[0]!r}: not in the base{_more(extra)}; {hint}"
+            f"{theirs[extra[0]].file}: tensor {quoted(extra[0])}: not in the base{_more(extra)}; "
+            f"{hint}"
         )
     for name, info in theirs.items():
         if info.shape != ours[name].shape:
             raise CheckpointError(
-                f"{info.file}: tensor {name!r}: found shape {list(info.shape)}, the base has "
-                f"{list(ours[name].shape)}; an expert must keep the base's architecture and "
-                "vocabulary"
+                f"{info.file}: tensor {quoted(name)}: found shape {quoted(list(info.shape))}, the "
+                f"base has {quoted(list(ours[name].shape))}; an expert must keep the base's "
+                "architecture and vocabulary"
             )
 
 
@@ -112,51 +107,29 @@ def _more(names: list[str]) -> str:
 
 def _check_tokenizer(base: Path, expert: Path) -> None:
     """Compare the vocabularies; an expert saved without a tokenizer is used with the base's."""
-    ours, theirs = base / "tokenizer.json", expert / "tokenizer.json"
-    if ours.is_file() and theirs.is_file():
-        if ours.read_bytes() != theirs.read_bytes():
-            _compare_vocabularies(ours, theirs)
-        return
-    for name in _OTHER_VOCABULARIES:
+    for name in (TOKENIZER_FILE, *_OTHER_VOCABULARIES):
         ours, theirs = base / name, expert / name
-        if ours.is_file() and theirs.is_file() and ours.read_bytes() != theirs.read_bytes():
-            raise CheckpointError(
-                f"{theirs}: another vocabulary than {ours}; fine-tune with the base's tokenizer"
-            )
+        if kind_of(ours) is None or kind_of(theirs) is None:
+            continue
+        if read_file(ours) != read_file(theirs):
+            if name != TOKENIZER_FILE:
+                raise CheckpointError(
+                    f"{theirs}: another vocabulary than {ours}; fine-tune with the base's tokenizer"
+                )
+            _compare(theirs, read_vocabulary(theirs), read_vocabulary(ours))
+        if name == TOKENIZER_FILE:
+            return
 
 
-def _compare_vocabularies(ours: Path, theirs: Path) -> None:
+def _compare(path: Path, found: Vocabulary, expected: Vocabulary) -> None:
     """Templates, padding and truncation may differ; what a token id means may not."""
-    expected, found = _vocabulary(ours), _vocabulary(theirs)
     remedy = "fine-tune with the base's tokenizer"
-    for token in sorted(
-        expected.keys() | found.keys(), key=lambda t: (expected.get(t, 1 << 62), t)
-    ):
-        if expected.get(token) != found.get(token):
-            raise CheckpointError(
-                f"{theirs}: token {token!r}: found id {found.get(token)}, the base has "
-                f"{expected.get(token)}; {remedy}"
-            )
-    if _merges(ours) != _merges(theirs):
-        raise CheckpointError(f"{theirs}: the merge rules differ from the base's; {remedy}")
-
-
-def _vocabulary(path: Path) -> dict[str, int]:
-    document = read_json(path)
-    try:
-        vocabulary = document["model"]["vocab"]
-        # Unigram models list [piece, score] pairs, the others map tokens to ids.
-        if isinstance(vocabulary, list):
-            vocabulary = {pair[0]: number for number, pair in enumerate(vocabulary)}
-        added = {token["content"]: token["id"] for token in document.get("added_tokens") or ()}
-        return {**vocabulary, **added}
-    except (KeyError, TypeError, IndexError) as error:
+    differing = {token for token, _ in found.ids.items() ^ expected.ids.items()}
+    if differing:
+        first = min(differing, key=lambda token: (expected.ids.get(token, 1 << 62), token))
         raise CheckpointError(
-            f"{path}: not a tokenizer of the tokenizers library ({error!r}); save it again"
-        ) from error
-
-
-def _merges(path: Path) -> list[tuple[str, ...]]:
-    merges = read_json(path)["model"].get("merges") or ()
-    # Written as "a b" by older versions, as ["a", "b"] by newer ones.
-    return [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in merges]
+            f"{path}: token {quoted(first)}: found id {found.ids.get(first)}, the base has "
+            f"{expected.ids.get(first)}; {remedy}"
+        )
+    if found.merges != expected.merges:
+        raise CheckpointError(f"{path}: the merge rules differ from the base's; {remedy}")

@@ -18,7 +18,15 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
-from cycleqd.checkpoints.header import INDEX_FILE, SINGLE_FILE, read_json
+from cycleqd.checkpoints.files import (
+    COMPANIONS,
+    CONFIG_FILE,
+    INDEX_FILE,
+    SINGLE_FILE,
+    kind_of,
+    read_file,
+    read_json,
+)
 from cycleqd.checkpoints.safetensors_file import ITEM_BYTES, build_header
 from cycleqd.errors import InputError
 from cycleqd.store.localfile import disk_errors, sync_folder, write_all
@@ -26,12 +34,6 @@ from cycleqd.store.localfile import disk_errors, sync_folder, write_all
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-# What a model needs besides its weights; no Python files, which could run code when opened.
-COMPANIONS = (
-    "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model",
-    "chat_template.jinja", "chat_template.json",
-)  # fmt: skip
 _DTYPE_NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 Entry = tuple[str, str, tuple[int, ...]]
@@ -132,15 +134,15 @@ def copy_companions(source: Path, folder: Path, dtypes: Iterable[str]) -> None:
         folder: the new folder.
         dtypes: safetensors types of the new weights; one of them, if it is the only one, is named.
     """
-    config = read_json(source / "config.json")
+    config = read_json(source / CONFIG_FILE)
     names = {_DTYPE_NAMES[dtype] for dtype in dtypes}
     if len(names) == 1:
         key = "dtype" if "dtype" in config else "torch_dtype"
         config[key] = names.pop()
-    _write_synced(folder / "config.json", json.dumps(config, indent=2).encode() + b"\n")
+    _write_synced(folder / CONFIG_FILE, json.dumps(config, indent=2).encode() + b"\n")
     for name in COMPANIONS:
-        if (source / name).is_file():
-            _write_synced(folder / name, (source / name).read_bytes())
+        if kind_of(source / name) is not None:
+            _write_synced(folder / name, read_file(source / name))
 
 
 def _split(entries: Sequence[Entry], limit: int) -> list[list[Entry]]:

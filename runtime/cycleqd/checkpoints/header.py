@@ -1,19 +1,28 @@
 """What a checkpoint folder says about itself before any weight is read. No torch.
 
-`CheckpointHeader.open` reads ``config.json`` and the safetensors headers of a Hugging Face folder,
-single-file or sharded, and lists its tensors in one canonical order that does not depend on how
-they were sharded: by block (embeddings, layer 0, layer 1, ..., head), then by name. The coordinator
-derives the genome layout of a run from it with `layout`.
+`CheckpointHeader.open`, the one reader for weights, engines and the demo alike, reads
+``config.json`` and the safetensors headers of a Hugging Face folder, single-file or sharded, and
+lists its tensors in one canonical order that does not depend on how they were sharded: by block
+(embeddings, layer 0, layer 1, ..., head), then by name. The coordinator derives the genome layout
+of a run from it with `layout`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cycleqd.checkpoints.configuration import read_config, ties_head
+from cycleqd.checkpoints.documents import quoted
+from cycleqd.checkpoints.files import (
+    INDEX_FILE,
+    SINGLE_FILE,
+    check_companions,
+    kind_of,
+    read_json,
+)
 from cycleqd.checkpoints.safetensors_file import FileHeader, TensorInfo, read_header
 from cycleqd.errors import CheckpointError
 from cycleqd.evolution.genome import GenomeLayout, TensorSlot
@@ -21,12 +30,12 @@ from cycleqd.evolution.genome import GenomeLayout, TensorSlot
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-SINGLE_FILE = "model.safetensors"
-INDEX_FILE = "model.safetensors.index.json"
-
 # `model.layers.7.` (Llama, Qwen, Mistral, Gemma, Phi, NeoX, OPT), `transformer.h.7.` (GPT-2,
 # Falcon, Bloom), `transformer.blocks.7.` (MPT), `encoder.layer.7.` (BERT), `backbone.layers.7.`.
-_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d+)\.")
+# Digits of ASCII alone, for Python knows others; as many as `_check_layer` lets through.
+_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.([0-9]{1,5})\.")
+_NO_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.([0-9]{6,})\.")
+_MAX_FILE_NAME_BYTES = 255
 _HEADS = frozenset({"lm_head", "embed_out", "output", "score", "classifier"})
 _EMBEDDING = re.compile(r"embed|(?:^|\.)w[tp]e\.")
 
@@ -56,26 +65,31 @@ class CheckpointHeader:
         Raises:
             CheckpointError: the folder is no safetensors checkpoint, or a file of it is broken.
         """
-        if not folder.is_dir():
-            raise CheckpointError(f"{folder}: no such folder; give the path of a checkpoint folder")
+        kind = kind_of(folder)
+        if kind != "folder":
+            found = "no such folder" if kind is None else f"is a {kind}, not a folder"
+            raise CheckpointError(f"{folder}: {found}; give the path of a checkpoint folder")
         files = tuple(_file_headers(folder))
         tensors: dict[str, TensorInfo] = {}
         for file in files:
             for tensor in file.tensors:
+                _check_layer(tensor)
                 if tensor.name in tensors:
                     raise CheckpointError(
-                        f"{file.path}: tensor {tensor.name!r} is also in "
+                        f"{file.path}: tensor {quoted(tensor.name)} is also in "
                         f"{tensors[tensor.name].file.name}; save the checkpoint again"
                     )
                 tensors[tensor.name] = tensor
         if not tensors:
             raise CheckpointError(f"{folder}: the checkpoint holds no tensors; save it again")
-        config = _read_config(folder)
+        config = read_config(folder)
+        check_companions(folder)
         heads = _tied_heads(config, tensors)
+        dropped = {head.name for head in heads}
         blocks = block_numbers(tensors)
         ordered = sorted(
-            (t for t in tensors.values() if t not in heads),
-            key=lambda t: (blocks[t.name], _natural_key(t.name)),
+            (t for t in tensors.values() if t.name not in dropped),
+            key=lambda t: (blocks[t.name], _natural_key(t.name), t.name),
         )
         return cls(folder, config, files, tuple(ordered), heads)
 
@@ -128,16 +142,27 @@ def block_numbers(names: Iterable[str]) -> dict[str, int]:
 
 
 def _natural_key(name: str) -> tuple[tuple[int, str], ...]:
-    """Sorts ``experts.10`` after ``experts.9``."""
-    return tuple((int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", name))
+    """Sorts ``experts.10`` after ``experts.9``; numbers of any length, by length and digits."""
+    parts = re.split(r"([0-9]+)", name)
+    numbers = [part.lstrip("0") for part in parts[1::2]]
+    key = [(-1, part) for part in parts]
+    key[1::2] = [(len(number), number) for number in numbers]
+    return tuple(key)
+
+
+def _check_layer(tensor: TensorInfo) -> None:
+    """The genome has a place for each layer up to the last, so their number is bounded."""
+    wrong = _NO_LAYER.search(tensor.name)
+    if wrong is not None:
+        raise CheckpointError(
+            f"{tensor.file}: tensor {quoted(tensor.name)}: found a layer number of "
+            f"{len(wrong[1])} digits, expected at most 5; save the model with save_pretrained"
+        )
 
 
 def _tied_heads(config: dict[str, Any], tensors: dict[str, TensorInfo]) -> tuple[TensorInfo, ...]:
     """Output heads that a checkpoint stores although its configuration ties them."""
-    tied = config.get(
-        "tie_word_embeddings", config.get("text_config", {}).get("tie_word_embeddings")
-    )
-    if tied is not True:
+    if not ties_head(config):
         return ()
     embeddings = {
         (t.shape, t.dtype)
@@ -151,37 +176,13 @@ def _tied_heads(config: dict[str, Any], tensors: dict[str, TensorInfo]) -> tuple
     )
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    if not path.is_file():
-        raise CheckpointError(f"{path}: missing; a checkpoint folder needs its config.json")
-    return read_json(path)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of a checkpoint.
-
-    Raises:
-        CheckpointError: it cannot be read or holds no JSON object.
-    """
-    try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not JSON ({error}); download or save it again") from error
-    if not isinstance(document, dict):
-        raise CheckpointError(f"{path}: not a JSON object; download or save it again")
-    return document
-
-
 def _file_headers(folder: Path) -> list[FileHeader]:
     # The order of precedence is that of transformers.
-    if (folder / SINGLE_FILE).exists():
+    if kind_of(folder / SINGLE_FILE) is not None:
         return [read_header(folder / SINGLE_FILE)]
-    if (folder / INDEX_FILE).exists():
+    if kind_of(folder / INDEX_FILE) is not None:
         return _sharded(folder)
-    if (folder / "adapter_config.json").exists():
+    if kind_of(folder / "adapter_config.json") is not None:
         raise CheckpointError(
             f"{folder}: a LoRA adapter, not a model; merge it into its base first "
             "(PeftModel.merge_and_unload, then save_pretrained)"
@@ -189,11 +190,11 @@ def _file_headers(folder: Path) -> list[FileHeader]:
     pickles = sorted(p.name for s in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(s))
     if pickles:
         raise CheckpointError(
-            f"{folder}: weights only as pickle ({pickles[0]}), which can run code when loaded; "
-            "convert with save_pretrained(..., safe_serialization=True)"
+            f"{folder}: weights only as pickle ({quoted(pickles[0])}), which can run code when "
+            "loaded; convert with save_pretrained(..., safe_serialization=True)"
         )
     others = sorted(path.name for path in folder.glob("*.safetensors"))
-    seen = f"found {', '.join(others[:3])}" if others else "found no safetensors file"
+    seen = f"found {', '.join(map(quoted, others[:3]))}" if others else "found no safetensors file"
     raise CheckpointError(
         f"{folder}: neither {SINGLE_FILE} nor {INDEX_FILE}; {seen}; "
         "save the model with save_pretrained"
@@ -202,7 +203,7 @@ def _file_headers(folder: Path) -> list[FileHeader]:
 
 def _sharded(folder: Path) -> list[FileHeader]:
     index = folder / INDEX_FILE
-    weight_map = read_json(index).get("weight_map")
+    weight_map = read_json(index, unique=True).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(v, str) for v in weight_map.values()):
         raise CheckpointError(
             f"{index}: no weight_map of tensor names to file names; save it again"
@@ -210,26 +211,34 @@ def _sharded(folder: Path) -> list[FileHeader]:
     files: dict[str, FileHeader] = {}
     for shard in sorted(set(weight_map.values())):
         # Only a plain name: an index must not reach files outside its folder.
-        if shard in {"", ".", ".."} or Path(shard).name != shard or "\\" in shard:
+        if not _is_file_name(shard):
             raise CheckpointError(
-                f"{index}: names the file {shard!r} outside the checkpoint folder; "
+                f"{index}: names the file {quoted(shard)} outside the checkpoint folder; "
                 "only plain file names are allowed"
             )
-        if not (folder / shard).exists():
+        if kind_of(folder / shard) is None:
             raise CheckpointError(
                 f"{folder / shard}: missing shard that {INDEX_FILE} names; download it again"
             )
         files[shard] = read_header(folder / shard)
+    held = {shard: {tensor.name for tensor in file.tensors} for shard, file in files.items()}
     for name, shard in weight_map.items():
-        if name not in {tensor.name for tensor in files[shard].tensors}:
+        if name not in held[shard]:
             raise CheckpointError(
-                f"{folder / shard}: lacks tensor {name!r} that {INDEX_FILE} names; save it again"
+                f"{folder / shard}: lacks tensor {quoted(name)} that {INDEX_FILE} names; "
+                "save it again"
             )
     for shard, header in files.items():
         for tensor in header.tensors:
             if weight_map.get(tensor.name) != shard:
                 raise CheckpointError(
-                    f"{folder / shard}: holds tensor {tensor.name!r} that {INDEX_FILE} does not "
-                    "place there; save the checkpoint again"
+                    f"{folder / shard}: holds tensor {quoted(tensor.name)} that {INDEX_FILE} does "
+                    "not place there; save the checkpoint again"
                 )
     return list(files.values())
+
+
+def _is_file_name(name: str) -> bool:
+    if name in {"", ".", ".."} or not name.isprintable() or "\\" in name:
+        return False
+    return Path(name).name == name and len(name.encode()) <= _MAX_FILE_NAME_BYTES

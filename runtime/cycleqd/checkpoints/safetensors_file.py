@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cycleqd.checkpoints.documents import parse_object, quoted
+from cycleqd.checkpoints.files import opened
 from cycleqd.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -31,6 +33,11 @@ FLOAT_TYPES = frozenset({"F32", "F16", "BF16"})
 
 # The limit of the reference implementation: no real model comes near it.
 MAX_HEADER_BYTES = 100_000_000
+# More than any model has, and what every library can follow.
+_MAX_AXES = 32
+# Sizes and offsets are 64-bit numbers everywhere else.
+_MAX_SIZE = 1 << 63
+_LENGTH_BYTES = 8
 # Written data sections start on a multiple of this, so that mapped tensors are aligned for SIMD.
 _ALIGNMENT = 64
 
@@ -81,30 +88,30 @@ def read_header(path: Path) -> FileHeader:
     Raises:
         CheckpointError: the file is missing, truncated, or its header is not valid.
     """
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            prefix = file.read(8)
-            length = int.from_bytes(prefix, "little")
-            if len(prefix) < 8:
-                raise _bad(path, f"has {size} bytes, a safetensors file at least 8")
-            if length > MAX_HEADER_BYTES:
-                raise _bad(
-                    path, f"announces a header of {length} bytes, at most {MAX_HEADER_BYTES}"
-                )
-            if 8 + length > size:
-                raise _bad(path, f"has {size} bytes but its header alone ends at {8 + length}")
-            text = file.read(length)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    with opened(path) as (file, size):
+        prefix = file.read(_LENGTH_BYTES)
+        if len(prefix) < _LENGTH_BYTES:
+            raise _bad(path, f"has {size} bytes, a safetensors file at least {_LENGTH_BYTES}")
+        start = data_start(prefix)
+        length = start - _LENGTH_BYTES
+        if length > MAX_HEADER_BYTES:
+            raise _bad(path, f"announces a header of {length} bytes, at most {MAX_HEADER_BYTES}")
+        if start > size:
+            raise _bad(path, f"has {size} bytes but its header alone ends at {start}")
+        text = file.read(length)
     document = _parse(path, text)
     metadata = document.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise _bad(path, "__metadata__ must map strings to strings")
-    tensors = [_tensor(path, 8 + length, name, entry) for name, entry in document.items()]
+    tensors = [_tensor(path, start, name, entry) for name, entry in document.items()]
     tensors.sort(key=lambda tensor: (tensor.start, tensor.nbytes))
-    _check_cover(path, 8 + length, size, tensors)
+    _check_cover(path, start, size, tensors)
     return FileHeader(path, prefix + text, tuple(tensors), metadata, size)
+
+
+def data_start(prefix: bytes) -> int:
+    """Where the data section begins, by a file's first eight bytes."""
+    return _LENGTH_BYTES + int.from_bytes(prefix[:_LENGTH_BYTES], "little")
 
 
 def build_header(
@@ -141,50 +148,46 @@ def _bad(path: Path, problem: str) -> CheckpointError:
 
 
 def _parse(path: Path, text: bytes) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise _bad(path, f"the header names {twice!r} twice")
-        return dict(pairs)
-
     try:
-        document = json.loads(text.decode("utf-8"), object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise _bad(path, f"the header is not JSON ({error})") from error
-    if not isinstance(document, dict):
-        raise _bad(path, "the header is not a JSON object")
-    return document
+        return parse_object(text, unique=True)
+    except ValueError as error:
+        raise _bad(path, f"the header {error}") from error
 
 
 def _natural(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_SIZE
 
 
 def _tensor(path: Path, data_start: int, name: str, entry: object) -> TensorInfo:
+    def bad(problem: str) -> CheckpointError:
+        return _bad(path, f"tensor {quoted(name)} {problem}")
+
+    # A name travels into messages, reports and the headers of children.
+    if not name or not name.isprintable():
+        raise bad("has a name that is empty or cannot be printed")
     if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
-        raise _bad(path, f"tensor {name!r} lacks dtype, shape or data_offsets")
+        raise bad("lacks dtype, shape or data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
-        raise _bad(path, f"tensor {name!r} has unknown dtype {dtype!r}")
-    if not isinstance(shape, list) or not all(_natural(axis) for axis in shape):
-        raise _bad(path, f"tensor {name!r} has shape {shape!r}, expected non-negative integers")
+        raise bad(f"has unknown dtype {quoted(dtype)}")
+    if not isinstance(shape, list) or not all(map(_natural, shape)):
+        raise bad(f"has shape {quoted(shape)}, expected non-negative integers below 2**63")
+    if len(shape) > _MAX_AXES:
+        raise bad(f"has {len(shape)} axes, expected at most {_MAX_AXES}")
+    # An empty tensor's other axes count too: libraries multiply them all the same.
+    if math.prod(axis or 1 for axis in shape) * ITEM_BYTES[dtype] >= _MAX_SIZE:
+        raise bad(f"has shape {quoted(shape)}, expected fewer than 2**63 bytes")
     if (
         not isinstance(offsets, list)
         or len(offsets) != 2
-        or not all(_natural(offset) for offset in offsets)
+        or not all(map(_natural, offsets))
         or offsets[0] > offsets[1]
     ):
-        raise _bad(
-            path, f"tensor {name!r} has data_offsets {offsets!r}, expected [begin, end], 0 <= begin"
-        )
+        raise bad(f"has data_offsets {quoted(offsets)}, expected [begin, end], 0 <= begin <= end")
     nbytes = math.prod(shape) * ITEM_BYTES[dtype]
     if offsets[1] - offsets[0] != nbytes:
-        raise _bad(
-            path,
-            f"tensor {name!r} has {offsets[1] - offsets[0]} bytes, "
-            f"its shape {shape} of {dtype} needs {nbytes}",
-        )
+        needed = f"its shape {quoted(shape)} of {dtype} needs {nbytes}"
+        raise bad(f"has {offsets[1] - offsets[0]} bytes, {needed}")
     return TensorInfo(name, dtype, tuple(shape), path, data_start + offsets[0], nbytes)
 
 
@@ -195,7 +198,8 @@ def _check_cover(path: Path, data_start: int, size: int, tensors: list[TensorInf
             how = (
                 "overlaps the tensor before it" if tensor.start < end else "leaves a hole before it"
             )
-            raise _bad(path, f"tensor {tensor.name!r} {how} (byte {tensor.start}, expected {end})")
+            where = f"(byte {tensor.start}, expected {end})"
+            raise _bad(path, f"tensor {quoted(tensor.name)} {how} {where}")
         end += tensor.nbytes
     if size < end:
         raise _bad(path, f"truncated: it has {size} bytes, its tensors end at {end}")

@@ -17,17 +17,17 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
-from cycleqd.checkpoints.folder import COMPANIONS
-from cycleqd.checkpoints.header import INDEX_FILE
+from cycleqd.checkpoints.files import COMPANIONS, CONFIG_FILE, INDEX_FILE, kind_of
 from cycleqd.errors import CheckpointError, StoreUnavailable
 from cycleqd.manifest.uris import local_path, where_paths_start
 from cycleqd.store import S3Settings, open_store
 from cycleqd.store.foreign import download_foreign
+from cycleqd.store.localfile import disk_errors
 
 if TYPE_CHECKING:
     from cycleqd.store.base import ObjectStore
 
-_FILES = (*COMPANIONS, "config.json", INDEX_FILE, "adapter_config.json")
+_FILES = (*COMPANIONS, CONFIG_FILE, INDEX_FILE, "adapter_config.json")
 _PROBE_BYTES = 1 << 16
 
 
@@ -60,6 +60,7 @@ def resolve(
     Raises:
         CheckpointError: there is no such checkpoint, or it may not be read.
         StoreUnavailable: the hub or the S3 server could not be reached.
+        StoreError: the cache cannot be written.
     """
     if uri.startswith("hf://"):
         return _from_hub(uri)
@@ -67,9 +68,13 @@ def resolve(
         return _from_store(uri, open_store(uri, s3), cache)
     if "://" in uri:
         raise CheckpointError(f"{uri}: unknown kind of URI; use a path, hf://org/name or s3://...")
+    kind = None
     for folder in (uri,) if location is None else (location, uri):
-        if Path(folder).is_dir():
+        kind = kind_of(Path(folder))
+        if kind == "folder":
             return Path(folder)
+    if kind is not None:
+        raise CheckpointError(f"{uri}: is a {kind}, not a folder; give the checkpoint's folder")
     if location is None:
         raise CheckpointError(f"{uri}: no such folder; {where_paths_start(uri)}")
     raise CheckpointError(
@@ -111,26 +116,33 @@ def _from_hub(uri: str) -> Path:
 
 
 def _from_store(uri: str, store: ObjectStore, cache: Path) -> Path:
-    keys = [k for k in store.list() if k in _FILES or ("/" not in k and k.endswith(".safetensors"))]
-    if "config.json" not in keys:
+    keys = [key for key in store.list() if key in _FILES or _is_weights(key)]
+    if CONFIG_FILE not in keys:
         raise CheckpointError(f"{uri}: no config.json below this prefix; check the URI")
     target = cache / "checkpoints" / _fingerprint(uri, store, keys)
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(mkdtemp(prefix=".partial-", dir=target.parent))
+    with disk_errors(f"cannot write {target}"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(mkdtemp(prefix=".partial-", dir=target.parent))
     try:
         for key in keys:
             download_foreign(store, key, partial / key)
-        try:
-            partial.rename(target)
-        except OSError:
-            # Another worker was first; its copy has the same fingerprint.
-            if not target.is_dir():
-                raise
+        with disk_errors(f"cannot write {target}"):
+            try:
+                partial.rename(target)
+            except OSError:
+                # Another worker was first; its copy has the same fingerprint.
+                if not target.is_dir():
+                    raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _is_weights(key: str) -> bool:
+    # What cannot be printed cannot be named by an index either.
+    return "/" not in key and key.isprintable() and key.endswith(".safetensors")
 
 
 def _fingerprint(uri: str, store: ObjectStore, keys: list[str]) -> str:

@@ -11,19 +11,29 @@ from typing import TYPE_CHECKING
 import torch
 
 from cycleqd.checkpoints.compatibility import check_headers
+from cycleqd.checkpoints.configuration import end_tokens
+from cycleqd.checkpoints.documents import quoted
+from cycleqd.checkpoints.files import TOKENIZER_FILE, kind_of
+from cycleqd.checkpoints.tokenizer import read_vocabulary
 from cycleqd.errors import CheckpointError
+from cycleqd.weights import digest
 from cycleqd.weights.blocks import blocks, equal
 
 if TYPE_CHECKING:
+    from cycleqd.checkpoints.safetensors_file import TensorInfo
     from cycleqd.weights.checkpoint import Checkpoint
 
 
 def check_base(base: Checkpoint) -> None:
-    """Check a base model by itself.
+    """Check a base model by itself; every child runs with its tokenizer and end tokens.
 
     Raises:
-        CheckpointError: its weights are not finite, or its tied head differs from its embeddings.
+        CheckpointError: its weights are not finite, its tied head differs from its embeddings, or
+            its tokenizer or end tokens cannot be read.
     """
+    end_tokens(base.folder)
+    if kind_of(base.folder / TOKENIZER_FILE) is not None:
+        read_vocabulary(base.folder / TOKENIZER_FILE)
     _check_finite(base)
     _check_tied(base)
 
@@ -53,9 +63,9 @@ def _check_finite(checkpoint: Checkpoint) -> None:
             if not _finite(part):
                 bad = ~torch.isfinite(part)
                 raise CheckpointError(
-                    f"{info.file}: tensor {info.name!r}: found {part[bad][0].item()} at element "
-                    f"{begin + int(bad.nonzero()[0])}, expected finite numbers; the training "
-                    "diverged or the file is damaged, use another checkpoint"
+                    f"{info.file}: tensor {quoted(info.name)}: found {part[bad][0].item()} at "
+                    f"element {begin + int(bad.nonzero()[0])}, expected finite numbers; the "
+                    "training diverged or the file is damaged, use another checkpoint"
                 )
 
 
@@ -67,13 +77,17 @@ def _finite(part: torch.Tensor) -> bool:
 
 def _check_tied(checkpoint: Checkpoint) -> None:
     """A stored copy of a tied head is dropped, so it must be a copy."""
-    for head in checkpoint.header.tied_heads:
-        stored = checkpoint.tensor(head.name)
-        if not any(
-            info.shape == head.shape and torch.equal(checkpoint.tensor(info.name), stored)
-            for info in checkpoint.tensors
-        ):
+    heads = checkpoint.header.tied_heads
+    shapes = {head.shape for head in heads}
+    kept = {_content(checkpoint, info) for info in checkpoint.tensors if info.shape in shapes}
+    for head in heads:
+        if _content(checkpoint, head) not in kept:
             raise CheckpointError(
-                f"{head.file}: tensor {head.name!r}: differs from the embeddings although "
+                f"{head.file}: tensor {quoted(head.name)}: differs from the embeddings although "
                 "config.json says tie_word_embeddings; set it to false, or save with tied weights"
             )
+
+
+def _content(checkpoint: Checkpoint, info: TensorInfo) -> bytes:
+    # By digest, so that many heads cost one look at each tensor.
+    return digest.of_tensor("", checkpoint.tensor(info.name))

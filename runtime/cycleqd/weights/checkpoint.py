@@ -13,6 +13,7 @@ import torch
 
 from cycleqd.checkpoints.compatibility import check_types
 from cycleqd.checkpoints.header import CheckpointHeader
+from cycleqd.errors import CheckpointError
 from cycleqd.weights import digest
 
 if TYPE_CHECKING:
@@ -34,14 +35,23 @@ class MappedFile:
 
     Args:
         header: its checked header.
+
+    Raises:
+        CheckpointError: the file cannot be mapped.
     """
 
     def __init__(self, header: FileHeader) -> None:
         self.header = header
         # shared=False is a private mapping: the page cache is shared, writes stay in this process.
-        self._bytes = torch.from_file(
-            str(header.path), shared=False, size=header.size, dtype=torch.uint8
-        )
+        try:
+            self._bytes = torch.from_file(
+                str(header.path), shared=False, size=header.size, dtype=torch.uint8
+            )
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{header.path}: cannot be mapped into memory ({_first_line(error)}); "
+                "see that nothing changes the file and that the process may map its size"
+            ) from error
         self._tensors = {tensor.name: tensor for tensor in header.tensors}
 
     def __contains__(self, name: object) -> bool:
@@ -67,6 +77,10 @@ class MappedFile:
         info = self._tensors[name]
         end = info.start + info.nbytes
         return _view(self._bytes, info.start, end, TORCH_TYPES[info.dtype]).view(info.shape)
+
+
+def _first_line(error: RuntimeError) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _view(data: torch.Tensor, start: int, end: int, dtype: torch.dtype) -> torch.Tensor:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.folder import ShardedWriter, atomic_folder, copy_companions
 from cycleqd.errors import CheckpointError
 from cycleqd.store.localfile import write_all
@@ -91,10 +92,11 @@ def _merge_by_tensor(
     for info in first.tensors:
         other = theirs.get(info.name)
         if other is None or other.shape != info.shape:
-            found = "no such tensor" if other is None else f"shape {list(other.shape)}"
+            found = "no such tensor" if other is None else f"shape {quoted(list(other.shape))}"
             raise CheckpointError(
-                f"{second.folder}: tensor {info.name!r}: found {found}, "
-                f"expected shape {list(info.shape)}; only models of one architecture can be merged"
+                f"{second.folder}: tensor {quoted(info.name)}: found {found}, "
+                f"expected shape {quoted(list(info.shape))}; only models of one "
+                "architecture can be merged"
             )
     entries = [(info.name, info.dtype, info.shape) for info in first.tensors]
     writer = ShardedWriter(folder, entries, _SHARD_BYTES)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Protocol
 
-from cycleqd.checkpoints.safetensors_file import MAX_HEADER_BYTES, read_header
+from cycleqd.checkpoints.safetensors_file import MAX_HEADER_BYTES, data_start, read_header
 from cycleqd.weights.checkpoint import MappedFile
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class StoredTaskVectors:
         return self._open[candidate]
 
     def _local(self, candidate: str) -> Path:
-        length = int.from_bytes(self._store.read_range(key(candidate), 0, 8), "little")
-        header = self._store.read_range(key(candidate), 0, 8 + min(length, MAX_HEADER_BYTES))
+        start = data_start(self._store.read_range(key(candidate), 0, 8))
+        header = self._store.read_range(key(candidate), 0, min(start, MAX_HEADER_BYTES))
         path = self._cache / f"{hashlib.sha256(header).hexdigest()}.safetensors"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
