@@ -1,15 +1,11 @@
 """What may change on a run, by the path where the rule stands: transition rules.
 
-They say what `cycleqd.manifest.schema.check_continuation` would say, before the change is stored:
-
-- immutable is what decides the candidates, and where the run lives;
-- ``generations`` only grows;
-- ``experts`` and ``tasks`` are append-only, and closed once the run has begun (``status.runId``):
-  archives in the store have an axis for each task and genomes a coefficient for each expert, so
-  the coordinator could not continue. An append in the moment between beginning and ``runId`` being
-  written is refused by the coordinator, and told in the run's conditions.
-- all else is free: ``suspend``, ``workers`` but for ``threads``, ``coordinator``, ``goal``, times
-  to live and deadlines, and how the S3 server is reached (credentials can be rotated).
+They say what `cycleqd.manifest.changes.check_continuation` would say, before the change is stored,
+and follow from the marks at the manifest's fields (`cycleqd.manifest.mutability`). A list that may
+be appended to is closed once the run has begun (``status.runId``): archives in the store have an
+axis for each task and genomes a coefficient for each expert, so the coordinator could not continue.
+An append in the moment between beginning and ``runId`` being written is refused by the coordinator,
+and told in the run's conditions.
 
 A transition rule on an optional field would not see it come and go, so such fields are compared
 from the mapping that holds them.
@@ -17,22 +13,40 @@ from the mapping that holds them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+from cycleqd.manifest.changes import marks
+from cycleqd.manifest.mutability import Change
+from cycleqd.manifest.schema import manifest_schema
 from cycleqd_operator.api.cel import Rule
 
 _NEW_RUN = "apply the changed manifest as a new run under another name"
-_FIXED = Rule(
-    "self == oldSelf",
-    f"is immutable, since it decides what the candidates are; restore it, or {_NEW_RUN}",
+_SINCE = {
+    Change.FIXED: "it decides what the candidates are",
+    Change.PLACE: "the run lives there",
+}
+_RAISED = Rule(
+    "self >= oldSelf",
+    "may only be raised: generations that are committed stay",
     reason="FieldValueForbidden",
 )
 _APPENDED = "oldSelf.all(i, old, i < size(self) && self[i].name == old.name)"
 
 
-def _place(field: str) -> Rule:
+def _immutable(mark: Change) -> Rule:
+    return Rule(
+        "self == oldSelf",
+        f"is immutable, since {_SINCE[mark]}; restore it, or {_NEW_RUN}",
+        reason="FieldValueForbidden",
+    )
+
+
+def _immutable_optional(mark: Change, field: str) -> Rule:
     return Rule(
         f"has(self.{field}) == has(oldSelf.{field})"
         f" && (!has(self.{field}) || self.{field} == oldSelf.{field})",
-        f"is immutable, since the run lives there; restore it, or {_NEW_RUN}",
+        f"is immutable, since {_SINCE[mark]}; restore it, or {_NEW_RUN}",
         f".{field}",
         reason="FieldValueForbidden",
     )
@@ -58,38 +72,32 @@ def _append_only(what: str) -> Rule:
     )
 
 
-MUTABILITY: dict[str, tuple[Rule, ...]] = {
-    "": (_closed("experts"), _closed("tasks")),
-    "spec.seed": (_FIXED,),
-    "spec.base": (_FIXED,),
-    "spec.experts": (_append_only("experts"),),
-    "spec.experts[]": (_FIXED,),
-    "spec.tasks": (_append_only("tasks"),),
-    "spec.tasks[]": (_FIXED,),
-    "spec.archive": (_FIXED,),
-    **{
-        f"spec.evolution.{field}": (_FIXED,)
-        for field in (
-            "strategy",
-            "candidatesPerGeneration",
-            "cycleInterval",
-            "pipelineDepth",
-            "selection",
-            "crossover",
-            "mutation",
-            "aggregate",
-        )
-    },
-    "spec.evolution.generations": (
-        Rule(
-            "self >= oldSelf",
-            "may only be raised: generations that are committed stay",
-            reason="FieldValueForbidden",
-        ),
-    ),
-    "spec.evaluation": (_FIXED,),
-    "spec.storage": (_place("uri"),),
-    "spec.storage.s3": (_place("endpoint"), _place("region")),
-    "spec.workers.threads": (_FIXED,),
-}
+def _rules(node: dict[str, Any], path: str) -> Iterator[tuple[str, Rule]]:
+    """The rules of a mapping's fields, each with the path where it stands."""
+    for name, part in node["properties"].items():
+        field = f"{path}.{name}"
+        below = {mark for other, mark in marks().items() if f"{other}.".startswith(f"{field}.")}
+        match marks()[field]:
+            case _ if len(below) > 1:
+                yield from _rules(part, field)
+            case Change.FIXED | Change.PLACE as mark if part.get("nullable"):
+                yield path, _immutable_optional(mark, name)
+            case Change.FIXED | Change.PLACE as mark:
+                yield field, _immutable(mark)
+            case Change.RAISED:
+                yield field, _RAISED
+            case Change.APPENDED:
+                yield "", _closed(name)
+                yield field, _append_only(name)
+                yield f"{field}[]", _immutable(Change.FIXED)
+
+
+def _by_path() -> dict[str, tuple[Rule, ...]]:
+    found: dict[str, tuple[Rule, ...]] = {}
+    for path, rule in _rules(manifest_schema()["properties"]["spec"], "spec"):
+        found[path] = (*found.get(path, ()), rule)
+    return found
+
+
+MUTABILITY: dict[str, tuple[Rule, ...]] = _by_path()
 """Every rule about changes."""

@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from cycleqd.manifest.changes import spec_fields
 from cycleqd.manifest.model import Manifest
+from cycleqd.manifest.mutability import NOT_MENDING, NOT_MORE
 from cycleqd_operator.api.status import CONDITION_TYPES, RunStatus, WorkerCounts
 from cycleqd_operator.children import jobs
 from cycleqd_operator.decision import conditions
@@ -18,14 +20,8 @@ from cycleqd_operator.decision.workforce import workforce
 from cycleqd_operator.kube.actions import Action, Decision, Delete
 from cycleqd_operator.kube.objects import parse_time, uid
 
-HOUSEKEEPING = frozenset({"suspend", "ttl_seconds_after_finished"})
-"""Fields whose change asks a failed run for nothing."""
-
-MACHINERY = HOUSEKEEPING | {
-    *("workers", "coordinator", "storage", "active_deadline_seconds"),
-    "service_account_annotations",
-}
-"""Fields whose change asks a complete run for nothing."""
+_ASKS_A_FAILED_RUN_NOTHING = spec_fields(NOT_MENDING)
+_ASKS_A_COMPLETE_RUN_NOTHING = spec_fields(NOT_MORE)
 
 
 def finished(found: Situation) -> Decision:
@@ -59,9 +55,9 @@ def _asks_for_more(found: Situation) -> bool:
     if failed is not None and failed.status == "True":
         if failed.reason == "InvalidManifest" or is_true(found.status, "Suspended"):
             return True
-        ignored = HOUSEKEEPING
+        ignored = _ASKS_A_FAILED_RUN_NOTHING
     else:
-        ignored = MACHINERY
+        ignored = _ASKS_A_COMPLETE_RUN_NOTHING
     followed = found.followed
     if followed is None:
         return found.generation != found.status.observed_generation

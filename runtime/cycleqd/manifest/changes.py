@@ -1,46 +1,70 @@
-"""What differs between two manifests, and what may differ in a run that goes on."""
+"""What differs between two manifests, and what may differ in a run that goes on.
+
+What a field's change means stands at the field, as its mark (`cycleqd.manifest.mutability`); here
+the marks are read, and what follows from them for a run in a store is derived.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Container, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from cycleqd.errors import RunMismatch
-from cycleqd.manifest.model import Manifest
-from cycleqd.manifest.schema import canonical
+from cycleqd.manifest.model import Manifest, Spec
+from cycleqd.manifest.mutability import CHANGE, DECISIVE, OF_PODS, Change
+from cycleqd.manifest.schema import canonical, manifest_schema
 
-NOT_IDENTITY = (
-    "activeDeadlineSeconds",
-    "coordinator",
-    "goal",
-    "serviceAccountAnnotations",
-    "storage",
-    "suspend",
-    "ttlSecondsAfterFinished",
-    "workers",
-)
-"""Fields of the spec that are no part of a run's identity: where it lives, who works for it, and
-how long it goes on."""
 
-_FREE = (
-    "metadata.labels",
-    "metadata.annotations",
-    "metadata.namespace",
-    "spec.evolution.maxFailedCandidates",
-    *(f"spec.{field}" for field in NOT_IDENTITY),
-)
-"""What may change on an existing run, since no candidate depends on it."""
+@cache
+def marks() -> Mapping[str, Change]:
+    """The mark of every field that is no part of a list, by path, in the document's order."""
+    found: dict[str, Change] = {}
 
-_FIXED = "spec.workers.threads"
-"""The one field below the free ones on which results depend."""
+    def walk(node: dict[str, Any], path: str, inherited: Change) -> None:
+        mark = Change(node.get(CHANGE, inherited))
+        if path:
+            found[path] = mark
+        for name, part in node.get("properties", {}).items():
+            walk(part, f"{path}.{name}".lstrip("."), mark)
 
-_GENERATIONS = "spec.evolution.generations"
+    walk(manifest_schema(), "", Change.FIXED)
+    return MappingProxyType(found)
+
+
+def mark_of(path: str) -> Change:
+    """The mark of what stands at a path such as ``spec.tasks[1].bounds.min``."""
+    return marks()[max((field for field in marks() if _within(path, field)), key=len)]
+
+
+def _within(path: str, field: str) -> bool:
+    return path == field or path.startswith((f"{field}.", f"{field}["))
+
+
+def spec_fields(wanted: Container[Change]) -> frozenset[str]:
+    """Names in Python of the spec's own fields that have one of some marks."""
+    return frozenset(
+        name
+        for name, field in Spec.model_fields.items()
+        if marks()[f"spec.{field.alias}"] in wanted
+    )
 
 
 def identity(manifest: Manifest) -> dict[str, Any]:
-    """The canonical spec without `NOT_IDENTITY`: equal for runs that evaluate equal candidates."""
+    """The spec's decisive fields, canonical: equal for runs that evaluate equal candidates.
+
+    A field of the spec is taken whole or not at all, whatever the marks of those below it: runs in
+    stores are named by this.
+    """
     spec = canonical(manifest)["spec"]
-    return {field: value for field, value in spec.items() if field not in NOT_IDENTITY}
+    return {field: value for field, value in spec.items() if marks()[f"spec.{field}"] in DECISIVE}
+
+
+def concerns_pods_only(path: str) -> bool:
+    """Whether a field says nothing to the coordinator or the workers of a run."""
+    return mark_of(path) in OF_PODS
 
 
 def _leaves(value: object, path: str) -> dict[str, Any]:
@@ -74,12 +98,6 @@ def changes(old: Manifest, new: Manifest) -> list[str]:
     return [path for path, _, _ in _differences(old, new)]
 
 
-def _free(path: str) -> bool:
-    return path != _FIXED and any(
-        path == free or path.startswith((f"{free}.", f"{free}[")) for free in _FREE
-    )
-
-
 def _shown(value: object) -> str:
     return "nothing" if value is None else json.dumps(value)
 
@@ -87,18 +105,15 @@ def _shown(value: object) -> str:
 def check_continuation(old: Manifest, new: Manifest) -> None:
     """Check that a manifest may continue the run that a store holds.
 
-    Generations may be raised; labels, annotations, namespace, the limit of failed candidates and
-    the fields `NOT_IDENTITY` but for the workers' threads may change freely; all else decides what
-    the candidates are.
-
     Raises:
         RunMismatch: one line for each field that may not change, with both values.
     """
     problems = []
     for path, before, after in _differences(old, new):
-        if _free(path) or (path == _GENERATIONS and after > before):
+        mark = mark_of(path)
+        if mark not in DECISIVE or (mark is Change.RAISED and after > before):
             continue
-        if path == _GENERATIONS:
+        if mark is Change.RAISED:
             problems.append(
                 f"{path}: the run in the store is planned for {before}, the manifest says {after}; "
                 f"it may only be raised: write {before} or more, or choose another --store"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from cycleqd.manifest.mutability import Change
 from cycleqd.manifest.values import Label, LabelValue, Model, ObjectName, Uri
 
 AnnotationValue = Annotated[str, StringConstraints(max_length=4096)]
@@ -17,6 +18,7 @@ Annotations = Annotated[dict[str, AnnotationValue], Field(max_length=64)]
 Labels = Annotated[dict[str, LabelValue], Field(max_length=64)]
 AddressingStyle = Literal["Auto", "Path", "Virtual"]
 Checksums = Literal["WhenSupported", "WhenRequired"]
+Region = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Image = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
@@ -44,10 +46,10 @@ class S3(Model):
     Credentials come by the usual AWS chain or by reference to a Secret, never from here.
     """
 
-    endpoint: Uri | None = None
+    endpoint: Annotated[Uri | None, Change.PLACE] = None
     """URL of an S3-compatible server; AWS when absent."""
 
-    region: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
+    region: Annotated[Region | None, Change.PLACE] = None
     """Region; from the AWS environment when absent."""
 
     ca_bundle: Uri | None = None
@@ -72,7 +74,7 @@ class S3(Model):
 class Storage(Model):
     """Where the run's objects live."""
 
-    uri: Uri | None = None
+    uri: Annotated[Uri | None, Change.PLACE] = None
     """Folder or ``s3://bucket/prefix``; the run lives below it under its name. ``--store`` on the
     command line names the run's own folder instead. Required in a cluster, and on S3 there."""
 
@@ -108,7 +110,7 @@ class Workers(Model):
     replicas: Annotated[int, Field(ge=1, le=100_000)] = 1
     """Workers, one for each GPU; processes on one machine. ``--workers`` overrides it."""
 
-    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    threads: Annotated[int, Field(ge=1, le=1024), Change.FIXED] = 1
     """CPU threads of each worker. Part of the run's identity: sums in another order round
     differently."""
 

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from cycleqd.manifest.cluster import Annotations, Coordinator, Storage, Workers
+from cycleqd.manifest.mutability import Change
 from cycleqd.manifest.values import DECIMAL, Fraction, Label, Model, Name, Uri
 
 API_VERSION = "cycleqd.io/v1alpha1"
@@ -29,13 +30,13 @@ class Metadata(Model):
     name: Name
     """Name of the run: lower-case letters, digits and '-', at most 40 characters."""
 
-    namespace: Label | None = None
+    namespace: Annotated[Label | None, Change.PODS] = None
     """Kubernetes namespace; ignored outside a cluster."""
 
-    labels: dict[str, str] = Field(default={})
+    labels: Annotated[dict[str, str], Change.PODS] = Field(default={})
     """Kubernetes labels; ignored outside a cluster."""
 
-    annotations: dict[str, str] = Field(default={})
+    annotations: Annotated[dict[str, str], Change.PODS] = Field(default={})
     """Kubernetes annotations; ignored outside a cluster."""
 
 
@@ -202,7 +203,7 @@ class Evolution(Model):
     (one candidate), ``RandomGenomes`` (coefficients drawn at the crossover's granularity) or
     ``TaskArithmetic`` (one factor for all experts, from a grid)."""
 
-    generations: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    generations: Annotated[int, Field(ge=1, le=1_000_000), Change.RAISED] = 100
     """Generations after generation 0 (the experts). May be raised on a finished run."""
 
     candidates_per_generation: Annotated[int, Field(ge=1, le=10_000)] = 8
@@ -227,7 +228,7 @@ class Evolution(Model):
     aggregate: Aggregate = Aggregate()
     """The final model."""
 
-    max_failed_candidates: Annotated[int, Field(ge=0, le=1_000_000_000)] = 10
+    max_failed_candidates: Annotated[int, Field(ge=0, le=1_000_000_000), Change.FREE] = 10
     """The run fails once more than so many candidates could not be evaluated."""
 
 
@@ -272,10 +273,10 @@ class Spec(Model):
     base: BaseModelSource
     """The base model."""
 
-    experts: Annotated[tuple[Expert, ...], Field(min_length=1, max_length=64)]
+    experts: Annotated[tuple[Expert, ...], Field(min_length=1, max_length=64), Change.APPENDED]
     """The models to combine, at least one."""
 
-    tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=64)]
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=64), Change.APPENDED]
     """The skills, one archive each."""
 
     archive: Archive = Archive()
@@ -287,32 +288,36 @@ class Spec(Model):
     evaluation: Evaluation = Evaluation()
     """Scores."""
 
-    storage: Storage = Storage()
+    storage: Annotated[Storage, Change.ACCESS] = Storage()
     """Objects."""
 
-    workers: Workers = Workers()
+    workers: Annotated[Workers, Change.PODS] = Workers()
     """Machines."""
 
-    coordinator: Coordinator = Coordinator()
+    coordinator: Annotated[Coordinator, Change.PODS] = Coordinator()
     """The pod that plans."""
 
-    service_account_annotations: Annotations = Field(default={})
+    service_account_annotations: Annotated[Annotations, Change.PODS] = Field(default={})
     """Annotations of the service accounts that the run's pods use, for the workload identity of a
     cloud. Ignored outside a cluster."""
 
-    suspend: bool = False
+    suspend: Annotated[bool, Change.HOUSEKEEPING] = False
     """Take the run's pods away and keep everything else; false again continues exactly. Ignored
     outside a cluster."""
 
-    goal: Goal | None = None
+    goal: Annotated[Goal | None, Change.FREE] = None
     """The run completes early once the archives of a committed generation meet this. May be set,
     changed or removed on an existing run, which then goes on or ends accordingly."""
 
-    active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    active_deadline_seconds: Annotated[
+        Annotated[int, Field(ge=1, le=2**31 - 1)] | None, Change.PODS
+    ] = None
     """The run fails after so many seconds in which it was not suspended. Ignored outside a
     cluster."""
 
-    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    ttl_seconds_after_finished: Annotated[
+        Annotated[int, Field(ge=0, le=2**31 - 1)] | None, Change.HOUSEKEEPING
+    ] = None
     """The run is deleted so many seconds after it completed or failed; its objects in the store
     stay. Ignored outside a cluster."""
 

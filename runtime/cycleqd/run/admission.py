@@ -22,7 +22,7 @@ from cycleqd.checkpoints.source import location_of, resolve
 from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotFound
 from cycleqd.evaluation.tasks import TYPES
 from cycleqd.evaluation.tasks.items import read_items
-from cycleqd.manifest.changes import changes, check_continuation, identity
+from cycleqd.manifest.changes import changes, check_continuation, concerns_pods_only, identity
 from cycleqd.manifest.model import Manifest, Spec, Task
 from cycleqd.manifest.schema import canonical
 from cycleqd.manifest.uris import where_paths_start
@@ -44,19 +44,6 @@ log = logging.getLogger(__name__)
 Say = Callable[[str], None]
 
 SPLITS: tuple[Split, Split] = ("search", "test")
-
-POD_FIELDS = (
-    "metadata.annotations",
-    "metadata.labels",
-    "metadata.namespace",
-    "spec.activeDeadlineSeconds",
-    "spec.coordinator",
-    "spec.serviceAccountAnnotations",
-    "spec.suspend",
-    "spec.ttlSecondsAfterFinished",
-    "spec.workers",
-)
-"""Fields that only the operator acts on: changing them makes no revision."""
 
 
 def admit(
@@ -239,15 +226,10 @@ def continue_run(runs: RunStore, manifest: Manifest) -> None:
         revisions = runs.history.refresh()
         current = revisions[-1].manifest
         check_continuation(current, manifest)
-        if all(_concerns_pods_only(path) for path in changes(current, manifest)):
+        if all(concerns_pods_only(path) for path in changes(current, manifest)):
             return
         revision = RevisionDocument(
             manifest=canonical(manifest), from_generation=runs.committed() + 1
         )
         # Where another coordinator took the number first, its manifest is the one to continue.
         runs.objects.create(keys.revision(len(revisions)), revision.to_bytes())
-
-
-def _concerns_pods_only(path: str) -> bool:
-    """Whether a field says nothing to the coordinator or the workers of a run."""
-    return any(path == field or path.startswith((f"{field}.", f"{field}[")) for field in POD_FIELDS)

@@ -1,0 +1,62 @@
+"""The API server lets the same fields change as the coordinator: its rules stand where marks do."""
+
+from __future__ import annotations
+
+from cycleqd_operator.api.mutability import MUTABILITY
+
+_FIXED = {
+    "spec.seed",
+    "spec.base",
+    "spec.experts[]",
+    "spec.tasks[]",
+    "spec.archive",
+    "spec.evaluation",
+    "spec.workers.threads",
+    *(
+        f"spec.evolution.{field}"
+        for field in (
+            "strategy",
+            "candidatesPerGeneration",
+            "cycleInterval",
+            "pipelineDepth",
+            "selection",
+            "crossover",
+            "mutation",
+            "aggregate",
+        )
+    ),
+}
+
+
+def _rules(path: str) -> list[tuple[str, str]]:
+    """Field and beginning of the message of each rule at a path."""
+    return [(rule.field, " ".join(rule.message.split()[:3])) for rule in MUTABILITY[path]]
+
+
+def test_rules_stand_where_a_change_would_be_refused() -> None:
+    others = {"", "spec.experts", "spec.tasks", "spec.evolution.generations"}
+    assert set(MUTABILITY) == _FIXED | others | {"spec.storage", "spec.storage.s3"}
+
+
+def test_what_decides_the_candidates_is_immutable() -> None:
+    for path in _FIXED:
+        assert _rules(path) == [("", "is immutable, since")]
+        assert MUTABILITY[path][0].rule == "self == oldSelf"
+
+
+def test_a_place_is_compared_from_what_holds_it_as_it_is_optional() -> None:
+    assert _rules("spec.storage") == [(".uri", "is immutable, since")]
+    assert _rules("spec.storage.s3") == [
+        (".endpoint", "is immutable, since"),
+        (".region", "is immutable, since"),
+    ]
+    assert "has(self.region) == has(oldSelf.region)" in MUTABILITY["spec.storage.s3"][1].rule
+
+
+def test_lists_grow_until_the_run_has_begun_and_generations_always() -> None:
+    assert _rules("") == [
+        (".spec.experts", "cannot be added"),
+        (".spec.tasks", "cannot be added"),
+    ]
+    assert _rules("spec.experts") == _rules("spec.tasks") == [("", "is append-only: the")]
+    assert MUTABILITY["spec.evolution.generations"][0].rule == "self >= oldSelf"
