@@ -32,6 +32,7 @@ from tests.controller.runs import evolving, progress_patch, run_document
 from tests.servers.kubernetes import CRD
 
 from cycleqd.contract.progress import Progress
+from cycleqd_operator.kube.names import COMPONENT_LABEL, progress_config_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +44,6 @@ NAMESPACE = "scale"
 WAIT_SECONDS = 900.0
 MEBIBYTE = 2**20
 WRITING = {"create", "patch", "update", "delete", "deletecollection"}
-COMPONENT = "app.kubernetes.io/component"
 REVIEWS = "selfsubjectaccessreviews"
 
 
@@ -236,7 +236,8 @@ class Simulation:
         """One patch for each run."""
         body = json.loads(progress_patch(progress))
         self.api.patch_all(
-            [f"{self.api.path('configmaps')}/{name}-progress" for name in self.names], body
+            [f"{self.api.path('configmaps')}/{progress_config_map(name)}" for name in self.names],
+            body,
         )
 
     def is_at(self, generation: int) -> bool:
@@ -286,7 +287,9 @@ class Simulation:
         # A coordinator ends once it has reported this.
         marks = {"metadata": {"annotations": {END: "Succeeded", EXIT_CODE: "0"}}}
         pods = [pod["metadata"] for pod in self.api.listed("pods")]
-        coordinators = [pod["name"] for pod in pods if pod["labels"][COMPONENT] == "coordinator"]
+        coordinators = [
+            pod["name"] for pod in pods if pod["labels"][COMPONENT_LABEL] == "coordinator"
+        ]
         self.api.patch_all([f"{self.api.path('pods')}/{name}" for name in coordinators], marks)
 
         def incomplete() -> list[dict[str, Any]]:

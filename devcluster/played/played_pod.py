@@ -24,6 +24,8 @@ import yaml
 from kubernetes import client
 from urllib3.exceptions import HTTPError
 
+from cycleqd.contract.pods import TERMINATION_MESSAGE_BYTES
+from cycleqd.contract.variables import HEALTH_PORT, TERMINATION_LOG
 from devcluster.base.processes import ServerProcess, free_port
 from devcluster.played.node_api import condition, timestamp
 from devcluster.played.pod_files import TOKEN_FOLDER, PodFiles, expand, localise
@@ -35,13 +37,10 @@ if TYPE_CHECKING:
     from devcluster.played.node_api import NodeApi
 
 ENTRY_POINT = (sys.executable, "-m", "cycleqd.cli")
-HEALTH_PORT = "CYCLEQD_HEALTH_PORT"
-TERMINATION_LOG = "CYCLEQD_TERMINATION_LOG"
 UID = "POD_PLAYER_UID"
 TICK_SECONDS = 0.1
 REFRESH_SECONDS = 1.0
 RETRY_SECONDS = 1.0
-MESSAGE_BYTES = 4096
 LOG_MESSAGE_BYTES = 2048
 # Whatever an API server that is down or starting makes requests fail with.
 API_ERRORS = (client.ApiException, HTTPError, OSError)
@@ -242,7 +241,7 @@ class PlayedPod:
         """The termination message, or the log's end where the pod asks for that."""
         written = self.folder / "termination-log"
         if written.exists() and (content := written.read_bytes()):
-            return content[:MESSAGE_BYTES].decode(errors="replace")
+            return content[:TERMINATION_MESSAGE_BYTES].decode(errors="replace")
         if code and self._container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
             return self.log.read_bytes()[-LOG_MESSAGE_BYTES:].decode(errors="replace")
         return ""

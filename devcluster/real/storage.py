@@ -19,6 +19,7 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
+from cycleqd.contract import variables
 from devcluster.base.binaries import binary
 from devcluster.base.commands import CommandError, run
 from devcluster.real import records
@@ -55,11 +56,11 @@ class Access:
     def env(self) -> dict[str, str]:
         """What a command on the host needs to use the server."""
         return {
-            "AWS_ACCESS_KEY_ID": self.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.secret_key,
-            "CYCLEQD_S3_ENDPOINT": HOST_ENDPOINT,
-            "CYCLEQD_S3_REGION": REGION,
-            "CYCLEQD_S3_ADDRESSING_STYLE": "Path",
+            variables.AWS_ACCESS_KEY_ID: self.access_key,
+            variables.AWS_SECRET_ACCESS_KEY: self.secret_key,
+            variables.S3_ENDPOINT: HOST_ENDPOINT,
+            variables.S3_REGION: REGION,
+            variables.S3_ADDRESSING_STYLE: "Path",
         }
 
     def client(self) -> Any:  # noqa: ANN401  # boto3 makes its types at run time

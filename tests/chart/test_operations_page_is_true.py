@@ -18,7 +18,7 @@ from cycleqd_operator.kube.rights import RULES
 from .rendering import CHART, ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
-SOURCES = sorted((ROOT / "operator" / "cycleqd_operator").glob("*.py"))
+SOURCES = sorted((ROOT / "operator" / "cycleqd_operator").rglob("*.py"))
 QUIET = {"NotSuspended", "NotComplete", "NotFailed"}
 """Reasons of conditions that do not hold and need no explanation."""
 

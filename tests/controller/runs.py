@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cycleqd.contract.progress import KEY, OpenStage, Progress
+from cycleqd.contract.config_maps import PROGRESS
+from cycleqd.contract.progress import OpenStage, Progress
 
 Json = dict[str, Any]
 
@@ -33,7 +34,7 @@ def run_document(name: str, namespace: str, **spec: Any) -> Json:
 
 def progress_patch(progress: Progress) -> str:
     """The merge patch by which a coordinator reports, as JSON."""
-    return json.dumps({"data": {KEY: progress.to_json()}})
+    return json.dumps({"data": {PROGRESS: progress.to_json()}})
 
 
 def evolving(generation: int, *, depth: int = 2, entries: int = 4, total: int = 10) -> Progress:

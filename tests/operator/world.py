@@ -12,7 +12,8 @@ import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from cycleqd.contract.progress import KEY, OpenStage, Progress
+from cycleqd.contract.config_maps import PROGRESS
+from cycleqd.contract.progress import OpenStage, Progress
 from cycleqd_operator.api.status import Condition, RunStatus
 from cycleqd_operator.decision.observed import Observed
 from cycleqd_operator.decision.reconcile import reconcile
@@ -332,12 +333,12 @@ class World:
     def report(self, **changes) -> None:
         """The coordinator patches its progress."""
         config_map = self.objects["ConfigMap", "demo-progress"]
-        text = (config_map.get("data") or {}).get(KEY)
+        text = (config_map.get("data") or {}).get(PROGRESS)
         progress = Progress.from_json(text) if text else Progress(run_id="demo-1", generations=10)
         assert self.run is not None
         seen = {"observed_generation": self.run["metadata"]["generation"]}
         changed = progress.model_copy(update=seen | changes)
-        config_map["data"] = {KEY: changed.to_json()}
+        config_map["data"] = {PROGRESS: changed.to_json()}
 
     def evolve(self, generation: int, *, finished: int = 0, **changes) -> None:
         """The coordinator has committed a generation and planned the next."""

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import yaml
 
-from cycleqd.contract.progress import KEY, Progress
+from cycleqd.contract.config_maps import PROGRESS
+from cycleqd.contract.progress import Progress
 
 NAMESPACE = "demo"
 NAME = "synthetic-progress"
@@ -49,7 +50,7 @@ class ConfigMapServer:
                 else:
                     outer.data.update(patch)
                     if patch:
-                        told = Progress.from_json(patch[KEY])
+                        told = Progress.from_json(patch[PROGRESS])
                         outer.patches.append((time.monotonic(), told))
                     meta = {"name": NAME, "namespace": NAMESPACE}
                     self._answer(
@@ -77,7 +78,7 @@ class ConfigMapServer:
 
     @property
     def progress(self) -> Progress:
-        return Progress.from_json(self.data[KEY])
+        return Progress.from_json(self.data[PROGRESS])
 
     def kubeconfig(self, path: Path) -> Path:
         host, port = self._server.server_address[:2]

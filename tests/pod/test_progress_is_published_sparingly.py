@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd.contract.progress import KEY, OpenStage, Progress
+from cycleqd.contract.config_maps import PROGRESS
+from cycleqd.contract.progress import OpenStage, Progress
 from cycleqd.errors import InputError
 from cycleqd.pod.publishing import INTERVAL_SECONDS, ConfigMapBoard, Publisher, is_news
 from tests.pod.api import NAME, NAMESPACE, ConfigMapServer
@@ -133,7 +134,7 @@ def test_over_http(api: ConfigMapServer, board: ConfigMapBoard) -> None:
     board.write(EVOLVING)
     assert api.progress == EVOLVING
     assert board.read() == EVOLVING
-    api.data[KEY] = "another format"
+    api.data[PROGRESS] = "another format"
     assert board.read() == Progress()
 
 

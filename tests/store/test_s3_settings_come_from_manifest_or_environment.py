@@ -6,18 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from cycleqd.contract.variables import (
+    S3_ADDRESSING_STYLE,
+    S3_CA_BUNDLE,
+    S3_CHECKSUMS,
+    S3_ENDPOINT,
+    S3_REGION,
+)
 from cycleqd.errors import InputError
 from cycleqd.manifest.cluster import S3
 from cycleqd.store import S3Settings
-from cycleqd.store.access import (
-    ADDRESSING_STYLE,
-    CA_BUNDLE,
-    CHECKSUMS,
-    ENDPOINT,
-    REGION,
-    environment_of,
-    settings_of,
-)
+from cycleqd.store.access import environment_of, settings_of
 
 
 def test_nothing_given_is_aws() -> None:
@@ -25,8 +24,8 @@ def test_nothing_given_is_aws() -> None:
 
 
 def test_the_manifest_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(ENDPOINT, "http://variable")
-    monkeypatch.setenv(REGION, "variable")
+    monkeypatch.setenv(S3_ENDPOINT, "http://variable")
+    monkeypatch.setenv(S3_REGION, "variable")
     assert settings_of() == S3Settings(endpoint="http://variable", region="variable")
     settings = settings_of(S3(endpoint="http://manifest"))
     assert settings == S3Settings(endpoint="http://manifest", region="variable")
@@ -45,7 +44,7 @@ def test_a_bundle_of_another_folder_is_named_by_the_variable(
     manifest = S3(ca_bundle="ca.pem")
     with pytest.raises(InputError, match=r"spec\.storage\.s3\.caBundle: no file 'ca\.pem'"):
         settings_of(manifest)
-    monkeypatch.setenv(CA_BUNDLE, "own.pem")
+    monkeypatch.setenv(S3_CA_BUNDLE, "own.pem")
     assert settings_of(manifest).ca_bundle == Path("own.pem")
     monkeypatch.chdir(here)
     assert settings_of(manifest).ca_bundle == Path("ca.pem")
@@ -57,8 +56,8 @@ def test_a_bundle_of_another_folder_is_named_by_the_variable(
 def test_variables_are_spelled_like_the_manifest_or_like_botocore(
     style: str, checksums: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(ADDRESSING_STYLE, style)
-    monkeypatch.setenv(CHECKSUMS, checksums)
+    monkeypatch.setenv(S3_ADDRESSING_STYLE, style)
+    monkeypatch.setenv(S3_CHECKSUMS, checksums)
     settings = settings_of()
     assert settings.addressing_style == "Path"
     assert settings.checksums == ("WhenRequired" if checksums else "WhenSupported")
@@ -67,10 +66,10 @@ def test_variables_are_spelled_like_the_manifest_or_like_botocore(
 
 
 def test_a_wrong_variable_is_named_with_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CHECKSUMS, "Never")
+    monkeypatch.setenv(S3_CHECKSUMS, "Never")
     with pytest.raises(InputError) as caught:
         settings_of()
-    assert str(caught.value) == f"{CHECKSUMS}: 'Never' is not one of WhenSupported, WhenRequired"
+    assert str(caught.value) == f"{S3_CHECKSUMS}: 'Never' is not one of WhenSupported, WhenRequired"
 
 
 def test_child_processes_get_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ API server.
 
 from __future__ import annotations
 
+from cycleqd.contract.pods import Component
 from cycleqd_operator.children.ownership import child
 from cycleqd_operator.kube import names
 from cycleqd_operator.kube.actions import Action, Create, Patch
@@ -50,7 +51,7 @@ def access(run: Json, account_annotations: dict[str, str]) -> list[Action]:
 
 
 def _service_account(
-    run: Json, account: str, component: names.Component, account_annotations: dict[str, str]
+    run: Json, account: str, component: Component, account_annotations: dict[str, str]
 ) -> list[Action]:
     body = child(run, "v1", "ServiceAccount", account, component)
     if not account_annotations:

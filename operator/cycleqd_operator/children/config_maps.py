@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 
+from cycleqd.contract.config_maps import DOCUMENT, GENERATION
 from cycleqd.manifest.model import API_VERSION, KIND
 from cycleqd_operator.children.ownership import child
 from cycleqd_operator.kube import names
 from cycleqd_operator.kube.objects import Json, metadata, name, spec
-
-RUN_JSON = "run.json"
-GENERATION = "generation"
 
 
 def manifest_config_map(run: Json) -> Json:
@@ -24,7 +22,7 @@ def manifest_config_map(run: Json) -> Json:
     config_map = names.manifest_config_map(name(run))
     body = child(run, "v1", "ConfigMap", config_map, "coordinator")
     body["data"] = {
-        RUN_JSON: json.dumps(document, sort_keys=True),
+        DOCUMENT: json.dumps(document, sort_keys=True),
         GENERATION: str(metadata(run).get("generation", 1)),
     }
     return body

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from cycleqd.contract.pods import Component
 from cycleqd.manifest.model import API_VERSION, KIND
 from cycleqd_operator.kube import names
 from cycleqd_operator.kube.objects import Json, name, namespace, uid
 
 
-def child(
-    run: Json, api_version: str, kind: str, child_name: str, component: names.Component
-) -> Json:
+def child(run: Json, api_version: str, kind: str, child_name: str, component: Component) -> Json:
     """An object that belongs to the run and goes with it."""
     return {
         "apiVersion": api_version,

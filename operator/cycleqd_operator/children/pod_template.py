@@ -1,8 +1,8 @@
 """The pods of a run: what the coordinator and the workers find around them.
 
-Variables, paths, the port and the arguments below are a contract with ``cycleqd pod coordinate``
-and ``cycleqd pod work``; restart policy, identity and contract belong to the operator, the rest
-(images, resources, volumes, placement) to the user's template. Pods fit the restricted Pod Security
+Variables, folders, the port and the arguments are those of `cycleqd.contract`. They, the restart
+policy and the identity belong to the operator, the rest (images, resources, volumes, placement) to
+the user's template. Pods fit the restricted Pod Security
 Standard: not root, no capabilities, a read-only root file system.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cycleqd.contract import pods, variables
+from cycleqd.contract.s3 import environment
 from cycleqd.manifest.cluster import PodTemplate
 from cycleqd.manifest.model import Manifest
 from cycleqd_operator.children.pod_merge import merge
@@ -17,18 +19,8 @@ from cycleqd_operator.kube import names
 from cycleqd_operator.kube.objects import Json, as_json
 from cycleqd_operator.settings import Settings
 
-PORT = 8080
-"""Serves ``/healthz`` and ``/metrics``."""
-
 USER = 65532
 """Numeric, so that the kubelet can see that it is not root."""
-
-MANIFEST = "/etc/cycleqd"
-CA_BUNDLE = "/etc/cycleqd-ca"
-SCRATCH = "/scratch"
-
-GRACE_SECONDS: Mapping[names.Component, int] = {"coordinator": 30, "worker": 60}
-"""Time to end after SIGTERM."""
 
 LOST_NODE_SECONDS = 30
 """Time after which the pods of a node that does not answer are replaced."""
@@ -48,9 +40,9 @@ def worker_template(
         stage: the only stage to work on, such as ``generations/000012``; all when absent.
     """
     spec = manifest.spec.workers
-    env = {**_common_env(manifest), "CYCLEQD_WORKERS": str(workers)}
+    env = {**_common_env(manifest), variables.WORKERS: str(workers)}
     if stage is not None:
-        env["CYCLEQD_STAGE"] = stage
+        env[variables.STAGE] = stage
     return _template(
         manifest,
         settings,
@@ -58,7 +50,7 @@ def worker_template(
         template=spec.template,
         container={
             "image": spec.image or settings.worker_image,
-            "args": ["pod", "work"],
+            "args": pods.arguments("worker"),
             "env": _variables(env) + _credentials(manifest),
             "resources": settings.worker_resources,
         },
@@ -74,8 +66,8 @@ def coordinator_template(manifest: Manifest, settings: Settings) -> Json:
     spec = manifest.spec.coordinator
     env = {
         **_common_env(manifest),
-        "CYCLEQD_MANIFEST": MANIFEST,
-        "CYCLEQD_PROGRESS_CONFIGMAP": names.progress_config_map(run),
+        variables.MANIFEST: pods.MANIFEST_FOLDER,
+        variables.PROGRESS_CONFIG_MAP: names.progress_config_map(run),
     }
     namespace = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
     return _template(
@@ -85,15 +77,15 @@ def coordinator_template(manifest: Manifest, settings: Settings) -> Json:
         template=spec.template,
         container={
             "image": spec.image or settings.worker_image,
-            "args": ["pod", "coordinate"],
+            "args": pods.arguments("coordinator"),
             "env": [
                 *_variables(env),
-                {"name": "CYCLEQD_NAMESPACE", "valueFrom": namespace},
+                {"name": variables.NAMESPACE, "valueFrom": namespace},
                 *_credentials(manifest),
             ],
             "resources": settings.coordinator_resources,
         },
-        volumes={"manifest": (_config_map(names.manifest_config_map(run)), MANIFEST)},
+        volumes={"manifest": (_config_map(names.manifest_config_map(run)), pods.MANIFEST_FOLDER)},
         service_account=names.coordinator(run),
         owned={"automountServiceAccountToken": True},
     )
@@ -103,7 +95,7 @@ def _template(
     manifest: Manifest,
     settings: Settings,
     *,
-    component: names.Component,
+    component: pods.Component,
     template: PodTemplate | None,
     container: Json,
     volumes: Mapping[str, tuple[Json, str]],
@@ -115,7 +107,7 @@ def _template(
     path = f"spec.{'workers' if component == 'worker' else component}.template.spec"
     theirs = as_json(given.spec)
     volumes = {
-        "scratch": ({"emptyDir": {}}, SCRATCH),
+        "scratch": ({"emptyDir": {}}, pods.SCRATCH_FOLDER),
         "tmp": ({"emptyDir": {}}, "/tmp"),  # noqa: S108
         **volumes,
         **_ca_volume(manifest),
@@ -123,7 +115,7 @@ def _template(
     contract: Json = {
         "name": component,
         **container,
-        "ports": [{"name": "http", "containerPort": PORT}],
+        "ports": [{"name": "http", "containerPort": pods.HEALTH_PORT}],
         "imagePullPolicy": settings.image_pull_policy,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
@@ -138,7 +130,7 @@ def _template(
         **_probes(),
     }
     ours: Json = {
-        "terminationGracePeriodSeconds": GRACE_SECONDS[component],
+        "terminationGracePeriodSeconds": pods.GRACE_SECONDS[component],
         # A Service called "vllm" in the namespace would set VLLM_PORT and the like.
         "enableServiceLinks": False,
         "securityContext": {
@@ -198,7 +190,7 @@ def _config_map(name: str) -> Json:
 
 def _ca_volume(manifest: Manifest) -> dict[str, tuple[Json, str]]:
     ref = manifest.spec.storage.s3.ca_bundle_ref
-    return {} if ref is None else {"ca": (_config_map(ref.name), CA_BUNDLE)}
+    return {} if ref is None else {"ca": (_config_map(ref.name), pods.CA_FOLDER)}
 
 
 def _variables(values: Mapping[str, str]) -> list[Json]:
@@ -209,18 +201,19 @@ def _common_env(manifest: Manifest) -> dict[str, str]:
     """What both roles need to reach the store and to report."""
     storage, s3 = manifest.spec.storage, manifest.spec.storage.s3
     ca = s3.ca_bundle_ref
-    given = {
-        "CYCLEQD_STORE": f"{(storage.uri or '').rstrip('/')}/{manifest.metadata.name}",
-        "CYCLEQD_CACHE": SCRATCH,
-        "CYCLEQD_HEALTH_PORT": str(PORT),
-        "HOME": f"{SCRATCH}/home",
-        "CYCLEQD_S3_ENDPOINT": s3.endpoint,
-        "CYCLEQD_S3_REGION": s3.region,
-        "CYCLEQD_S3_CA_BUNDLE": s3.ca_bundle if ca is None else f"{CA_BUNDLE}/{ca.key}",
-        "CYCLEQD_S3_ADDRESSING_STYLE": s3.addressing_style,
-        "CYCLEQD_S3_CHECKSUMS": s3.checksums,
+    return {
+        variables.STORE: f"{(storage.uri or '').rstrip('/')}/{manifest.metadata.name}",
+        variables.CACHE: pods.SCRATCH_FOLDER,
+        variables.HEALTH_PORT: str(pods.HEALTH_PORT),
+        "HOME": f"{pods.SCRATCH_FOLDER}/home",
+        **environment(
+            endpoint=s3.endpoint,
+            region=s3.region,
+            ca_bundle=s3.ca_bundle if ca is None else f"{pods.CA_FOLDER}/{ca.key}",
+            addressing_style=s3.addressing_style,
+            checksums=s3.checksums,
+        ),
     }
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _credentials(manifest: Manifest) -> list[Json]:
@@ -230,9 +223,9 @@ def _credentials(manifest: Manifest) -> list[Json]:
         return []
 
     keys: list[Json] = [
-        {"key": "AWS_ACCESS_KEY_ID"},
-        {"key": "AWS_SECRET_ACCESS_KEY"},
-        {"key": "AWS_SESSION_TOKEN", "optional": True},
+        {"key": variables.AWS_ACCESS_KEY_ID},
+        {"key": variables.AWS_SECRET_ACCESS_KEY},
+        {"key": variables.AWS_SESSION_TOKEN, "optional": True},
     ]
     return [
         {"name": key["key"], "valueFrom": {"secretKeyRef": {"name": ref.name, **key}}}
@@ -242,7 +235,7 @@ def _credentials(manifest: Manifest) -> list[Json]:
 
 def _probes() -> Json:
     """Probes of the supervisor, which answers before any model is loaded."""
-    get = {"httpGet": {"path": "/healthz", "port": PORT}, "timeoutSeconds": 5}
+    get = {"httpGet": {"path": pods.HEALTH_PATH, "port": pods.HEALTH_PORT}, "timeoutSeconds": 5}
     return {
         "startupProbe": {**get, "periodSeconds": 2, "failureThreshold": 300},
         "readinessProbe": {**get, "periodSeconds": 10, "failureThreshold": 3},

@@ -16,12 +16,13 @@ from functools import cached_property
 
 from pydantic import ValidationError
 
-from cycleqd.contract.progress import KEY, Progress
+from cycleqd.contract.config_maps import DOCUMENT, GENERATION, PROGRESS
+from cycleqd.contract.pods import Component
+from cycleqd.contract.progress import Progress
 from cycleqd.errors import ManifestError
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.reader import parse_resource
 from cycleqd_operator.api.status import RunStatus
-from cycleqd_operator.children.config_maps import GENERATION, RUN_JSON
 from cycleqd_operator.children.jobs import coordinator_job, pool_job
 from cycleqd_operator.decision.endings import Ending, endings, is_ready
 from cycleqd_operator.decision.observed import Observed
@@ -65,7 +66,7 @@ class Situation:
     config_maps: Mapping[str, Json]
     coordinator: Json | None
     workers: Mapping[str, Json]
-    pods: Mapping[names.Component, tuple[Json, ...]]
+    pods: Mapping[Component, tuple[Json, ...]]
     foreign: bool
     progress: Progress | None
     refused: Mapping[str, str]
@@ -93,7 +94,7 @@ class Situation:
         return self.progress is not None and self.progress.phase != "Admitting"
 
     @cached_property
-    def endings(self) -> Mapping[names.Component, list[Ending]]:
+    def endings(self) -> Mapping[Component, list[Ending]]:
         """How pods ended, by role, oldest first."""
         return {role: endings(pods, role) for role, pods in self.pods.items()}
 
@@ -189,7 +190,7 @@ def _pods_of(observed: Observed, jobs: list[Json]) -> tuple[Json, ...]:
 
 
 def _manifest_in(config_map: Json | None) -> Manifest | None:
-    text = ((config_map or {}).get("data") or {}).get(RUN_JSON)
+    text = ((config_map or {}).get("data") or {}).get(DOCUMENT)
     try:
         return None if text is None else parse_resource(json.loads(text))
     except (ManifestError, json.JSONDecodeError, AttributeError):
@@ -197,7 +198,7 @@ def _manifest_in(config_map: Json | None) -> Manifest | None:
 
 
 def _progress(config_map: Json | None) -> Progress | None:
-    text = ((config_map or {}).get("data") or {}).get(KEY)
+    text = ((config_map or {}).get("data") or {}).get(PROGRESS)
     try:
         return None if text is None else Progress.from_json(text)
     except ValidationError:

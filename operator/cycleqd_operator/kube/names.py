@@ -6,9 +6,7 @@ run's name has at most 40 characters, so each name below stays under the 63 that
 
 from __future__ import annotations
 
-from typing import Literal
-
-Component = Literal["coordinator", "worker"]
+from cycleqd.contract.pods import Component
 
 RUN_LABEL = "cycleqd.io/run"
 COMPONENT_LABEL = "app.kubernetes.io/component"

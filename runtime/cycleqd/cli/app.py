@@ -9,7 +9,7 @@ import typer
 
 from cycleqd.cli import demo, export, inspect, manifests, pod, run
 from cycleqd.cli.console import print_result
-from cycleqd.store import access
+from cycleqd.contract import pods, variables
 from cycleqd.version import __version__
 
 app = typer.Typer(
@@ -44,10 +44,10 @@ def common(
 ) -> None:
     """Options for all commands; a manifest's ``spec.storage.s3`` goes before them."""
     given = {
-        access.ENDPOINT: s3_endpoint,
-        access.REGION: s3_region,
-        access.CA_BUNDLE: s3_ca_bundle,
-        access.ADDRESSING_STYLE: s3_addressing_style,
+        variables.S3_ENDPOINT: s3_endpoint,
+        variables.S3_REGION: s3_region,
+        variables.S3_CA_BUNDLE: s3_ca_bundle,
+        variables.S3_ADDRESSING_STYLE: s3_addressing_style,
     }
     os.environ.update({name: value for name, value in given.items() if value is not None})
 
@@ -70,4 +70,4 @@ app.command(epilog="Example: cycleqd export out/tiny --member c000012 --out mode
 )
 app.command(epilog="Example: cycleqd materialize out/tiny --member c000012")(export.materialize)
 app.command(epilog="Example: cycleqd verify out/tiny")(inspect.verify)
-app.add_typer(pod.app, name="pod", hidden=True)
+app.add_typer(pod.app, name=pods.COMMAND_GROUP, hidden=True)

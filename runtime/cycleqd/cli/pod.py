@@ -13,12 +13,10 @@ from typing import Any
 import typer
 
 from cycleqd.cli.console import LOG_FORMAT, log_to_stderr
+from cycleqd.contract.pods import COMMANDS, EXIT_SECONDS
 from cycleqd.errors import InputError
 from cycleqd.pod.ending import exit_on_sigterm, told_why
 from cycleqd.pod.settings import CoordinatorSettings, WorkerPodSettings, termination_log
-
-COORDINATOR_GRACE_SECONDS = 20.0
-WORKER_GRACE_SECONDS = 40.0
 
 app = typer.Typer(
     help="The roles inside pods of a cluster; started by the operator, not by people.",
@@ -26,7 +24,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(COMMANDS["coordinator"])
 def coordinate() -> None:
     """Coordinate a run: plan, commit and report to the operator, until the run is complete.
 
@@ -40,10 +38,10 @@ def coordinate() -> None:
 
         run(settings)
 
-    _play(role, COORDINATOR_GRACE_SECONDS)
+    _play(role, EXIT_SECONDS["coordinator"])
 
 
-@app.command()
+@app.command(COMMANDS["worker"])
 def work() -> None:
     """Work on a run: evaluate candidates with one warm engine, until nothing is left to do.
 
@@ -57,7 +55,7 @@ def work() -> None:
 
         run(settings)
 
-    _play(role, WORKER_GRACE_SECONDS)
+    _play(role, EXIT_SECONDS["worker"])
 
 
 def _play(role: Callable[[], Any], grace_seconds: float) -> None:

@@ -13,8 +13,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-KEY = "progress"
-"""The ConfigMap's key that holds the document as JSON."""
+from cycleqd.contract.pods import TERMINATION_MESSAGE_BYTES
 
 
 class Part(BaseModel):
@@ -127,8 +126,8 @@ class Failure(Part):
     exit_code: int
 
     def to_json(self) -> str:
-        """One line of JSON of at most 4096 bytes, as Kubernetes keeps no more."""
+        """One line of JSON that Kubernetes keeps whole."""
         text = json.dumps(self.model_dump(mode="json", by_alias=True))
-        if len(text.encode()) <= 4096:
+        if len(text.encode()) <= TERMINATION_MESSAGE_BYTES:
             return text
         return self.model_copy(update={"message": self.message[:600] + " ..."}).to_json()

@@ -10,14 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from cycleqd.contract.s3 import AddressingStyle, Checksums
 from cycleqd.manifest.mutability import Change
 from cycleqd.manifest.values import Label, LabelValue, Model, ObjectName, Uri
 
 AnnotationValue = Annotated[str, StringConstraints(max_length=4096)]
 Annotations = Annotated[dict[str, AnnotationValue], Field(max_length=64)]
 Labels = Annotated[dict[str, LabelValue], Field(max_length=64)]
-AddressingStyle = Literal["Auto", "Path", "Virtual"]
-Checksums = Literal["WhenSupported", "WhenRequired"]
 Region = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Image = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cycleqd.contract.config_maps import DOCUMENT
 from cycleqd.contract.progress import Progress
 from cycleqd.errors import InputError, StoreError
 from cycleqd.manifest.reader import parse_manifest
 from cycleqd.pod.health import serving
-from cycleqd.pod.manifest_folder import DOCUMENT, ManifestFolder, ManifestVersion
+from cycleqd.pod.manifest_folder import ManifestFolder, ManifestVersion
 from cycleqd.pod.metrics import CoordinatorMetrics
 from cycleqd.pod.publishing import ConfigMapBoard, Publisher
 from cycleqd.pod.settings import CoordinatorSettings

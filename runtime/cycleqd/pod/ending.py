@@ -60,7 +60,7 @@ def exit_on_sigterm(grace_seconds: float) -> None:
     """From now on SIGTERM unwinds the main thread and exits with 143, in that time at the latest.
 
     Args:
-        grace_seconds: less than the pod's ``terminationGracePeriodSeconds``.
+        grace_seconds: one of `cycleqd.contract.pods.EXIT_SECONDS`.
     """
 
     def terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - given

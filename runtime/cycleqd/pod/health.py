@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from cycleqd.contract.pods import HEALTH_PATH, METRICS_PATH
+from cycleqd.contract.variables import HEALTH_PORT
 from cycleqd.errors import InputError
 
 
@@ -33,12 +35,16 @@ def _handler(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
         timeout = 10
 
         def do_GET(self) -> None:
-            if self.path == "/healthz":
+            if self.path == HEALTH_PATH:
                 self._answer(HTTPStatus.OK, "text/plain", b"ok\n")
-            elif self.path == "/metrics":
+            elif self.path == METRICS_PATH:
                 self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry))
             else:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"/healthz or /metrics\n")
+                self._answer(
+                    HTTPStatus.NOT_FOUND,
+                    "text/plain",
+                    f"{HEALTH_PATH} or {METRICS_PATH}\n".encode(),
+                )
 
         def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
             self.send_response(status)
@@ -63,7 +69,7 @@ def serving(port: int, registry: CollectorRegistry) -> Iterator[int]:
     try:
         server = _Server(("", port), _handler(registry))
     except OSError as error:
-        raise InputError(f"CYCLEQD_HEALTH_PORT: {port} cannot be used: {error.strerror}") from error
+        raise InputError(f"{HEALTH_PORT}: {port} cannot be used: {error.strerror}") from error
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     try:
         yield server.server_address[1]

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cycleqd.contract.config_maps import DOCUMENT, GENERATION
 from cycleqd.errors import InputError
 
-DOCUMENT = "run.json"
-GENERATION = "generation"
 _LINK = "..data"
 _ATTEMPTS = 5
 """How often a version that vanishes while it is read is looked for again."""

@@ -17,7 +17,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from cycleqd.contract.progress import KEY, Progress
+from cycleqd.contract.config_maps import PROGRESS
+from cycleqd.contract.progress import Progress
 from cycleqd.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class ConfigMapBoard:
         self._api.patch_namespaced_config_map(
             self._name,
             self._namespace,
-            {"data": {KEY: progress.to_json()}},
+            {"data": {PROGRESS: progress.to_json()}},
             _request_timeout=TIMEOUT_SECONDS,
         )
 
@@ -81,7 +82,7 @@ class ConfigMapBoard:
         found = self._api.read_namespaced_config_map(
             self._name, self._namespace, _request_timeout=TIMEOUT_SECONDS
         )
-        text = (found.data or {}).get(KEY)
+        text = (found.data or {}).get(PROGRESS)
         try:
             return Progress.from_json(text) if text else Progress()
         except ValueError:  # another version's

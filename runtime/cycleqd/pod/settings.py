@@ -1,7 +1,7 @@
 """What the operator tells a pod by its environment.
 
-The variables are a contract with `cycleqd_operator.children.jobs`. How to reach S3 is read from
-``CYCLEQD_S3_*`` by `cycleqd.store.access`, credentials by the AWS chain.
+The variables' names are part of the contract with the operator (`cycleqd.contract.variables`). How
+to reach S3 is read by `cycleqd.store.access`, credentials by the AWS chain.
 """
 
 from __future__ import annotations
@@ -11,23 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from cycleqd.contract import pods, variables
 from cycleqd.errors import InputError
 from cycleqd.records import keys
 from cycleqd.records.keys import Stage
-
-STORE = "CYCLEQD_STORE"
-CACHE = "CYCLEQD_CACHE"
-HEALTH_PORT = "CYCLEQD_HEALTH_PORT"
-TERMINATION_LOG = "CYCLEQD_TERMINATION_LOG"
-MANIFEST = "CYCLEQD_MANIFEST"
-NAMESPACE = "CYCLEQD_NAMESPACE"
-PROGRESS_CONFIG_MAP = "CYCLEQD_PROGRESS_CONFIGMAP"
-INDEX = "JOB_COMPLETION_INDEX"
-WORKERS = "CYCLEQD_WORKERS"
-STAGE = "CYCLEQD_STAGE"
-
-DEFAULT_HEALTH_PORT = "8080"
-DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 
 Value = TypeVar("Value")
 
@@ -115,9 +102,9 @@ class CoordinatorSettings(PodSettings):
         reader = _Reader(environment)
         settings = cls(
             **_common(reader),
-            manifest=reader.read(MANIFEST, Path, Path()),
-            namespace=reader.read(NAMESPACE, str, ""),
-            config_map=reader.read(PROGRESS_CONFIG_MAP, str, ""),
+            manifest=reader.read(variables.MANIFEST, Path, Path()),
+            namespace=reader.read(variables.NAMESPACE, str, ""),
+            config_map=reader.read(variables.PROGRESS_CONFIG_MAP, str, ""),
         )
         reader.check()
         return settings
@@ -147,9 +134,9 @@ class WorkerPodSettings(PodSettings):
         reader = _Reader(environment)
         settings = cls(
             **_common(reader),
-            index=reader.read(INDEX, _number(0, 100_000), 0),
-            workers=reader.read(WORKERS, _number(1, 100_000), 1),
-            stage=reader.read(STAGE, _stage, None, default=""),
+            index=reader.read(variables.INDEX, _number(0, 100_000), 0),
+            workers=reader.read(variables.WORKERS, _number(1, 100_000), 1),
+            stage=reader.read(variables.STAGE, _stage, None, default=""),
         )
         reader.check()
         return settings
@@ -157,13 +144,17 @@ class WorkerPodSettings(PodSettings):
 
 def termination_log(environment: Mapping[str, str]) -> Path:
     """Where the reason of a failure goes, known before anything else is."""
-    return Path(environment.get(TERMINATION_LOG) or DEFAULT_TERMINATION_LOG)
+    return Path(environment.get(variables.TERMINATION_LOG) or pods.TERMINATION_LOG)
 
 
 def _common(reader: _Reader) -> dict[str, Any]:
     return {
-        "store": reader.read(STORE, str, ""),
-        "scratch": reader.read(CACHE, Path, Path()),
-        "health_port": reader.read(HEALTH_PORT, _number(0, 65_535), 0, DEFAULT_HEALTH_PORT),
-        "termination_log": reader.read(TERMINATION_LOG, Path, Path(), DEFAULT_TERMINATION_LOG),
+        "store": reader.read(variables.STORE, str, ""),
+        "scratch": reader.read(variables.CACHE, Path, Path()),
+        "health_port": reader.read(
+            variables.HEALTH_PORT, _number(0, 65_535), 0, str(pods.HEALTH_PORT)
+        ),
+        "termination_log": reader.read(
+            variables.TERMINATION_LOG, Path, Path(), pods.TERMINATION_LOG
+        ),
     }

@@ -10,15 +10,11 @@ import os
 from pathlib import Path
 from typing import TypeVar, get_args
 
+from cycleqd.contract import variables
+from cycleqd.contract.s3 import AddressingStyle, Checksums, environment
 from cycleqd.errors import InputError
-from cycleqd.manifest.cluster import S3, AddressingStyle, Checksums
+from cycleqd.manifest.cluster import S3
 from cycleqd.store import ObjectStore, S3Settings, open_store
-
-ENDPOINT = "CYCLEQD_S3_ENDPOINT"
-REGION = "CYCLEQD_S3_REGION"
-CA_BUNDLE = "CYCLEQD_S3_CA_BUNDLE"
-ADDRESSING_STYLE = "CYCLEQD_S3_ADDRESSING_STYLE"
-CHECKSUMS = "CYCLEQD_S3_CHECKSUMS"
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -31,18 +27,18 @@ def settings_of(s3: S3 | None = None) -> S3Settings:
     """
     s3 = s3 or S3()
     given = s3.model_fields_set
-    ca_bundle = s3.ca_bundle or os.environ.get(CA_BUNDLE)
+    ca_bundle = s3.ca_bundle or os.environ.get(variables.S3_CA_BUNDLE)
     if s3.ca_bundle and not Path(s3.ca_bundle).is_file():
         # The manifest of a store may come from another folder or machine.
-        ca_bundle = os.environ.get(CA_BUNDLE) or s3.ca_bundle
+        ca_bundle = os.environ.get(variables.S3_CA_BUNDLE) or s3.ca_bundle
     style, checksums = s3.addressing_style, s3.checksums
     if "addressing_style" not in given:
-        style = _chosen(ADDRESSING_STYLE, style, get_args(AddressingStyle))
+        style = _chosen(variables.S3_ADDRESSING_STYLE, style, get_args(AddressingStyle))
     if "checksums" not in given:
-        checksums = _chosen(CHECKSUMS, checksums, get_args(Checksums))
+        checksums = _chosen(variables.S3_CHECKSUMS, checksums, get_args(Checksums))
     return S3Settings(
-        endpoint=s3.endpoint or os.environ.get(ENDPOINT),
-        region=s3.region or os.environ.get(REGION),
+        endpoint=s3.endpoint or os.environ.get(variables.S3_ENDPOINT),
+        region=s3.region or os.environ.get(variables.S3_REGION),
         ca_bundle=Path(ca_bundle) if ca_bundle else None,
         addressing_style=style,
         checksums=checksums,
@@ -62,14 +58,13 @@ def _chosen(variable: str, default: Choice, choices: tuple[Choice, ...]) -> Choi
 
 def environment_of(settings: S3Settings) -> dict[str, str]:
     """The variables that give a child process the same settings."""
-    variables = {
-        ENDPOINT: settings.endpoint,
-        REGION: settings.region,
-        CA_BUNDLE: None if settings.ca_bundle is None else str(settings.ca_bundle),
-        ADDRESSING_STYLE: settings.addressing_style,
-        CHECKSUMS: settings.checksums,
-    }
-    return {name: value for name, value in variables.items() if value is not None}
+    return environment(
+        endpoint=settings.endpoint,
+        region=settings.region,
+        ca_bundle=None if settings.ca_bundle is None else str(settings.ca_bundle),
+        addressing_style=settings.addressing_style,
+        checksums=settings.checksums,
+    )
 
 
 def open_location(uri: str, s3: S3Settings | None) -> tuple[ObjectStore, str]:

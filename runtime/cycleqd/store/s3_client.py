@@ -14,7 +14,7 @@ from cycleqd.store.settings import PROFILE_VARIABLE, REGION_FIELD, S3Settings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from cycleqd.manifest.cluster import AddressingStyle, Checksums
+    from cycleqd.contract.s3 import AddressingStyle, Checksums
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
+from cycleqd.contract.s3 import AddressingStyle, Checksums
 from cycleqd.errors import InputError
-from cycleqd.manifest.cluster import AddressingStyle, Checksums
 
 if TYPE_CHECKING:
     from pathlib import Path
