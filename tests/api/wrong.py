@@ -57,6 +57,12 @@ _SHAPES: Final = [
     Wrong("half of bounds", {"spec.tasks[1].bounds.max": REMOVE}, "bounds.max", "Required value"),
     Wrong("goal without value", {"spec.goal.value": REMOVE}, "spec.goal.value", "Required value"),
     Wrong("typo", {"spec.tsaks": 1}, "spec.tsaks", "unknown field"),
+    Wrong(
+        "no pod spec",
+        {"spec.workers.template.spec": {f"field{number}": 1 for number in range(65)}},
+        "spec.workers.template.spec",
+        "at most 64",
+    ),
     Wrong("snake case", {"spec.evolution.cycle_interval": 2}, "cycle_interval", "unknown field"),
     Wrong("other level", {"spec.generations": 5}, "spec.generations", "unknown field"),
     Wrong(

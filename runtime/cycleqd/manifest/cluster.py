@@ -18,6 +18,7 @@ AnnotationValue = Annotated[str, StringConstraints(max_length=4096)]
 Annotations = Annotated[dict[str, AnnotationValue], Field(max_length=64)]
 Labels = Annotated[dict[str, LabelValue], Field(max_length=64)]
 Region = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+PodSpec = Annotated[dict[str, Any], Field(max_length=64)]
 Image = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
@@ -97,7 +98,7 @@ class PodTemplate(Model):
     metadata: PodTemplateMetadata = PodTemplateMetadata()
     """Labels and annotations of the pods."""
 
-    spec: dict[str, Any] = Field(default={})
+    spec: PodSpec = Field(default={})
     """A pod spec, in full or in part: nodeSelector, tolerations, affinity, imagePullSecrets,
     runtimeClassName, volumes, and containers whose env, volumeMounts and resources are added to
     the container of the same name (``worker`` or ``coordinator``)."""

@@ -223,6 +223,8 @@ def _misfit(node: dict[str, Any], value: object) -> str:
     """What is wrong with a value that its schema refuses, and the remedy."""
     if isinstance(value, tuple) and node["type"] == "array":
         return _misfit_length(node, value)
+    if isinstance(value, dict) and len(value) > node.get("maxProperties", len(value)):
+        return f"has {len(value)} fields, at most {node['maxProperties']} are allowed; remove some"
     remedy = _remedy(node, value)
     if value == "" and node["type"] == "string" and "enum" not in node and "pattern" not in node:
         return "must not be empty; write a value or remove the line"

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from cycleqd.errors import ManifestError
+from cycleqd.manifest.bounds import BoundedCopy
 from cycleqd.manifest.model import API_VERSION, KIND, Manifest, Spec
 from cycleqd.manifest.problems import field_problems, nearest, shown
 from cycleqd.manifest.rules import rule_problems
@@ -108,18 +109,9 @@ def parse_resource(resource: Mapping[str, Any]) -> Manifest:
             "apiVersion": resource.get("apiVersion", API_VERSION),
             "kind": resource.get("kind", KIND),
             "metadata": name,
-            "spec": _with_tuples(resource.get("spec")),
+            "spec": BoundedCopy().of(resource.get("spec"), "spec"),
         }
     )
-
-
-def _with_tuples(value: object) -> object:
-    """JSON data as `load_document` would give it: lists are tuples, dictionaries copied."""
-    if isinstance(value, Mapping):
-        return {key: _with_tuples(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return tuple(_with_tuples(part) for part in value)
-    return value
 
 
 def _manifest(document: dict[str, Any]) -> Manifest:

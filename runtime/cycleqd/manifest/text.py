@@ -16,12 +16,11 @@ from typing import Any
 import yaml
 
 from cycleqd.errors import ManifestError
+from cycleqd.manifest.bounds import MAX_LEVELS, MAX_VALUES, too_deep, too_large
 
 MAX_BYTES = 1_048_576
 """A larger document is no manifest; the Kubernetes API server refuses it too."""
 
-_MAX_NODES = 100_000
-_MAX_DEPTH = 64
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,99})")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,64}")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -65,11 +64,11 @@ def load_document(text: str, source: str) -> dict[str, Any]:
             )
             raise ManifestError([problem])
         conversion = _Conversion(source)
-        document = conversion.value(documents[0], depth=0)
+        document = conversion.value(documents[0])
     except yaml.YAMLError as error:
         raise ManifestError([_syntax_problem(error, source)]) from error
     except RecursionError as error:
-        raise ManifestError([f"{source}: nested too deeply; no run needs that"]) from error
+        raise ManifestError([f"{source}: {_too_deep(text)}"]) from error
     if conversion.problems:
         raise ManifestError(conversion.problems)
     if not isinstance(document, dict):
@@ -109,6 +108,33 @@ def _syntax_problem(error: yaml.YAMLError, source: str) -> str:
     return f"{source}: not valid YAML ({' '.join(str(error).split())}); save the file as UTF-8 text"
 
 
+def _too_deep(text: str) -> str:
+    """Where a document is too deep for a parser that calls itself at each level.
+
+    The events are told without recursion, up to the first place below `MAX_LEVELS`.
+    """
+    location: list[Any] = []  # a number in each list, in a mapping its key; None before a key
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            location.pop()
+        elif not isinstance(event, yaml.NodeEvent):
+            continue
+        elif location and location[-1] is None:
+            location[-1] = event.value if isinstance(event, yaml.ScalarEvent) else "?"
+            continue
+        else:
+            if location and isinstance(location[-1], int):
+                location[-1] += 1
+            if len(location) > MAX_LEVELS:
+                break
+            if isinstance(event, yaml.CollectionStartEvent):
+                location.append(None if isinstance(event, yaml.MappingStartEvent) else -1)
+                continue
+        if location and isinstance(location[-1], str):
+            location[-1] = None
+    return too_deep(location)
+
+
 class _Conversion:
     """Nodes to values; problems are collected, with the line of each."""
 
@@ -124,11 +150,12 @@ class _Conversion:
             f"{self._source}: line {mark.line + 1}, column {mark.column + 1}: {what}"
         )
 
-    def value(self, node: yaml.Node, depth: int) -> object:
+    def value(self, node: yaml.Node, *location: str | int) -> object:
         self._nodes += 1
-        if self._nodes > _MAX_NODES or depth > _MAX_DEPTH:
+        if self._nodes > MAX_VALUES or len(location) > MAX_LEVELS:
             if not self.problems:
-                self._refuse(node, "too many values or levels; no run needs that")
+                deep = len(location) > MAX_LEVELS
+                self._refuse(node, (too_deep if deep else too_large)(location))
             return None
         if id(node) in self._open:
             self._refuse(node, "an anchor that contains itself; write the values out")
@@ -142,12 +169,14 @@ class _Conversion:
         self._open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
-                return tuple(self.value(item, depth + 1) for item in node.value)
-            return self._mapping(node, depth)
+                return tuple(
+                    self.value(item, *location, index) for index, item in enumerate(node.value)
+                )
+            return self._mapping(node, location)
         finally:
             self._open.discard(id(node))
 
-    def _mapping(self, node: yaml.Node, depth: int) -> dict[str, Any]:
+    def _mapping(self, node: yaml.Node, location: tuple[str | int, ...]) -> dict[str, Any]:
         own: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         lines: dict[str, int] = {}
@@ -156,7 +185,7 @@ class _Conversion:
                 self._refuse(key_node, "a field's name must be text, not a list or mapping")
                 continue
             key = _joined(key_node.value)
-            value = self.value(value_node, depth + 1)
+            value = self.value(value_node, *location, key)
             if key == "<<" and key_node.style is None:
                 parts = value if isinstance(value, tuple) else (value,)
                 for part in parts:
