@@ -117,3 +117,12 @@ def test_forgotten_deletions_do_not_pile_up() -> None:
     assert len(cache._deleted) == 100
     cache.replace("Pod", "", [], "1000")
     assert not cache._deleted
+
+
+def test_an_object_that_cannot_be_taken_hides_no_other() -> None:
+    cache = cache_with_run()
+    cache.put("Pod", obj("odd", 5))
+    odd = obj("odd", 6)
+    odd["metadata"]["labels"] = ["no", "mapping"]
+    assert cache.replace("Pod", "", [odd, obj("p", 7)], "8") == {RUN}
+    assert pods(cache) == {"odd": "5", "p": "7"}

@@ -19,13 +19,14 @@ from tests.controller.memory_cluster import MemoryCluster
 from tests.controller.running import check, controller_of
 
 
-def test_a_fault_of_the_decision_stops_only_its_run() -> None:
+@pytest.mark.parametrize("fault", [ZeroDivisionError, RecursionError, MemoryError])
+def test_a_fault_of_the_decision_stops_only_its_run(fault: type[Exception]) -> None:
     calls = {"bad": 0}
 
     def decide(observed: Observed, settings: Settings, now: datetime) -> Decision:
         if name(observed.run) == "bad":
             calls["bad"] += 1
-            raise ZeroDivisionError
+            raise fault
         return one_child(observed, settings, now)
 
     async def body(cluster: MemoryCluster) -> None:

@@ -7,6 +7,7 @@ made before. `replace` takes a whole list and reports what the watches had misse
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from types import MappingProxyType
 
@@ -15,6 +16,8 @@ from cycleqd_operator.decision.observed import Observed
 from cycleqd_operator.kube.names import RUN_LABEL
 from cycleqd_operator.kube.objects import Json, labels, metadata
 from cycleqd_operator.kube.resources import RUN, WATCHED
+
+log = logging.getLogger(__name__)
 
 Children = dict[str, dict[str, Json]]
 """A run's children by kind and name."""
@@ -72,10 +75,10 @@ class Cache:
         known = self._objects[kind].get(place)
         if known is not None and version <= _version(known):
             return None
+        run = _run_of(kind, obj)
         if known is not None:
             self._unlink(kind, place, known)
         self._objects[kind][place] = obj
-        run = _run_of(kind, obj)
         if kind != RUN.kind:
             self._children.setdefault(run, {}).setdefault(kind, {})[place.name] = obj
         return run
@@ -138,7 +141,11 @@ class Cache:
         self._listed[kind, namespace] = moment
         for obj in items:
             listed.add(_place(obj))
-            run = self.put(kind, obj)
+            try:
+                run = self.put(kind, obj)
+            except Exception:  # one object that cannot be taken must not hide the others
+                log.exception("%s %s/%s stays as it was known", kind, *_place(obj))
+                continue
             if run is not None:
                 concerned.add(run)
         for place, known in self._served(kind, namespace):

@@ -8,7 +8,6 @@ clean sheet.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +26,7 @@ from cycleqd_operator.children.jobs import coordinator_job, pool_job
 from cycleqd_operator.decision.endings import Ending, endings, is_ready
 from cycleqd_operator.decision.observed import Observed
 from cycleqd_operator.kube import names
+from cycleqd_operator.kube.nesting import parse_json
 from cycleqd_operator.kube.objects import (
     Json,
     is_deleting,
@@ -54,7 +54,8 @@ class Situation:
         workers: the worker Jobs by name.
         pods: pods of these Jobs, by role.
         foreign: objects under the run's names that belong to something else.
-        progress: what the coordinator last reported; None before it did.
+        progress: what the coordinator last reported; None before it did, or where that is no
+            report.
         refused: what the API server refused, by ``<kind>/<name>``.
         now: the present.
     """
@@ -125,6 +126,12 @@ class Situation:
         number = str((config_map.get("data") or {}).get(GENERATION, ""))
         return int(number) if number.isdecimal() else 0
 
+    @property
+    def report_is_unreadable(self) -> bool:
+        """Whether something stands where the coordinator reports, and it is no report."""
+        page = self.config_maps.get(names.progress_config_map(self.name)) or {}
+        return self.progress is None and KEY in (page.get("data") or {})
+
     def age(self, obj: Json) -> timedelta:
         """Time since an object was made."""
         born = parse_time(metadata(obj).get("creationTimestamp"))
@@ -192,8 +199,9 @@ def _pods_of(observed: Observed, jobs: list[Json]) -> tuple[Json, ...]:
 def _manifest_in(config_map: Json | None) -> Manifest | None:
     text = ((config_map or {}).get("data") or {}).get(DOCUMENT)
     try:
-        return None if text is None else parse_resource(json.loads(text))
-    except (ManifestError, json.JSONDecodeError, AttributeError):
+        document = None if text is None else parse_json(text)
+        return parse_resource(document) if isinstance(document, dict) else None
+    except (ManifestError, ValueError):
         return None
 
 

@@ -9,19 +9,19 @@ deletes are retried by the client, the rest by the controller's queue.
 
 from __future__ import annotations
 
-import json
 import secrets
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
 from kubernetes.aio import client
 
 from cycleqd_operator.kube.actions import Action, Create, Event, Patch
 from cycleqd_operator.kube.names import MANAGED_BY, RUN_LABEL
+from cycleqd_operator.kube.nesting import parse_json
 from cycleqd_operator.kube.objects import Json, metadata
 from cycleqd_operator.kube.resources import BY_KIND, EVENT, RUN, Resource
 from cycleqd_operator.kube.rights import Rule
@@ -296,7 +296,8 @@ class ApiCluster:
         finally:
             self._count(verb, resource.kind, status)
         answer = _parse(content)
-        if status >= 400:
+        if status >= 400 or answer is None:
+            answer = answer or {}
             message = answer.get("message") or content[:200].decode(errors="replace")
             raise ApiError(status, str(answer.get("reason") or ""), message, f"{verb} {path}")
         return answer
@@ -308,13 +309,13 @@ ACCESS_REVIEW = Resource(
 )
 
 
-def _parse(content: bytes) -> Json:
-    """The answer's JSON object; empty where it is none, as from a proxy on the way."""
+def _parse(content: bytes) -> Json | None:
+    """The answer's JSON object; None where it is none, as from a proxy on the way."""
     try:
-        found: Any = json.loads(content)
+        found = parse_json(content.decode())
     except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _owners(obj: Json) -> set[str]:

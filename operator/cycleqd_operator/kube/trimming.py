@@ -2,6 +2,7 @@
 
 Most of an object is of no use to the decision: who wrote which field, the pod template that a Job
 repeats in each of its pods, addresses. `trim` drops it, and shares equal strings between objects.
+What it returns is never deeper than `cycleqd_operator.kube.nesting.LEVELS`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from cycleqd_operator.kube.nesting import LEVELS
 from cycleqd_operator.kube.objects import Json
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -43,7 +45,7 @@ def trim(kind: str, obj: Json) -> Json:
         found["metadata"] = _keep(meta, POD_METADATA)
         found["spec"] = _keep(obj.get("spec") or {}, POD_SPEC)
         found["status"] = _pod_status(obj.get("status") or {})
-    shared: Json = _share(found)
+    shared: Json = _share(found, LEVELS)
     return shared
 
 
@@ -61,12 +63,17 @@ def _pod_status(status: Json) -> Json:
     return kept
 
 
-def _share(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """The same JSON with short strings interned: keys, labels and reasons repeat by thousands."""
+def _share(value: Any, levels: int) -> Any:  # noqa: ANN401 - any JSON value
+    """The same JSON with short strings interned: keys, labels and reasons repeat by thousands.
+
+    Lists and mappings below so many levels are left out.
+    """
+    if isinstance(value, dict | list) and levels == 0:
+        return None
     if isinstance(value, dict):
-        return {sys.intern(key): _share(item) for key, item in value.items()}
+        return {sys.intern(key): _share(item, levels - 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_share(item) for item in value]
+        return [_share(item, levels - 1) for item in value]
     if isinstance(value, str) and len(value) <= 64:
         return sys.intern(value)
     return value
