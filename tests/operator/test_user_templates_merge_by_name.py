@@ -1,6 +1,8 @@
 """A user's pod template adds to our pods by name; what the operator owns stays its own."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cycleqd.errors import ManifestError
 from cycleqd.manifest.reader import parse_resource
@@ -157,6 +159,16 @@ def test_a_null_takes_a_default_away():
         ({"containers": [{"image": "x"}]}, "spec.workers.template.spec.containers[0].name"),
         ({"tolerations": {"key": "a"}}, "spec.workers.template.spec.tolerations"),
         ({"nodeSelector": ["a"]}, "spec.workers.template.spec.nodeSelector"),
+        ({"containers": None}, "spec.workers.template.spec.containers"),
+        ({"volumes": None}, "spec.workers.template.spec.volumes"),
+        (
+            {"containers": [{"name": "worker", "env": None}]},
+            "spec.workers.template.spec.containers[0].env",
+        ),
+        (
+            {"containers": [{"name": "worker", "volumeMounts": None}]},
+            "spec.workers.template.spec.containers[0].volumeMounts",
+        ),
         (
             {"containers": [{"name": "worker", "env": [{"value": "x"}]}]},
             "spec.workers.template.spec.containers[0].env[0].name",
@@ -167,6 +179,38 @@ def test_a_template_that_cannot_be_merged_names_the_field(spec, field):
     with pytest.raises(ManifestError) as error:
         pod(**spec)
     assert str(error.value).startswith(f"{field}: ")
+
+
+def test_labels_of_nodes_may_have_any_name():
+    labels = {"env": "prod", "ports": "many", "securityContext": "none"}
+    assert pod(nodeSelector=labels)["spec"]["nodeSelector"] == labels
+
+
+NAMES = st.sampled_from(
+    [
+        *("containers", "initContainers", "volumes", "env", "envFrom", "volumeMounts", "name"),
+        *("mountPath", "tolerations", "key", "effect", "nodeSelector", "securityContext", "ports"),
+        *("containerPort", "capabilities", "imagePullSecrets", "metadata", "restartPolicy"),
+    ]
+)
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["worker", "manifest", "scratch", "HOME", "/tmp", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(spec=st.dictionaries(NAMES, ANYTHING, max_size=5), own=st.dictionaries(NAMES, ANYTHING))
+def test_whatever_a_template_holds_is_a_pod_or_a_named_problem(spec, own):
+    for containers in ({}, {"containers": [{**own, "name": "worker"}]}):
+        try:
+            said = pod(**spec | containers)["spec"]["containers"][0]["name"]
+        except ManifestError as error:
+            said = str(error)
+        assert said == "worker" or said.startswith("spec.workers.template.")
 
 
 def test_such_a_template_fails_the_run_without_a_pod():

@@ -32,8 +32,14 @@ _PARTS = frozenset({"containers", "initContainers"})
 _ADDED = frozenset({"tolerations", "envFrom", "topologySpreadConstraints", "resourceClaims"})
 """Lists without a key; the user's items come after ours."""
 
-_MERGED = frozenset({"nodeSelector", "securityContext", "labels", "annotations", "capabilities"})
-"""Mappings that merge by key; others are replaced."""
+_MERGED = frozenset({"securityContext", "capabilities"})
+"""Mappings of fields that merge by key; others are replaced."""
+
+_NAMED = frozenset({"nodeSelector"})
+"""Mappings whose keys are the user's own names, so that none of the above holds in them."""
+
+_NEEDED = frozenset({"containers", "volumes", "env", "volumeMounts"})
+"""Lists that a null cannot remove, since a run's pods do not work without ours."""
 
 
 def merge(ours: Json, theirs: Mapping[str, object], path: str) -> Json:
@@ -50,16 +56,20 @@ def merge(ours: Json, theirs: Mapping[str, object], path: str) -> Json:
     merged = dict(ours)
     for field, value in theirs.items():
         present, where = merged.get(field), f"{path}.{field}"
+        if value is None and field in _NEEDED and present:
+            raise ManifestError([f"{where}: must not be null, since pods need it; leave it out"])
         if value is None:
             merged.pop(field, None)
         elif field in _KEYS:
             merged[field] = _by_key(field, present or (), _items(value, where), where)
         elif field in _ADDED:
             merged[field] = [*(present or ()), *_items(value, where)]
-        elif field in _MERGED:
+        elif field in _MERGED or field in _NAMED:
             if not isinstance(value, Mapping):
-                raise ManifestError([f"{where}: must be a mapping, not {value!r}"])
-            merged[field] = merge(present or {}, value, where)
+                raise ManifestError([f"{where}: must be a mapping, not {value!r:.80}"])
+            ours_there = present or {}
+            named = field in _NAMED
+            merged[field] = {**ours_there, **value} if named else merge(ours_there, value, where)
         else:
             merged[field] = value
     return merged
@@ -68,10 +78,10 @@ def merge(ours: Json, theirs: Mapping[str, object], path: str) -> Json:
 def _items(value: object, path: str) -> list[Json]:
     """A user's list of objects."""
     if not isinstance(value, list):
-        raise ManifestError([f"{path}: must be a list, not {value!r}"])
+        raise ManifestError([f"{path}: must be a list, not {value!r:.80}"])
     for index, item in enumerate(value):
         if not isinstance(item, dict):
-            raise ManifestError([f"{path}[{index}]: must be an object, not {item!r}"])
+            raise ManifestError([f"{path}[{index}]: must be an object, not {item!r:.80}"])
     return value
 
 

@@ -245,11 +245,11 @@ def _probes() -> Json:
 
 def _tolerations(given: object) -> list[Json]:
     """Short waits for lost nodes, where the user's template does not say how long."""
-    known = {
+    known = [  # a key of the user's may be anything, and is the API server's to refuse
         found.get("key")
         for found in (given if isinstance(given, list) else ())
         if isinstance(found, dict) and found.get("effect") in (None, "", "NoExecute")
-    }
+    ]
     return [
         {
             "key": key,
