@@ -11,6 +11,7 @@ from cycleqd_operator.decision.conditions import Finding, Findings
 from cycleqd_operator.decision.obstacles import first_obstacle
 from cycleqd_operator.decision.outcome import Outcome
 from cycleqd_operator.decision.situation import Situation
+from cycleqd_operator.kube import names
 from cycleqd_operator.text import one_line
 
 REFUSED = "The manifest's last change is refused and the run goes on without it: "
@@ -85,7 +86,7 @@ def progressing(found: Situation, workers: Finding) -> Finding:
     reason, message = _state(found, workers)
     if not workers.message or workers.message not in message:
         message = f"{message} {_coordinator_trouble(found)}".strip()
-    message = f"{message} {_store_trouble(found)}".strip()
+    message = f"{message} {_store_trouble(found)} {_report_trouble(found)}".strip()
     return Finding("True", reason, _with_refusal(found, one_line(message, 600)))
 
 
@@ -127,6 +128,17 @@ def _store_trouble(found: Situation) -> str:
     if found.progress is None or not found.progress.store_error:
         return ""
     return "The store cannot be used now; see StorageReady."
+
+
+def _report_trouble(found: Situation) -> str:
+    """What to do where somebody else wrote where the coordinator reports."""
+    if not found.report_is_unreadable:
+        return ""
+    page = names.progress_config_map(found.name)
+    return (
+        f"ConfigMap {page} holds no report of a coordinator, whose next one replaces it; see who"
+        " else may patch ConfigMaps here."
+    )
 
 
 def _with_refusal(found: Situation, message: str) -> str:

@@ -8,12 +8,18 @@ follows from the store. It imports only pydantic, like the manifest.
 from __future__ import annotations
 
 import json
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from cycleqd.contract.pods import TERMINATION_MESSAGE_BYTES
+
+Whole = Annotated[int, Field(ge=-1, le=2**53)]
+"""A count; bounded, since the reader makes objects and a status of what it is told."""
+
+StageFolder = Annotated[str, StringConstraints(pattern=r"^(generations|final)/[0-9]{6,9}$")]
+"""A stage's folder, of which the reader makes the names of Jobs."""
 
 
 class Part(BaseModel):
@@ -33,9 +39,9 @@ class OpenStage(Part):
         finished: how many have a result.
     """
 
-    stage: str
-    entries: int
-    finished: int
+    stage: StageFolder
+    entries: Whole
+    finished: Whole
 
 
 class BestMember(Part):
@@ -81,15 +87,15 @@ class Progress(Part):
 
     format: Literal["cycleqd-progress/1"] = "cycleqd-progress/1"
     phase: Literal["Admitting", "Evolving", "Finishing", "Complete"] = "Admitting"
-    observed_generation: int = 0
+    observed_generation: Whole = 0
     rejected: str = ""
     run_id: str = ""
     store: str = ""
-    generation: int = -1
-    generations: int = 0
-    stages: tuple[OpenStage, ...] = ()
-    succeeded: int = 0
-    failed: int = 0
+    generation: Whole = -1
+    generations: Whole = 0
+    stages: Annotated[tuple[OpenStage, ...], Field(max_length=128)] = ()
+    succeeded: Whole = 0
+    failed: Whole = 0
     coverage: float = 0.0
     qd_score: float = 0.0
     best: tuple[BestMember, ...] = ()
