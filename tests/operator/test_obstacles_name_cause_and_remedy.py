@@ -3,6 +3,7 @@ the remedy. None of it fails the run."""
 
 import pytest
 
+from cycleqd_operator.decision.obstacles import GRACE_SECONDS
 from tests.operator.world import World, evolving, make_run
 
 IMAGE = 'Back-off pulling image "nowhere/worker:1"'
@@ -30,6 +31,7 @@ def test_a_pod_that_waits(role, stuck, said, reason, remedy):
         world.settle()
     for pod in world.pods_of(f"demo-{role}"):
         world.stuck(pod, stuck, said)
+    world.pass_time(GRACE_SECONDS)
     world.settle()
     found = world.condition("WorkersReady")
     assert (found.status, found.reason) == ("False", reason)
@@ -45,6 +47,7 @@ def test_recovery_is_told():
     world.settle()
     (pod,) = world.pods_of("demo-coordinator")
     world.stuck(pod, "ImagePullBackOff", IMAGE)
+    world.pass_time(GRACE_SECONDS)
     world.settle()
     world.start()
     world.evolve(0)
@@ -62,6 +65,7 @@ def test_some_workers_are_enough_and_the_others_explain_themselves():
     world.react()
     (pending,) = [n for n, pod in world.pods.items() if pod["status"]["phase"] == "Pending"]
     world.stuck(pending, "Unschedulable", GPUS)
+    world.pass_time(GRACE_SECONDS)
     world.settle()
     found = world.condition("WorkersReady")
     assert (found.status, found.reason) == ("True", "PartlyReady")
