@@ -6,6 +6,7 @@ test that attacks it in ``tests/evaluation``.
 """
 
 from cycleqd.evaluation.sandbox.programs import (
+    Ended,
     Limits,
     Program,
     PythonProgram,
@@ -17,6 +18,7 @@ from cycleqd.evaluation.sandbox.programs import (
 from cycleqd.evaluation.sandbox.sandbox import Sandbox
 
 __all__ = [
+    "Ended",
     "Limits",
     "Program",
     "PythonProgram",

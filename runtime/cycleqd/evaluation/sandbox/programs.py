@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import ClassVar, Literal
+from importlib import import_module
+from typing import Any, ClassVar, Literal
 
 MEBIBYTE = 1 << 20
 
@@ -46,8 +47,58 @@ class Limits:
     output_bytes: int = 256 * 1024
 
 
+class Program:
+    """What runs in the sandbox; subclasses are frozen dataclasses of texts, numbers and the like.
+
+    What it is stands here; how it runs stands in the module ``harness``, which holds two functions
+    and needs the standard library only, because the harness has no more::
+
+        run(program, ends, folder, temporary) -> NoReturn   in the program's process, contained
+        report(program, ended) -> Report                    in the harness, after its end
+
+    Attributes:
+        harness: that module's name; ``__name__`` where it is the class's own.
+        starts_processes: whether it may; its standard output is then what is read of it.
+        limits: what it may use.
+    """
+
+    harness: ClassVar[str]
+    starts_processes: ClassVar[bool] = False
+    limits: Limits
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Files to write into its folder before it starts: text by relative path."""
+        return {}
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Files of its folder whose text is read when it has ended."""
+        return ()
+
+
 @dataclass(frozen=True)
-class PythonProgram:
+class Ended:
+    """What the harness saw of a program that ended by itself.
+
+    Attributes:
+        code: its exit code, negative for a signal.
+        sent: what it wrote to its report pipe.
+        secret: what makes that believed where the generated code could write there too: the
+            program's process can read it once from its secret pipe.
+        printed: its standard output, of one that may start processes.
+        files: the texts of its `Program.outputs` that are there.
+    """
+
+    code: int
+    sent: bytes
+    secret: bytes
+    printed: bytes
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class PythonProgram(Program):
     """Python source whose tests decide.
 
     Attributes:
@@ -57,7 +108,7 @@ class PythonProgram:
         limits: what it may use.
     """
 
-    kind: ClassVar[str] = "python"
+    harness: ClassVar[str] = "cycleqd.evaluation.sandbox.harness.python_item"
     setup: str
     code: str
     tests: str
@@ -65,7 +116,7 @@ class PythonProgram:
 
 
 @dataclass(frozen=True)
-class SqlProgram:
+class SqlProgram(Program):
     """SQL for an SQLite database in memory.
 
     Attributes:
@@ -75,7 +126,7 @@ class SqlProgram:
         limits: what it may use.
     """
 
-    kind: ClassVar[str] = "sql"
+    harness: ClassVar[str] = "cycleqd.evaluation.sandbox.harness.sql_item"
     database: str
     code: str
     check: str | None = None
@@ -83,7 +134,7 @@ class SqlProgram:
 
 
 @dataclass(frozen=True)
-class ShellProgram:
+class ShellProgram(Program):
     """A shell script in a fresh folder.
 
     Attributes:
@@ -93,14 +144,22 @@ class ShellProgram:
         limits: what it may use.
     """
 
-    kind: ClassVar[str] = "shell"
+    harness: ClassVar[str] = "cycleqd.evaluation.sandbox.harness.shell_item"
+    starts_processes: ClassVar[bool] = True
     files: dict[str, str]
     code: str
     read: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The files."""
+        return self.files
 
-Program = PythonProgram | SqlProgram | ShellProgram
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What is reported."""
+        return self.read
 
 
 @dataclass(frozen=True)
@@ -111,7 +170,7 @@ class Report:
         status: how it ended.
         detail: one line for people; never part of a verdict.
         stdout: what a shell program printed, undecodable bytes replaced.
-        files: text of the files in ``ShellProgram.read`` that are regular files at the end.
+        files: text of the files in `Program.outputs` that are regular files at the end.
         rows: rows of an SQL program; blobs as ``X'..'`` in upper-case hexadecimal.
     """
 
@@ -124,23 +183,27 @@ class Report:
 
 def encode(message: Program | Report) -> bytes:
     """One line of ASCII JSON, ending in a newline."""
-    document = asdict(message)
-    if not isinstance(message, Report):
-        document["kind"] = message.kind
+    document: dict[str, Any] = asdict(message)  # type: ignore[arg-type]
+    if isinstance(message, Program):
+        document["program"] = [type(message).__module__, type(message).__qualname__]
     return json.dumps(document).encode("ascii") + b"\n"
 
 
 def decode_program(line: bytes) -> Program:
     """The program of a line that `encode` made."""
     document = json.loads(line)
-    kind = document.pop("kind")
-    document["limits"] = Limits(**document["limits"])
-    if kind == PythonProgram.kind:
-        return PythonProgram(**document)
-    if kind == SqlProgram.kind:
-        return SqlProgram(**document)
-    document["read"] = tuple(document["read"])
-    return ShellProgram(**document)
+    module, name = document.pop("program")
+    fields = {field: _frozen(value) for field, value in document.items()}
+    fields["limits"] = Limits(**document["limits"])
+    program: Program = getattr(import_module(module), name)(**fields)
+    return program
+
+
+def _frozen(value: object) -> object:
+    """Lists of JSON as tuples, which is what programs hold."""
+    if isinstance(value, dict):
+        return {key: _frozen(part) for key, part in value.items()}
+    return tuple(_frozen(part) for part in value) if isinstance(value, list) else value
 
 
 def decode_report(line: bytes) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import select
@@ -13,12 +14,22 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from cycleqd.errors import SandboxUnavailable
-from cycleqd.evaluation.sandbox.programs import Program, Report, decode_report, encode
+from cycleqd.evaluation.sandbox.programs import (
+    Program,
+    PythonProgram,
+    Report,
+    ShellProgram,
+    SqlProgram,
+    decode_report,
+    encode,
+)
 from cycleqd.evaluation.sandbox.users import SlotUser
 
 _START_SECONDS = 60.0
@@ -118,6 +129,18 @@ def _drain(
         reports[index] = harness.run(program)
 
 
+def _modules_of(kind: type[Program]) -> dict[str, str]:
+    """The modules of a program's class and of how it runs, each with the folder it is found in."""
+    return {name: _folder_of(name) for name in (kind.__module__, kind.harness)}
+
+
+@cache
+def _folder_of(module: str) -> str:
+    file = Path(inspect.getfile(import_module(module))).resolve()
+    depth = module.count(".") + (file.name == "__init__.py")
+    return str(file.parents[depth])
+
+
 class _Harness:
     """One harness process and the pipes to it."""
 
@@ -128,6 +151,9 @@ class _Harness:
         self._folder: Path | None = None
         self._user: SlotUser | None = None
         self._pending = b""
+        self._modules: dict[str, str] = {}
+        for kind in (PythonProgram, ShellProgram, SqlProgram):
+            self._modules |= _modules_of(kind)
 
     def start(self) -> None:
         """Start the process unless it runs.
@@ -146,6 +172,7 @@ class _Harness:
             [
                 *(sys.executable, "-I", "-S", "-c", _START, str(_SOURCE_ROOT)),
                 *(str(self._folder), uid, "yes" if self._namespaces else "no"),
+                json.dumps(self._modules),
             ],
             bufsize=0,
             stdin=subprocess.PIPE,
@@ -179,6 +206,11 @@ class _Harness:
             SandboxUnavailable: programs cannot be contained on this machine.
         """
         limit = program.limits.wall_seconds + _GRACE_SECONDS
+        modules = _modules_of(type(program))
+        if not modules.keys() <= self._modules.keys():
+            # Modules cannot be imported behind the walls: a new process has them before.
+            self.stop()
+            self._modules |= modules
         for _ in range(_ATTEMPTS):
             self.start()
             line = self._receive(limit) if self._send(encode(program)) else None

@@ -6,8 +6,9 @@ JSON line with one JSON line. The order of things::
 
     server        walls off itself once (confinement), then for each request:
       item        fresh folder, fork, watch clock and output, kill whatever is left, answer
-        child     own session, limits, user, Landlock, seccomp, then one of
-                  python_item | sql_item | shell_item
+        child     own session, limits, user, Landlock, seccomp, then what the
+                  program names: python_item, sql_item, shell_item, or the
+                  module of another type of task
 
 Standard library only: what is imported here is copied into every child.
 """

@@ -14,18 +14,12 @@ import math
 import os
 import resource
 from dataclasses import dataclass
+from importlib import import_module
 from typing import NoReturn
 
-from cycleqd.evaluation.sandbox.harness import (
-    kernel,
-    landlock,
-    python_item,
-    seccomp,
-    shell_item,
-    sql_item,
-)
+from cycleqd.evaluation.sandbox.harness import kernel, landlock, seccomp
 from cycleqd.evaluation.sandbox.harness.confinement import Confinement
-from cycleqd.evaluation.sandbox.programs import Limits, Program, PythonProgram, ShellProgram
+from cycleqd.evaluation.sandbox.programs import Limits, Program
 
 CONTAINED = b"C"
 SECRET_BYTES = 32
@@ -51,24 +45,21 @@ def run(
     program: Program, confinement: Confinement, ends: Ends, folder: str, temporary: str
 ) -> NoReturn:
     """Contain this process and run the program; never returns."""
+    processes = program.starts_processes
+    # The module was imported before the walls went up; its function is looked up before, too.
+    start = import_module(program.harness).run
     try:
-        ends = _settle(ends, shell=isinstance(program, ShellProgram))
-        contain(program.limits, confinement, folder, shell=isinstance(program, ShellProgram))
+        ends = _settle(ends, printing=processes)
+        contain(program.limits, confinement, folder, processes=processes)
         os.write(ends.report, CONTAINED)
     except OSError as error:
         os.write(ends.report, f"!{error}".encode())
         os._exit(NOT_CONTAINED)
-    if isinstance(program, ShellProgram):
-        os.close(ends.report)
-        os.close(ends.secret)
-        shell_item.run(program.code, folder, temporary)
-    elif isinstance(program, PythonProgram):
-        python_item.run(program, ends.report, ends.secret)
-    else:
-        sql_item.run(program, ends.report, ends.secret)
+    start(program, ends, folder, temporary)
+    os._exit(0)
 
 
-def _settle(ends: Ends, *, shell: bool) -> Ends:
+def _settle(ends: Ends, *, printing: bool) -> Ends:
     """Streams to where they belong, the pipes to fixed numbers, everything else closed."""
     os.setsid()
     null = os.open("/dev/null", os.O_RDWR)
@@ -77,12 +68,12 @@ def _settle(ends: Ends, *, shell: bool) -> Ends:
         for i, number in enumerate((ends.report, ends.secret, ends.output))
     )
     os.dup2(null, 0)
-    os.dup2(output if shell else null, 1)
+    os.dup2(output if printing else null, 1)
     os.dup2(null, 2)
     return Ends(os.dup2(report, 10, False), os.dup2(secret, 11, False), 1)
 
 
-def contain(limits: Limits, confinement: Confinement, folder: str, *, shell: bool) -> None:
+def contain(limits: Limits, confinement: Confinement, folder: str, *, processes: bool) -> None:
     """Take from this process everything but ``folder`` and its limits.
 
     Raises:
@@ -124,12 +115,14 @@ def contain(limits: Limits, confinement: Confinement, folder: str, *, shell: boo
         os.closerange(start, number)
         start = number + 1
     os.closerange(start, 4096)
-    seccomp.install(call_filter(confinement, shell=shell))
+    seccomp.install(call_filter(confinement, processes=processes))
 
 
-def call_filter(confinement: Confinement, *, shell: bool) -> bytes:
+def call_filter(confinement: Confinement, *, processes: bool) -> bytes:
     """The system call filter for a program; call it once before forking, so that it is cached."""
-    return seccomp.program(deny_processes=not shell, deny_signals=not confinement.signals_contained)
+    return seccomp.program(
+        deny_processes=not processes, deny_signals=not confinement.signals_contained
+    )
 
 
 def _tasks_of(user: int) -> int:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import time
 from dataclasses import dataclass
+from importlib import import_module
 
-from cycleqd.evaluation.sandbox.harness import child, folders, killing, sql_item
+from cycleqd.evaluation.sandbox.harness import child, folders, killing
 from cycleqd.evaluation.sandbox.harness.confinement import Confinement, Unconfinable
-from cycleqd.evaluation.sandbox.programs import (
-    Limits,
-    Program,
-    PythonProgram,
-    Report,
-    ShellProgram,
-    Status,
-)
+from cycleqd.evaluation.sandbox.programs import Ended, Limits, Program, Report, Status
 
 _LOOK_SECONDS = 0.1
 
@@ -45,23 +38,23 @@ def run(program: Program, confinement: Confinement) -> Report:
     Raises:
         Unconfinable: a process could not be contained.
     """
-    shell = isinstance(program, ShellProgram)
     try:
-        folder, temporary = folders.make(confinement, program.limits, executable=shell)
+        folder, temporary = folders.make(
+            confinement, program.limits, executable=program.starts_processes
+        )
     except OSError as error:
         msg = f"no folder for a program: {error}; check the space left in TMPDIR"
         raise Unconfinable(msg) from error
     try:
-        if isinstance(program, ShellProgram):
-            folders.write(folder, program.files, confinement)
+        if program.inputs:
+            folders.write(folder, program.inputs, confinement)
         secret = os.urandom(child.SECRET_BYTES)
         watched = _run_child(program, confinement, secret, folder, temporary)
         found: dict[str, str] = {}
-        if isinstance(program, ShellProgram):
-            for name in program.read:
-                text = folders.read(folder, name, program.limits.output_bytes)
-                if text is not None:
-                    found[name] = text
+        for name in program.outputs:
+            text = folders.read(folder, name, program.limits.output_bytes)
+            if text is not None:
+                found[name] = text
     finally:
         folders.remove(confinement)
     return _report(program, watched, secret, found)
@@ -75,7 +68,7 @@ def _run_child(
     output, their_output = os.pipe()
     os.write(ours, secret)
     os.close(ours)
-    child.call_filter(confinement, shell=isinstance(program, ShellProgram))
+    child.call_filter(confinement, processes=program.starts_processes)
     process = os.fork()
     if process == 0:
         try:
@@ -145,9 +138,7 @@ def _collect(pipe: int, report: int, watched: _Watched) -> bool:
     return bool(data)
 
 
-def _report(  # noqa: PLR0911  # a list of cases, one after the other
-    program: Program, watched: _Watched, secret: bytes, found: dict[str, str]
-) -> Report:
+def _report(program: Program, watched: _Watched, secret: bytes, found: dict[str, str]) -> Report:
     if not watched.sent.startswith(child.CONTAINED):
         if watched.broken is None:
             reason = watched.sent.decode("utf-8", "replace").lstrip("!")
@@ -158,21 +149,8 @@ def _report(  # noqa: PLR0911  # a list of cases, one after the other
         return Report(watched.broken, "ended by the sandbox")
     if watched.code in {-24, -9}:
         return Report("timeout", "used up its processor time")
-    believed = watched.sent[len(child.CONTAINED) :]
-    if isinstance(program, ShellProgram):
-        printed = watched.printed.decode("utf-8", "replace")
-        return Report("passed", f"exit code {watched.code}", printed, found)
-    if isinstance(program, PythonProgram):
-        if believed == secret and watched.code == 0:
-            return Report("passed")
-        return Report("failed", f"exit code {watched.code}")
-    return _sql_report(watched, believed, secret)
-
-
-def _sql_report(watched: _Watched, believed: bytes, secret: bytes) -> Report:
-    if watched.code == sql_item.LIMIT:
-        return Report("limit", "more rows than allowed")
-    if watched.code != 0 or not believed.startswith(secret):
-        return Report("failed", f"exit code {watched.code}")
-    rows = json.loads(believed[len(secret) :])
-    return Report("passed", rows=tuple(tuple(row) for row in rows))
+    sent = watched.sent[len(child.CONTAINED) :]
+    report: Report = import_module(program.harness).report(
+        program, Ended(watched.code, sent, secret, watched.printed, found)
+    )
+    return report

@@ -30,10 +30,13 @@ import sys
 import threading
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cycleqd.evaluation.sandbox.harness import kernel
-from cycleqd.evaluation.sandbox.programs import PythonProgram
+from cycleqd.evaluation.sandbox.programs import Ended, PythonProgram, Report
+
+if TYPE_CHECKING:
+    from cycleqd.evaluation.sandbox.harness.child import Ends
 
 FAILED = 1
 TESTS_FAILED = 2
@@ -60,12 +63,15 @@ _REFUSED_MODULES = frozenset(
 )
 
 
+_LIBRARY = sys.stdlib_module_names | {"__main__"}
+
 # Those through which Python code could make system calls or reach into memory.
 _EMPTIED = frozenset({"_ctypes", "ctypes", kernel.__name__})
 
 
-def run(program: PythonProgram, report: int, secret: int) -> NoReturn:
-    """Run the program; write the secret to ``report`` if, and only if, its tests pass."""
+def run(program: PythonProgram, ends: Ends, _folder: str, _temporary: str) -> NoReturn:
+    """Run the program; send the secret back if, and only if, its tests pass."""
+    pipe, secret = ends.report, ends.secret
     write, read, close, leave, fuse = os.write, os.read, os.close, os._exit, b"".join
     try:
         steps = tuple(
@@ -80,8 +86,15 @@ def run(program: PythonProgram, report: int, secret: int) -> NoReturn:
         leave(FAILED)
     runner = _runner(steps, leave)
     kept = _wall_off()  # noqa: F841
-    write(report, fuse((read(secret, _SECRET_BYTES), close(secret) or runner())))
+    write(pipe, fuse((read(secret, _SECRET_BYTES), close(secret) or runner())))
     leave(0)
+
+
+def report(_program: PythonProgram, ended: Ended) -> Report:
+    """Passed if the secret came back."""
+    if ended.sent == ended.secret and ended.code == 0:
+        return Report("passed")
+    return Report("failed", f"exit code {ended.code}")
 
 
 def _runner(
@@ -126,6 +139,8 @@ def _runner(
 def _wall_off() -> list[dict[str, Any]]:
     """Take the harness's modules and ctypes away and refuse the ways to the judge's frames.
 
+    The harness's are all that are not the standard library's: programs of other types of task, too.
+
     Returns:
         What the emptied modules held. Freeing it would take longer than the whole rest, so the
         caller keeps it until the process ends.
@@ -133,7 +148,8 @@ def _wall_off() -> list[dict[str, Any]]:
     hook, add = _audit_hook(), sys.addaudithook
     kept = []
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in {"cycleqd", "ctypes", "_ctypes"}:
+        root = name.partition(".")[0]
+        if root in {"ctypes", "_ctypes"} or root not in _LIBRARY:
             del sys.modules[name]
             if name in _EMPTIED:
                 kept.append(dict(vars(module)))

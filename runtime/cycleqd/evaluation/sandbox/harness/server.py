@@ -119,6 +119,19 @@ def _send(line: bytes) -> None:
 
 
 def start() -> None:
-    """Entry point: ``base user namespaces`` from the command line, user empty for none."""
-    base, user, namespaces = sys.argv[1:4]
+    """Entry point: ``base user namespaces modules`` from the command line.
+
+    The user is empty for none. The modules are those of the programs to come, each with the folder
+    where it is found, as JSON: once the walls are up, no file of theirs can be reached.
+    """
+    base, user, namespaces, modules = sys.argv[1:5]
+    for name, folder in json.loads(modules).items():
+        sys.path.insert(0, folder)
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            _say({"unavailable": f"{name}: {error}; the sandbox has the standard library only"})
+            return
+        finally:
+            sys.path.remove(folder)
     main(base, int(user) if user else None, namespaces=namespaces == "yes")

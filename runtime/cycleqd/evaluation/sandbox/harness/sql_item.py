@@ -12,9 +12,12 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from cycleqd.evaluation.sandbox.programs import SqlProgram
+from cycleqd.evaluation.sandbox.programs import Ended, Report, SqlProgram
+
+if TYPE_CHECKING:
+    from cycleqd.evaluation.sandbox.harness.child import Ends
 
 FAILED = 1
 LIMIT = 3
@@ -27,8 +30,8 @@ _FORBIDDEN = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGM
 _FORBIDDEN_FUNCTIONS = {"random", "randomblob", "load_extension"}
 
 
-def run(program: SqlProgram, report: int, secret: int) -> NoReturn:
-    """Run the program and write the secret and its rows as JSON to ``report``."""
+def run(program: SqlProgram, ends: Ends, _folder: str, _temporary: str) -> NoReturn:
+    """Run the program and send the secret and its rows as JSON back."""
     try:
         rows = _rows(program)
     except (sqlite3.Error, sqlite3.Warning, MemoryError, OverflowError, ValueError):
@@ -41,10 +44,20 @@ def run(program: SqlProgram, report: int, secret: int) -> NoReturn:
         os._exit(LIMIT)
     if len(text) > program.limits.output_bytes:
         os._exit(LIMIT)
-    message = os.read(secret, _SECRET_BYTES) + text
+    message = os.read(ends.secret, _SECRET_BYTES) + text
     while message:
-        message = message[os.write(report, message) :]
+        message = message[os.write(ends.report, message) :]
     os._exit(0)
+
+
+def report(_program: SqlProgram, ended: Ended) -> Report:
+    """The rows, if the secret came with them."""
+    if ended.code == LIMIT:
+        return Report("limit", "more rows than allowed")
+    if ended.code != 0 or not ended.sent.startswith(ended.secret):
+        return Report("failed", f"exit code {ended.code}")
+    rows = json.loads(ended.sent[len(ended.secret) :])
+    return Report("passed", rows=tuple(tuple(row) for row in rows))
 
 
 def _rows(program: SqlProgram) -> list[tuple[Any, ...]] | None:
