@@ -220,7 +220,7 @@ _BETWEEN: Final = [
         "spec.tasks[0].timeoutSeconds",
         "has no effect with type exact",
     ),
-    Wrong("noise with blocks", _GAUSSIAN, "spec.evolution.crossover", "granularity must be Model"),
+    Wrong("noise with blocks", _GAUSSIAN, "spec.evolution.crossover", "Block or Tensor cannot"),
     Wrong(
         "no room for a prompt",
         {"spec.tasks[0].maxNewTokens": 512},

@@ -13,9 +13,10 @@ Defaults are filled in before rules are checked. So only fields without default 
 from __future__ import annotations
 
 from cycleqd.manifest.model import Evolution, Mutation, Selection, Task
+from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Conflict, Registry
 from cycleqd.manifest.rules import MUTATION_IGNORES, RESERVED_EXPERTS
 from cycleqd.manifest.uris import ENDPOINT, FORMS, SIGNED, USERINFO
-from cycleqd.manifest.values import MAX_NAME, NAME_PATTERN
+from cycleqd.manifest.values import MAX_NAME, NAME_PATTERN, Model
 from cycleqd_operator.api.cel import Rule, matches, quoted
 
 _ABSOLUTE = "/.+"
@@ -40,16 +41,63 @@ _ITEMS = Rule(
 )
 
 
+def _unchanged(model: type[Model], field: str) -> str:
+    """Whether a field has its default."""
+    info = next(info for info in model.model_fields.values() if info.alias == field)
+    if info.default is None:
+        return f"!has(self.{field})"
+    number = isinstance(info.default, float)
+    return (
+        f"double(self.{field}) == {info.default}" if number else f"self.{field} == {info.default}"
+    )
+
+
 def _without_effect(model: type[Mutation | Selection], method: str, field: str) -> Rule:
     """A setting that a method ignores must have its default."""
-    name, default = next(
-        (info.alias, info.default) for info in model.model_fields.values() if info.alias == field
-    )
-    same = f"!has(self.{name})" if default is None else f"double(self.{name}) == {default}"
     return Rule(
-        f"self.method != {quoted(method)} || {same}",
+        f"self.method != {quoted(method)} || {_unchanged(model, field)}",
         f"has no effect with method {method}; remove it",
-        f".{name}",
+        f".{field}",
+    )
+
+
+def _chosen(registry: Registry, chooser: str, model: type[Model]) -> tuple[Rule, ...]:
+    """What each entry of a registry says of the mapping that chooses it."""
+    settings = [
+        Rule(
+            f"self.{chooser} == {quoted(name)} || !has(self.{field})",
+            f"has no effect but with {chooser} {name}; remove it, or write {chooser} {name}",
+            f".{field}",
+        )
+        for name, field in registry.members.items()
+    ]
+    ignored = [
+        Rule(
+            f"self.{chooser} != {quoted(name)} || {_unchanged(model, field)}",
+            f"has no effect with {chooser} {name}, {why}; remove it",
+            f".{field}",
+        )
+        for name, entry in registry.entries.items()
+        for field, why in entry.ignores.items()
+    ]
+    conflicting = [
+        _apart(f"self.{chooser} != {quoted(name)}", conflict)
+        for name, entry in registry.entries.items()
+        for conflict in entry.conflicts
+    ]
+    return (*settings, *ignored, *conflicting)
+
+
+def _apart(unless: str, conflict: Conflict) -> Rule:
+    """Choices that cannot stand together do not."""
+    holder, _, field = conflict.field.rpartition(".")
+    values, others = " or ".join(conflict.values), " or ".join(conflict.others)
+    return Rule(
+        f"{unless} || !(self.{conflict.other} in {list(conflict.others)})"
+        f" || !(self.{conflict.field} in {list(conflict.values)})",
+        f"{field} {values} cannot be combined with {conflict.other} {others}, {conflict.because}; "
+        f"{conflict.remedy}",
+        f".{holder or field}",
     )
 
 
@@ -91,16 +139,9 @@ _EVOLUTION = (
         "must not be more than generations, which would all be planned from the experts alone",
         ".pipelineDepth",
     ),
-    Rule(
-        "self.strategy != 'CycleQD' || !(self.mutation.method in ['Gaussian', 'ChildSVD'])"
-        " || self.crossover.granularity == 'Model'",
-        "granularity must be Model with mutation methods Gaussian and ChildSVD, whose terms have "
-        "one coefficient for the whole model; or write mutation method ExpertSVD or None",
-        ".crossover",
-    ),
+    *_chosen(STRATEGIES, "strategy", Evolution),
 )
 
-_SECONDS = Task.model_fields["timeout_seconds"].default
 _S3_SETTINGS = (
     Rule(
         "!(has(self.caBundle) && has(self.caBundleRef))",
@@ -130,13 +171,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "spec.experts[].uri": (_NO_CREDENTIALS, _CHECKPOINT),
-    "spec.tasks[]": (
-        Rule(
-            f"self.type != 'exact' || self.timeoutSeconds == {_SECONDS}",
-            "has no effect with type exact, which runs no code; remove it",
-            ".timeoutSeconds",
-        ),
-    ),
+    "spec.tasks[]": _chosen(TASK_TYPES, "type", Task),
     "spec.tasks[].items.search": (_NO_CREDENTIALS, _ITEMS),
     "spec.tasks[].items.test": (_NO_CREDENTIALS, _ITEMS),
     "spec.tasks[].bounds": (

@@ -130,7 +130,7 @@ class Situation:
     def report_is_unreadable(self) -> bool:
         """Whether something stands where the coordinator reports, and it is no report."""
         page = self.config_maps.get(names.progress_config_map(self.name)) or {}
-        return self.progress is None and KEY in (page.get("data") or {})
+        return self.progress is None and PROGRESS in (page.get("data") or {})
 
     def age(self, obj: Json) -> timedelta:
         """Time since an object was made."""

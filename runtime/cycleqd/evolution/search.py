@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cycleqd.errors import RunFailed, TooManyFailedCandidates
 from cycleqd.evolution.archive import Archive, Axis, Member, axis_from_experts, make_archives
@@ -28,7 +29,7 @@ from cycleqd.records.documents import (
 
 
 def ask(
-    strategy: Strategy,
+    strategy: Strategy[Any],
     state: SearchState,
     numbers: Iterable[int],
     genome_of: Callable[[str], Genome],

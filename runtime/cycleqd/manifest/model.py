@@ -14,8 +14,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from cycleqd.manifest.choices import OneOf, with_settings
 from cycleqd.manifest.cluster import Annotations, Coordinator, Storage, Workers
 from cycleqd.manifest.mutability import Change
+from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES
 from cycleqd.manifest.values import DECIMAL, Fraction, Label, Model, Name, Uri
 
 API_VERSION = "cycleqd.io/v1alpha1"
@@ -84,15 +86,18 @@ class Bounds(Model):
     """Upper limit; larger scores fall into the last bin."""
 
 
+@with_settings(TASK_TYPES, "type")
 class Task(Model):
     """One skill: an archive has its score as quality, the others have it as behaviour."""
 
     name: Name
     """Name of the task, unique in the run."""
 
-    type: Literal["python", "sql", "shell", "exact"]
-    """How a completion is graded: ``python`` runs unit tests, ``sql`` compares rows on SQLite,
-    ``shell`` compares output and files, ``exact`` compares text."""
+    type: Annotated[
+        str,
+        OneOf(TASK_TYPES),
+        Field(description=f"How a completion is graded: {TASK_TYPES.summaries()}."),
+    ]
 
     items: Items
     """The examples."""
@@ -115,6 +120,11 @@ class Task(Model):
 
     bounds: Bounds | None = None
     """Fixed limits of the behaviour axis; from the experts' scores when absent."""
+
+    @property
+    def settings(self) -> Model | None:
+        """The settings of the type alone, None where it has none."""
+        return TASK_TYPES.settings(self.type, self)
 
 
 class Archive(Model):
@@ -195,13 +205,15 @@ class Aggregate(Model):
     """The weights are softmax(quality / temperature) (paper: 1)."""
 
 
+@with_settings(STRATEGIES, "strategy")
 class Evolution(Model):
     """The search."""
 
-    strategy: Literal["CycleQD", "UniformMerge", "RandomGenomes", "TaskArithmetic"] = "CycleQD"
-    """Who proposes candidates: ``CycleQD``, or a baseline over the same genomes: ``UniformMerge``
-    (one candidate), ``RandomGenomes`` (coefficients drawn at the crossover's granularity) or
-    ``TaskArithmetic`` (one factor for all experts, from a grid)."""
+    strategy: Annotated[
+        str,
+        OneOf(STRATEGIES),
+        Field(description=f"Who proposes candidates: {STRATEGIES.summaries()}."),
+    ] = "CycleQD"
 
     generations: Annotated[int, Field(ge=1, le=1_000_000), Change.RAISED] = 100
     """Generations after generation 0 (the experts). May be raised on a finished run."""
@@ -230,6 +242,11 @@ class Evolution(Model):
 
     max_failed_candidates: Annotated[int, Field(ge=0, le=1_000_000_000), Change.FREE] = 10
     """The run fails once more than so many candidates could not be evaluated."""
+
+    @property
+    def settings(self) -> Model | None:
+        """The settings of the strategy alone, None where it has none."""
+        return STRATEGIES.settings(self.strategy, self)
 
 
 class Evaluation(Model):

@@ -41,6 +41,13 @@ class Part:
         inside = self.raw.get(name) if isinstance(self.raw, dict) else None
         return Part(inside, self.schema["properties"][name], (*self.location, name))
 
+    def at(self, path: str) -> Part:
+        """The field at a path such as ``crossover.granularity``."""
+        part = self
+        for name in path.split("."):
+            part = part.part(name)
+        return part
+
     def parts(self, name: str) -> list[Part]:
         """The elements of the list ``name``."""
         field = self.part(name)

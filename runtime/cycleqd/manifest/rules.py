@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cycleqd.manifest.part import Part, whole
 from cycleqd.manifest.problems import nearest, shown
+from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Registry
 from cycleqd.manifest.uris import ca_bundle, s3_settings, same_place, uris
 
 if TYPE_CHECKING:
@@ -148,27 +149,43 @@ MUTATION_IGNORES = {
 
 
 def _mutation(spec: Part) -> Iterator[str]:
-    evolution = spec.part("evolution")
-    mutation = evolution.part("mutation")
+    mutation = spec.part("evolution").part("mutation")
     method = mutation.part("method").text or ""
     yield from _without_effect(mutation, MUTATION_IGNORES.get(method, ()), f"method {method}")
-    granularity = evolution.part("crossover").part("granularity")
-    if (
-        evolution.part("strategy").text == "CycleQD"
-        and method in ("Gaussian", "ChildSVD")
-        and granularity.text in ("Block", "Tensor")
-    ):
-        yield (
-            f"{granularity.path}: {granularity.text} cannot be combined with mutation {method}, "
-            "whose terms have one coefficient for the whole model; write granularity Model, "
-            "or mutation method ExpertSVD or None"
-        )
 
 
-def _timeout(spec: Part) -> Iterator[str]:
+def _strategy(spec: Part) -> Iterator[str]:
+    yield from _chosen(STRATEGIES, "strategy", spec.part("evolution"))
+
+
+def _task_types(spec: Part) -> Iterator[str]:
     for task in spec.parts("tasks"):
-        if task.part("type").text == "exact":
-            yield from _without_effect(task, ("timeoutSeconds",), "type exact, which runs no code")
+        yield from _chosen(TASK_TYPES, "type", task)
+
+
+def _chosen(registry: Registry, chooser: str, holder: Part) -> Iterator[str]:
+    """What the chosen entry of a registry says of the mapping that chooses it."""
+    name = holder.part(chooser).text
+    for owner, member in registry.members.items():
+        settings = holder.part(member)
+        if owner != name and settings.raw is not None:
+            yield (
+                f"{settings.path}: has no effect with {chooser} {name}; remove it, or write "
+                f"{chooser}: {owner}"
+            )
+    entry = registry.entries.get(name or "")
+    if entry is None:
+        return
+    for shared, why in entry.ignores.items():
+        yield from _without_effect(holder, (shared,), f"{chooser} {name}, {why}")
+    for conflict in entry.conflicts:
+        field, other = holder.at(conflict.field), holder.at(conflict.other)
+        if field.text in conflict.values and other.text in conflict.others:
+            yield (
+                f"{field.path}: {field.text} cannot be combined with "
+                f"{conflict.other.split('.')[0]} {other.text}, {conflict.because}; "
+                f"{conflict.remedy}"
+            )
 
 
 def _pipeline(spec: Part) -> Iterator[str]:
@@ -215,9 +232,10 @@ RULES: tuple[Callable[[Part], Iterator[str]], ...] = (
     _distinct_checkpoints,
     _held_out_items,
     _bounds,
-    _timeout,
+    _task_types,
     _selection,
     _mutation,
+    _strategy,
     _token_limits,
     _pipeline,
     _goal,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cycleqd.errors import StoreCorrupt
 from cycleqd.evolution.archive import Axis
+from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
 from cycleqd.records.documents import ArchiveDocument, EvaluateEntry, SummaryDocument
@@ -96,12 +97,7 @@ def _facts(
     run, evolution = runs.run, spec.evolution
     details = [
         ("experts", ", ".join(expert.name for expert in spec.experts)),
-        (
-            "crossover",
-            f"{evolution.crossover.method}, weights per {evolution.crossover.granularity}",
-        ),
-        ("mutation", evolution.mutation.method),
-        ("selection", evolution.selection.method),
+        *strategy_of(evolution).described(evolution),
         ("dtype", spec.evaluation.dtype),
     ]
     if last is not None:
@@ -181,7 +177,7 @@ def _families(runs: RunStore, tasks: tuple[str, ...]) -> tuple[Family, ...]:
 
 def _ancestors(runs: RunStore, spec: Spec, candidates: list[str]) -> dict[str, Ancestor]:
     members = Members(runs)
-    operators = f"{spec.evolution.crossover.method} + {spec.evolution.mutation.method}"
+    operators = strategy_of(spec.evolution).operators(spec.evolution)
     names = {keys.expert(expert.name): expert.name for expert in spec.experts}
     ancestors: dict[str, Ancestor] = {}
     for root in candidates:

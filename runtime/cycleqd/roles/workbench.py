@@ -166,6 +166,7 @@ class ModelWorkbench:
                 timeout_seconds=spec.timeout_seconds,
                 memory_mib=revision.spec.evaluation.memory_limit_mib,
                 sandbox=self._sandbox,
+                settings=spec.settings,
                 chat=load_chat(models.base.folder) if spec.chat else None,
             )
         self._tasks[revision.number, name, split] = task

@@ -20,8 +20,9 @@ from typing import Any, Literal
 
 from cycleqd.checkpoints.source import location_of, resolve
 from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotFound
-from cycleqd.evaluation.tasks import TYPES
+from cycleqd.evaluation.tasks import skill_of
 from cycleqd.evaluation.tasks.items import read_items
+from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.changes import changes, check_continuation, concerns_pods_only, identity
 from cycleqd.manifest.model import Manifest, Spec, Task
 from cycleqd.manifest.schema import canonical
@@ -135,7 +136,7 @@ def _admit_items(
             uri = task.items.search if split == "search" else task.items.test
             where = f"spec.tasks[{number}].items.{split}"
             with _local_file(uri, where, s3) as path:
-                found = read_items(path, TYPES[task.type].fields, limit=limit_of(task, split))
+                found = read_items(path, skill_of(task.type).fields, limit=limit_of(task, split))
                 objects.create_file(keys.items(task.name, split), path)
             prompts[split] = {item.text("prompt") for item in found.items}
             records[task.name][split] = ItemsRecord(
@@ -192,7 +193,8 @@ def _admit_checkpoints(
             check_expert(base, checkpoint)
         records[expert.name] = _source(expert.uri, checkpoint.digest())
     names = [expert.name for expert in spec.experts]
-    rank = spec.evolution.mutation.rank if uses_directions(spec) else 0
+    directions = strategy_of(spec.evolution).uses_directions(spec.evolution)
+    rank = spec.evolution.mutation.rank if directions else 0
     shape = layout(base.header, names, rank).to_json()
     return _source(spec.base.uri, base.digest()), records, shape
 
@@ -208,12 +210,6 @@ def _blamed_on(field: str) -> Iterator[None]:
         yield
     except CheckpointError as error:
         raise CheckpointError(f"{field}: {error}") from error
-
-
-def uses_directions(spec: Spec) -> bool:
-    """Whether genomes of this run have gains on singular directions."""
-    evolution = spec.evolution
-    return evolution.strategy == "CycleQD" and evolution.mutation.method == "ExpertSVD"
 
 
 def continue_run(runs: RunStore, manifest: Manifest) -> None:

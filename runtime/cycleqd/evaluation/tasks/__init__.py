@@ -1,34 +1,35 @@
 """Tasks: items with prompts on one side, a verdict for each completion on the other.
 
-One file for each type, registered by name in `TYPES`. Adding a type means adding a file with a
-`Skill` and one line here. `load_task` reads the items, checks all of them before anything runs, and
-returns a `Task` for the engine and the judge.
+One file for each type, with a `Skill`, registered in `cycleqd.manifest.registry`;
+``docs/extending.md`` shows how to add one. `load_task` reads the items, checks all of them before
+anything runs, and returns a `Task` for the engine and the judge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from cycleqd.errors import DatasetError
 from cycleqd.evaluation.sandbox import Limits, Sandbox
 from cycleqd.evaluation.sandbox.programs import MEBIBYTE
-from cycleqd.evaluation.tasks.exact import ExactSkill
 from cycleqd.evaluation.tasks.items import read_items
 from cycleqd.evaluation.tasks.loaded import LoadedTask
-from cycleqd.evaluation.tasks.python import PythonSkill
-from cycleqd.evaluation.tasks.shell import ShellSkill
-from cycleqd.evaluation.tasks.skill import Skill
-from cycleqd.evaluation.tasks.sql import SqlSkill
+from cycleqd.evaluation.tasks.skill import ProgramSkill, Skill
+from cycleqd.manifest.registry import TASK_TYPES
 
-__all__ = ["TYPES", "LoadedTask", "Skill", "load_task"]
+if TYPE_CHECKING:
+    from cycleqd.manifest.values import Model
 
-TYPES: dict[str, Skill] = {
-    skill.type: skill for skill in (ExactSkill(), PythonSkill(), ShellSkill(), SqlSkill())
-}
-"""Every type of task by the name it has in the manifest."""
+__all__ = ["LoadedTask", "ProgramSkill", "Skill", "load_task", "skill_of"]
 
 _PLACEHOLDER = "{prompt}"
+
+
+def skill_of(name: str) -> type[Skill[Any]]:
+    """The class of a type of task by the name it has in the manifest."""
+    return cast("type[Skill[Any]]", TASK_TYPES.entries[name])
 
 
 def load_task(
@@ -38,6 +39,7 @@ def load_task(
     *,
     max_new_tokens: int,
     sandbox: Sandbox,
+    settings: Model | None = None,
     stop: tuple[str, ...] = (),
     limit: int | None = None,
     timeout_seconds: float = 5.0,
@@ -49,10 +51,11 @@ def load_task(
 
     Args:
         name: the task's name in the manifest.
-        type: one of `TYPES`.
+        type: one of `TASK_TYPES`.
         items: JSONL file, one object a line.
         max_new_tokens: limit on generated tokens of each completion.
         sandbox: where generated code runs; shared by all tasks of a worker.
+        settings: those of the type alone; its defaults when absent.
         stop: a completion ends before the first of these strings.
         limit: take the first so many items only.
         timeout_seconds: processor time for one completion's program; it is killed after three
@@ -64,13 +67,17 @@ def load_task(
     Raises:
         DatasetError: the type is unknown, or the items cannot be used; every problem on one line.
     """
-    if type not in TYPES:
-        msg = f"task {name}: unknown type {type!r}; there are {', '.join(sorted(TYPES))}"
+    if type not in TASK_TYPES.entries:
+        known = ", ".join(sorted(TASK_TYPES.names))
+        msg = f"task {name}: unknown type {type!r}; there are {known}"
         raise DatasetError(msg)
     if prompt_template is not None and prompt_template.count(_PLACEHOLDER) != 1:
         msg = f"task {name}: the prompt template must hold {_PLACEHOLDER} exactly once"
         raise DatasetError(msg)
-    skill = TYPES[type]
+    kind = skill_of(type)
+    if settings is None and kind.settings_model is not None:
+        settings = kind.settings_model()
+    skill = kind(settings)
     found = read_items(items, skill.fields, limit=limit)
 
     def text(prompt: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from cycleqd.evaluation.sandbox import Limits, Sandbox
 from cycleqd.evaluation.tasks.items import Field, Item
+from cycleqd.evaluation.tasks.skill import Skill
 
 
 def _accepted(value: object) -> str | None:
@@ -15,10 +17,12 @@ def _accepted(value: object) -> str | None:
     return "must be a text, or a list of accepted texts, none of them empty"
 
 
-class ExactSkill:
+class ExactSkill(Skill[None]):
     """Compares texts; white space at both ends does not count, everything else does."""
 
-    type = "exact"
+    name = "exact"
+    summary = "compares text"
+    ignores: ClassVar = {"timeoutSeconds": "which runs no code"}
     fields = (Field("answer", _accepted),)
 
     def judge(

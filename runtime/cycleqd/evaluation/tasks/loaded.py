@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cycleqd.evaluation.engine import Request
 from cycleqd.evaluation.sandbox import Limits, Sandbox
@@ -29,7 +30,7 @@ class LoadedTask:
     """
 
     name: str
-    skill: Skill
+    skill: Skill[Any]
     items: tuple[Item, ...]
     digest: str
     prompts: tuple[str, ...]

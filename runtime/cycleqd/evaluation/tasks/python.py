@@ -25,10 +25,11 @@ def _compiles(source: str) -> str | None:
     return None
 
 
-class PythonSkill(ProgramSkill):
+class PythonSkill(ProgramSkill[None]):
     """Runs setup, answer and tests in one namespace; solved when no test raises."""
 
-    type = "python"
+    name = "python"
+    summary = "runs unit tests"
     fields = (Field("tests", _source), Field("setup", _setup, required=False))
 
     def program(self, item: Item, answer: str, limits: Limits) -> Program:

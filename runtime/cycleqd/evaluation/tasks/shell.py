@@ -24,10 +24,11 @@ def _files(value: object) -> str | None:
     return None if clash is None else f"{clash!r} is a file and a folder at once; rename one"
 
 
-class ShellSkill(ProgramSkill):
+class ShellSkill(ProgramSkill[None]):
     """Runs the answer with bash and compares what it printed, and the files it left."""
 
-    type = "shell"
+    name = "shell"
+    summary = "compares output and files"
     fields = (
         Field("files", _files),
         Field("stdout", any_text),

@@ -1,28 +1,39 @@
-"""What a type of task knows: the fields of its items, and how a completion is judged."""
+"""What a type of task knows: the fields of its items, and how a completion is judged.
+
+A type that runs programs of its own is imported by the sandbox's harness, which has the standard
+library only; so what stands here needs no more.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from cycleqd.evaluation.sandbox import Limits, Program, Report, Sandbox
 from cycleqd.evaluation.tasks.items import Field, Item
+from cycleqd.manifest.registry import Registered
+
+if TYPE_CHECKING:
+    from cycleqd.manifest.values import Model
+
+S = TypeVar("S", bound="Model | None")
 
 
-class Skill(Protocol):
-    """A type of task. Stateless, so one object serves all tasks of the type."""
+class Skill(Registered, ABC, Generic[S]):
+    """A type of task. Without state, so one object serves both splits of a task.
 
-    @property
-    def type(self) -> str:
-        """Its name in the manifest."""
-        ...
+    Attributes:
+        fields: the fields of its items beside ``id`` and ``prompt``.
+        settings: the type's own, a ``settings_model``, or None.
+    """
 
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """The fields of its items beside ``id`` and ``prompt``."""
-        ...
+    fields: ClassVar[tuple[Field, ...]]
 
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
+
+    @abstractmethod
     def judge(
         self, items: Sequence[Item], answers: Sequence[str], sandbox: Sandbox, limits: Limits
     ) -> list[bool]:
@@ -31,10 +42,9 @@ class Skill(Protocol):
         Raises:
             SandboxUnavailable: generated code cannot be contained on this machine.
         """
-        ...
 
 
-class ProgramSkill(ABC):
+class ProgramSkill(Skill[S]):
     """Judges by running the answer: a type says which program, and whether its report is right."""
 
     @abstractmethod

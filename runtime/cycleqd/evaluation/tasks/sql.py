@@ -52,10 +52,11 @@ def _rows(value: object) -> str | None:
     return "must be a list of rows, each a list of texts, numbers, booleans or nulls"
 
 
-class SqlSkill(ProgramSkill):
+class SqlSkill(ProgramSkill[None]):
     """Runs the answer on the item's database and compares rows."""
 
-    type = "sql"
+    name = "sql"
+    summary = "compares rows on SQLite"
     fields = (
         Field("database", _script),
         Field("rows", _rows),

@@ -1,30 +1,32 @@
-"""Who proposes candidates. One strategy per file, registered by its name in the manifest.
+"""Who proposes candidates. One strategy per file, registered in `cycleqd.manifest.registry`.
 
 A strategy only *asks*: it turns the state of the search and a candidate's number into a genome.
 What is *told*, offering every evaluated candidate to every archive, is the same for all of them
 (`cycleqd.evolution.search`), so baselines and CycleQD pass through one evaluation path.
+
+The manifest reads these files too, where there is no numpy, so what needs it is imported in
+`propose`. ``docs/extending.md`` shows how to add a strategy.
 """
 
 from __future__ import annotations
 
-from cycleqd.evolution.genome import GenomeLayout
+from typing import TYPE_CHECKING, Any, cast
+
 from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
-from cycleqd.evolution.strategies.cycleqd import CycleQD
-from cycleqd.evolution.strategies.random_genomes import RandomGenomes
-from cycleqd.evolution.strategies.task_arithmetic import TaskArithmetic
-from cycleqd.evolution.strategies.uniform_merge import UniformMerge
-from cycleqd.manifest.model import Spec
+from cycleqd.manifest.registry import STRATEGIES
 
-__all__ = ["Proposal", "SearchState", "Strategy", "make_strategy"]
+if TYPE_CHECKING:
+    from cycleqd.evolution.genome import GenomeLayout
+    from cycleqd.manifest.model import Evolution, Spec
 
-_STRATEGIES: dict[str, type[Strategy]] = {
-    "CycleQD": CycleQD,
-    "RandomGenomes": RandomGenomes,
-    "TaskArithmetic": TaskArithmetic,
-    "UniformMerge": UniformMerge,
-}
+__all__ = ["Proposal", "SearchState", "Strategy", "make_strategy", "strategy_of"]
 
 
-def make_strategy(spec: Spec, layout: GenomeLayout) -> Strategy:
-    """The strategy that ``spec.evolution.strategy`` names."""
-    return _STRATEGIES[spec.evolution.strategy](spec, layout)
+def strategy_of(evolution: Evolution) -> type[Strategy[Any]]:
+    """The strategy that a manifest chooses."""
+    return cast("type[Strategy[Any]]", STRATEGIES.entries[evolution.strategy])
+
+
+def make_strategy(spec: Spec, layout: GenomeLayout) -> Strategy[Any]:
+    """The strategy that ``spec.evolution.strategy`` names, for a run."""
+    return strategy_of(spec.evolution)(spec, layout)

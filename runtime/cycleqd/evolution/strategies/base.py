@@ -5,10 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from cycleqd.evolution.archive import Archive
-from cycleqd.evolution.genome import Genome, GenomeLayout
-from cycleqd.manifest.model import Spec
+from cycleqd.manifest.registry import Registered
+from cycleqd.manifest.values import Model
+
+if TYPE_CHECKING:
+    from cycleqd.evolution.archive import Archive
+    from cycleqd.evolution.genome import Genome, GenomeLayout
+    from cycleqd.manifest.model import Evolution, Spec
+
+S = TypeVar("S", bound=Model | None)
 
 
 @dataclass(frozen=True)
@@ -41,12 +48,37 @@ class Proposal:
     parents: tuple[str, ...] = ()
 
 
-class Strategy(ABC):
-    """Proposes candidates; deterministic in the spec, the state and the number."""
+class Strategy(Registered, ABC, Generic[S]):
+    """Proposes candidates; deterministic in the spec, the state and the number.
+
+    Attributes:
+        spec: the run.
+        layout: the shape of its genomes.
+        settings: the strategy's own, a ``settings_model``, or None.
+    """
 
     def __init__(self, spec: Spec, layout: GenomeLayout) -> None:
         self.spec = spec
         self.layout = layout
+        self.settings = cast("S", spec.evolution.settings)
+
+    @classmethod
+    def uses_directions(cls, evolution: Evolution) -> bool:  # noqa: ARG003 - some look at it
+        """Whether genomes have gains on the experts' singular directions, which cost factors."""
+        return False
+
+    @classmethod
+    def described(cls, evolution: Evolution) -> tuple[tuple[str, str], ...]:
+        """What the report tells of the search: names and values of the settings in effect."""
+        if evolution.settings is None:
+            return ()
+        values = evolution.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return tuple((name, str(value)) for name, value in values.items())
+
+    @classmethod
+    def operators(cls, evolution: Evolution) -> str:  # noqa: ARG003 - some look at it
+        """What makes a child of its parents, in a few words."""
+        return cls.name
 
     @abstractmethod
     def propose(

@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from cycleqd.evolution.crossover import cross
-from cycleqd.evolution.genome import Genome, expert_genome
-from cycleqd.evolution.mutation import mutate
-from cycleqd.evolution.rng import stream
-from cycleqd.evolution.selection import draw_parents
 from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
+from cycleqd.manifest.registry import Conflict
 from cycleqd.records import keys
 
+if TYPE_CHECKING:
+    from cycleqd.evolution.genome import Genome
+    from cycleqd.manifest.model import Evolution
 
-class CycleQD(Strategy):
+
+class CycleQD(Strategy[None]):
     """Two elites of the archive in focus, merged and mutated; the focus cycles."""
+
+    name = "CycleQD"
+    summary = "(the paper: two elites, merged and mutated)"
+    conflicts = (
+        Conflict(
+            field="crossover.granularity",
+            values=("Block", "Tensor"),
+            other="mutation.method",
+            others=("Gaussian", "ChildSVD"),
+            because="whose terms have one coefficient for the whole model",
+            remedy="write granularity Model, or mutation method ExpertSVD or None",
+        ),
+    )
+
+    @classmethod
+    def uses_directions(cls, evolution: Evolution) -> bool:
+        """Only one kind of mutation moves along them."""
+        return evolution.mutation.method == "ExpertSVD"
+
+    @classmethod
+    def described(cls, evolution: Evolution) -> tuple[tuple[str, str], ...]:
+        """The three operators."""
+        crossover = evolution.crossover
+        return (
+            ("crossover", f"{crossover.method}, weights per {crossover.granularity}"),
+            ("mutation", evolution.mutation.method),
+            ("selection", evolution.selection.method),
+        )
+
+    @classmethod
+    def operators(cls, evolution: Evolution) -> str:
+        """Crossover and mutation."""
+        return f"{evolution.crossover.method} + {evolution.mutation.method}"
 
     def focus_of(self, number: int) -> str:
         """The task in focus of a candidate: it changes every ``cycleInterval`` candidates."""
@@ -25,6 +59,12 @@ class CycleQD(Strategy):
         self, number: int, state: SearchState, genome_of: Callable[[str], Genome]
     ) -> Proposal:
         """Select, cross, mutate."""
+        from cycleqd.evolution.crossover import cross
+        from cycleqd.evolution.genome import expert_genome
+        from cycleqd.evolution.mutation import mutate
+        from cycleqd.evolution.rng import stream
+        from cycleqd.evolution.selection import draw_parents
+
         evolution, seed = self.spec.evolution, self.spec.seed
         focus = self.focus_of(number)
         expert = state.focus_experts[focus]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from cycleqd.evolution.genome import Genome, scaled_experts_genome
 from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
+
+if TYPE_CHECKING:
+    from cycleqd.evolution.genome import Genome
 
 LARGEST_FACTOR = 1.5
 """Factors beyond it overshoot any skill that survives at smaller ones."""
@@ -24,8 +27,11 @@ def van_der_corput(number: int) -> float:
     return value
 
 
-class TaskArithmetic(Strategy):
+class TaskArithmetic(Strategy[None]):
     """``base + factor * sum of task vectors``, factor in (0, 1.5)."""
+
+    name = "TaskArithmetic"
+    summary = "(baseline: one factor for all experts, from a grid)"
 
     def propose(
         self,
@@ -34,6 +40,8 @@ class TaskArithmetic(Strategy):
         genome_of: Callable[[str], Genome],  # noqa: ARG002
     ) -> Proposal:
         """The next point of the grid."""
+        from cycleqd.evolution.genome import scaled_experts_genome
+
         factor = LARGEST_FACTOR * van_der_corput(number)
         factors = [factor] * len(self.layout.experts)
         return Proposal(number, scaled_experts_genome(self.layout, factors))

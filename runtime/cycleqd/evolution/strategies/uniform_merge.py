@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from cycleqd.evolution.genome import Genome, GenomeLayout, scaled_experts_genome
 from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
+
+if TYPE_CHECKING:
+    from cycleqd.evolution.genome import Genome, GenomeLayout
 
 
 def uniform_merge(layout: GenomeLayout) -> Genome:
     """``base + 1/E sum of task vectors``."""
+    from cycleqd.evolution.genome import scaled_experts_genome
+
     experts = len(layout.experts)
     return scaled_experts_genome(layout, [1.0 / experts] * experts)
 
 
-class UniformMerge(Strategy):
+class UniformMerge(Strategy[None]):
     """Proposes the uniform merge as candidate 0 and nothing else."""
+
+    name = "UniformMerge"
+    summary = "(baseline: the mean of the experts, one candidate)"
 
     def propose(
         self,
