@@ -1,4 +1,4 @@
-"""Reading a manifest, with every strategy and task type, loads no numpy and no library of weights.
+"""Reading a manifest, with every strategy and type of task, loads no numpy and no torch.
 
 The contracts of imports cannot see it: the registry names these files as texts.
 """

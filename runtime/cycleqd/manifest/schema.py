@@ -32,15 +32,19 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     whole = model.model_json_schema(by_alias=True)
     definitions = whole.pop("$defs", {})
 
+    def resolved(node: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" not in node:
+            return node
+        target = definitions[node["$ref"].rsplit("/", 1)[1]]
+        # The field's own description says more than its type's.
+        return {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+
     def inline(node: dict[str, Any]) -> dict[str, Any]:
-        if "$ref" in node:
-            target = definitions[node["$ref"].rsplit("/", 1)[1]]
-            # The field's own description says more than its type's.
-            node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+        node = resolved(node)
         if "anyOf" in node:
             (only,) = (part for part in node["anyOf"] if part.get("type") != "null")
             rest = {key: node[key] for key in node if key not in ("anyOf", "default")}
-            node = {**inline(only), **rest, "nullable": True}
+            node = {**resolved(only), **rest, "nullable": True}
         node = {key: value for key, value in node.items() if key != "title"}
         if node.get("format") == DECIMAL_FORMAT and "default" in node:
             node["default"] = decimal_text(node["default"])
