@@ -10,7 +10,7 @@ import pytest
 from devcluster.base.cluster import Cluster as Admin
 from devcluster.base.processes import free_port
 
-from cycleqd_operator import cluster as cluster_module
+from cycleqd_operator.kube import cluster as cluster_module
 from cycleqd_operator.kube.actions import Create, Delete, Event, Patch
 from cycleqd_operator.kube.cluster import ApiCluster, ApiError
 from cycleqd_operator.kube.login import load_configuration
