@@ -4,7 +4,7 @@ BIN := .venv/bin
 SCRIPTS := $(shell grep -ls '^#!/usr/bin/env python3' scripts/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format clean cluster demo-cluster cluster-down test-cluster
+.PHONY: help setup demo check test lint format clean cluster demo-cluster cluster-down test-cluster
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ setup:  ## Make .venv with everything (once; quick when up to date)
 demo: setup  ## Make three experts of a small language model and evolve their merges
 	$(BIN)/cycleqd demo-experts
 	$(BIN)/cycleqd run manifests/examples/quickstart.yaml --store out/quickstart
+
+check: setup  ## Run the fast tests, style, types and imports: the loop of a change
+	@$(BIN)/python scripts/test fast
 
 test: setup  ## Run every tier of tests, fast ones first
 	@$(BIN)/python scripts/test

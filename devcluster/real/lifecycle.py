@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devcluster.base import examples
 from devcluster.base.cluster import Cluster
 from devcluster.base.commands import CommandError, say, step
 from devcluster.base.control_plane import COMPONENTS, ControlPlane, ControlPlaneSettings
@@ -37,8 +38,11 @@ from devcluster.real.layout import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from devcluster.real.images import Images
 
+PRESETS = ("tiny", "smollm2")
 REVIVE_SECONDS = 60.0
 LOGS = ("logs", "control-plane/logs", *(f"nodes/{node.name}/logs" for node in NODES))
 
@@ -60,8 +64,11 @@ def cluster() -> Cluster:
     return Cluster(kubeconfig())
 
 
-def up() -> None:
+def up(presets: Sequence[str] = PRESETS) -> None:
     """Bring the cluster up, unless it is.
+
+    Args:
+        presets: the examples whose models and items it gets.
 
     Raises:
         CommandError: a step failed; everything has been taken down again.
@@ -76,7 +83,8 @@ def up() -> None:
     with step("building tools (once)"):
         machine.build_tools()
     with step("making the examples' models (once)"):
-        storage.make_examples()
+        for preset in presets:
+            examples.make(preset)
     images.build(wanted)
     image_store.fill(wanted)
     if home().exists():
@@ -84,7 +92,7 @@ def up() -> None:
         down()
     home().mkdir(parents=True)
     try:
-        _start(wanted)
+        _start(wanted, presets)
     except BaseException as error:
         kept = _keep_logs()
         say(f"failed; taking it down again; logs are in {kept}")
@@ -112,7 +120,7 @@ def _revive() -> None:
             nodes.wait_until_ready(node, cluster())
 
 
-def _start(wanted: Images) -> None:
+def _start(wanted: Images, presets: Sequence[str]) -> None:
     (home() / "forwarding").write_text(network.forwarding())
     (home() / "logs").mkdir()
     images.save(wanted, home() / "images.json")
@@ -129,7 +137,7 @@ def _start(wanted: Images) -> None:
         for node in NODES:
             nodes.wait_until_ready(node, plane.admin)
     with step("models and items of the examples into S3"):
-        storage.upload_examples(access)
+        storage.upload_examples(access, presets)
     with step("the chart"):
         installation.install(plane.admin, wanted)
         installation.make_demo_namespace(plane.admin)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,12 +19,15 @@ import botocore.exceptions
 from botocore.config import Config
 
 from cycleqd.contract import variables
+from devcluster.base import examples
 from devcluster.base.binaries import binary
-from devcluster.base.commands import CommandError, run
+from devcluster.base.commands import CommandError
 from devcluster.real import records
-from devcluster.real.layout import CLUSTER_DOMAIN, HOST_ADDRESS, ROOT, S3_PORT, home
+from devcluster.real.layout import CLUSTER_DOMAIN, HOST_ADDRESS, S3_PORT, home
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from devcluster.base.cluster import Cluster
 
 NAME = "s3"
@@ -35,9 +37,7 @@ REGION = "us-east-1"
 SECRET = "s3-credentials"  # the name of a Secret
 HOST_ENDPOINT = f"http://{HOST_ADDRESS}:{S3_PORT}"
 POD_ENDPOINT = f"http://{NAME}.{NAMESPACE}.svc.{CLUSTER_DOMAIN}:{S3_PORT}"
-PRESETS = ("tiny", "smollm2")
 READY_SECONDS = 120.0
-DEMO_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -120,20 +120,12 @@ def access() -> Access:
     return Access(**json.loads(_file().read_text()))
 
 
-def make_examples() -> None:
-    """Make the examples' models and items in out/demo, where they are missing."""
-    command = Path(sys.executable).with_name("cycleqd")
-    for preset in PRESETS:
-        arguments = ["demo-experts", "--preset", preset]
-        run(command, *arguments, cwd=ROOT, seconds=DEMO_SECONDS)
-
-
-def upload_examples(access: Access) -> int:
-    """Put the examples' models and items into the bucket; returns how many files."""
+def upload_examples(access: Access, presets: Sequence[str]) -> int:
+    """Put the models and items of examples into the bucket; returns how many files."""
     client = access.client()
     count = 0
-    for preset in PRESETS:
-        folder = ROOT / "out" / "demo" / preset
+    for preset in presets:
+        folder = examples.FOLDER / preset
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 key = f"demo/{preset}/{path.relative_to(folder)}"

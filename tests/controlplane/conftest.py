@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from devcluster.played.pod_player import PodPlayer
 
-from tests.controlplane.runs import ClusterRun, run_here, small_manifest, upload_demo
-from tests.run.tiny import tiny_demo
+from tests.controlplane.runs import ClusterRun, reference_run, small_manifest, upload_demo
+from tests.sharing import shared_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from tests.servers.operator import OperatorProcess
     from tests.servers.s3 import S3Server
-
-__all__ = ["tiny_demo"]
 
 GPUS = {"nvidia.com/gpu": "2"}
 # Threads that wait for each other on busy cores cost far more.
@@ -54,16 +52,10 @@ def reference(
     examples: S3Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[int], dict[str, bytes]]:
     """What `cycleqd run` of the manifest with so many generations stores; run once for each."""
-    known: dict[int, dict[str, bytes]] = {}
-
-    def of(generations: int) -> dict[str, bytes]:
-        if generations not in known:
-            document = small_manifest(examples, "reference", generations)
-            folder = tmp_path_factory.mktemp("reference") / str(generations)
-            known[generations] = run_here(document, examples, folder)
-        return known[generations]
-
-    return of
+    folder = shared_folder(tmp_path_factory)
+    return lambda generations: reference_run(
+        examples, generations, folder / "reference" / str(generations)
+    )
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import yaml
 from devcluster.base.binaries import ROOT
+from devcluster.base.locks import held
 
 from cycleqd.store import open_store
 from cycleqd.store.access import environment_of
@@ -55,26 +56,35 @@ def upload_demo(server: S3Server) -> None:
         client.upload_file(str(path), BUCKET, f"demo/tiny/{path.relative_to(DEMO)}")
 
 
-def run_here(document: Json, server: S3Server, folder: Path) -> dict[str, bytes]:
-    """`cycleqd run` of a manifest into a folder; what its store holds."""
-    folder.mkdir(parents=True)
-    manifest = folder / "run.yaml"
+def reference_run(server: S3Server, generations: int, folder: Path) -> dict[str, bytes]:
+    """What `cycleqd run` of the small manifest stores with so many generations.
+
+    It is run once for each folder, whichever process of the tests asks first.
+    """
+    store, done = folder / "store", folder / "done"
+    with held(folder / "lock", COMPLETE_SECONDS):
+        if not done.exists():
+            _run_here(small_manifest(server, "reference", generations), server, store)
+            done.touch()
+    return archives_of(contents(open_store(str(store))))
+
+
+def _run_here(document: Json, server: S3Server, store: Path) -> None:
+    manifest = store.with_name("run.yaml")
     manifest.write_text(yaml.safe_dump(document))
-    store = folder / "store"
     command = [sys.executable, "-m", "cycleqd.cli", "run", str(manifest), "--store", str(store)]
     environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
     environment |= {**server.env, **environment_of(server.settings), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*command, "--no-report"],
         env=environment,
-        cwd=folder,
+        cwd=store.parent,
         capture_output=True,
         text=True,
         check=False,
         timeout=COMPLETE_SECONDS,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return archives_of(contents(open_store(str(store))))
 
 
 def archives_of(objects: dict[str, bytes]) -> dict[str, bytes]:

@@ -10,16 +10,14 @@ import pytest
 from devcluster.real import installation, lifecycle, machine
 from devcluster.real.images import Images
 
-from tests.controlplane.runs import ClusterRun, run_here, small_manifest, upload_demo
+from tests.controlplane.runs import ClusterRun, reference_run, small_manifest, upload_demo
 from tests.nodes import site as sites
-from tests.run.tiny import tiny_demo
+from tests.sharing import shared_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.nodes.site import Site
-
-__all__ = ["tiny_demo"]
 
 LAST = "test_nothing_is_left"
 
@@ -49,7 +47,7 @@ def site(tiny_demo: None, found_up: bool) -> Iterator[Site]:
         return
     if why := machine.obstacle():
         pytest.skip(why)
-    lifecycle.up()
+    lifecycle.up(presets=("tiny",))  # no test looks at the other example
     if not lifecycle.is_current():
         lifecycle.reload()
     yield sites.own_site()
@@ -70,16 +68,10 @@ def reference(
     site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[int], dict[str, bytes]]:
     """What `cycleqd run` of the manifest with so many generations stores; run once for each."""
-    known: dict[int, dict[str, bytes]] = {}
-
-    def of(generations: int) -> dict[str, bytes]:
-        if generations not in known:
-            document = small_manifest(site.server, "reference", generations)
-            folder = tmp_path_factory.mktemp("reference") / str(generations)
-            known[generations] = run_here(document, site.server, folder)
-        return known[generations]
-
-    return of
+    folder = shared_folder(tmp_path_factory)
+    return lambda generations: reference_run(
+        site.server, generations, folder / "reference" / str(generations)
+    )
 
 
 @pytest.fixture

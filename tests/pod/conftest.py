@@ -9,9 +9,6 @@ import pytest
 
 from tests.pod.api import ConfigMapServer, serving
 from tests.pod.pods import Pods, pods_of
-from tests.run.tiny import tiny_demo, tiny_store
-
-__all__ = ["api", "pods", "tiny_demo", "tiny_store"]
 
 
 @pytest.fixture

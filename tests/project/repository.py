@@ -52,6 +52,7 @@ def load_script(name: str) -> ModuleType:
     spec = spec_from_loader(loader.name, loader)
     assert spec is not None
     module = module_from_spec(spec)
+    sys.modules[loader.name] = module  # dataclasses look their module up
     sys.path.insert(0, str(ROOT / "scripts"))  # as for a script that is run
     try:
         loader.exec_module(module)

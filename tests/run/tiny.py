@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from devcluster.base import examples
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ROOT / "manifests/examples/tiny.yaml"
@@ -31,7 +32,7 @@ def cycleqd(*arguments: str, timeout: float = 600) -> subprocess.CompletedProces
 @pytest.fixture(scope="session")
 def tiny_demo() -> None:
     """Base, experts and items of the tiny preset, kept in out/demo/tiny between sessions."""
-    cycleqd("demo-experts", "--preset", "tiny")
+    examples.make("tiny")
 
 
 @pytest.fixture(scope="session")

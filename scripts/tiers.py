@@ -1,0 +1,81 @@
+"""The tiers of the tests: what each is made of, what it needs, and what runs beside what.
+
+Every test belongs to exactly one tier by its markers. Stages follow each other. The lanes of a
+stage run side by side and a lane's tiers one after another: tests that wait (for pods, leases,
+outages) stand beside tests that compute, so that two cores are busy and neither is in the other's
+way. Tests of one tier share several processes where nothing but the processor is shared.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+TIERS = {
+    "fast": "not (runtime or vllm or s3 or controlplane or scale or nodes or slow)",
+    "runtime": "runtime and not (vllm or s3 or controlplane or scale or nodes or slow)",
+    "s3": "s3 and not (vllm or controlplane or scale or nodes or slow)",
+    "vllm": "vllm and not (controlplane or scale or nodes or slow)",
+    "controlplane": "controlplane and not (scale or nodes or slow)",
+    "scale": "scale and not (nodes or slow)",
+    "nodes": "nodes and not slow",
+    "slow": "slow",
+}
+
+Lane = tuple[str, ...]
+Stage = tuple[Lane, ...]
+
+# The news that comes soonest first.
+STAGES: tuple[Stage, ...] = (
+    (("fast",),),
+    (("s3",), ("runtime", "vllm")),
+    (("controlplane", "nodes"), ("slow", "scale")),
+)
+
+# Each process of the control plane tier has a control plane of its own, and waits most of the time.
+PROCESSES = {
+    "fast": ("-n", "2", "--dist", "worksteal"),
+    "controlplane": ("-n", "3", "--dist", "loadgroup"),
+}
+
+S3_TOOLS = ("versitygw", "minio")
+CLUSTER_TOOLS = ("versitygw", "etcd", "kubernetes", "kwok", "helm", "helm3")
+TOOLS = {
+    "s3": S3_TOOLS,
+    "vllm": S3_TOOLS,
+    "controlplane": CLUSTER_TOOLS,
+    "scale": CLUSTER_TOOLS,
+    "nodes": (*CLUSTER_TOOLS, "coredns"),
+    "slow": S3_TOOLS,
+}
+
+_PERCENT = re.compile(rb"\[ *(\d+)%\]")
+
+
+def plan(chosen: Collection[str]) -> list[Stage]:
+    """The stages and lanes that are left when only the chosen tiers run."""
+    stages = []
+    for stage in STAGES:
+        lanes = (tuple(tier for tier in lane if tier in chosen) for lane in stage)
+        if left := tuple(lane for lane in lanes if lane):
+            stages.append(left)
+    return stages
+
+
+def tools(stage: Stage) -> tuple[str, ...]:
+    """The programs that a stage needs, each once; built when its turn comes, not before.
+
+    A broken build must not hide faster news.
+    """
+    return tuple(
+        dict.fromkeys(tool for lane in stage for tier in lane for tool in TOOLS.get(tier, ()))
+    )
+
+
+def percent(output: bytes) -> int:
+    """How much of a tier pytest has done by what it wrote last."""
+    found = _PERCENT.findall(output)
+    return int(found[-1]) if found else 0
