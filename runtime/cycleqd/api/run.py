@@ -16,6 +16,7 @@ from cycleqd.run.store import RunStore
 from cycleqd.store import ObjectStore, open_store
 from cycleqd.store.access import settings_of
 from cycleqd.store.cache import cache_folder
+from cycleqd.store.localfile import store_error
 
 if TYPE_CHECKING:
     from cycleqd.manifest.model import Manifest
@@ -99,11 +100,14 @@ class Run:
             final=tuple(
                 FinalRow(
                     name=row.name,
+                    kind=row.kind,
                     candidate=row.candidate,
                     scores=row.test,
                     mean=row.mean,
                     minimum=row.minimum,
                     standard_error=row.standard_error,
+                    gain=row.gain,
+                    gain_error=row.gain_error,
                 )
                 for row in (summary.rows if summary is not None else ())
             ),
@@ -167,6 +171,18 @@ class Run:
         for number in range(committed + 1):
             yield from self._results(keys.final(number))
 
+    def resolve(self, member: str) -> str:
+        """The candidate id that a name means.
+
+        Args:
+            member: a candidate id, ``balanced``, ``aggregate`` or ``best:TASK``.
+
+        Raises:
+            InputError: there is no such member; the message says what there is.
+            StoreError: the store failed.
+        """
+        return resolve_member(self._run, member)
+
     def export(self, member: str, out: str | Path) -> str:
         """Write a model as a Hugging Face folder that transformers opens and vLLM serves.
 
@@ -199,7 +215,7 @@ class Run:
 
         Raises:
             InputError: the libraries of the extra ``report`` are not installed.
-            StoreError: the store failed.
+            StoreError: the store failed, or the folder cannot be written.
         """
         try:
             from cycleqd.report.from_store import write_run_report  # noqa: PLC0415 - matplotlib
@@ -210,7 +226,11 @@ class Run:
             ) from error
         if out is None:
             out = Path("out/report") / self.id if "://" in self.uri else Path(self.uri) / "report"
-        return write_run_report(self._run, Path(out)).html
+        try:
+            return write_run_report(self._run, Path(out)).html
+        except OSError as error:
+            cannot = store_error(f"cannot write the report to {out}", error)
+            raise type(cannot)(f"{cannot} (`cycleqd report STORE --out FOLDER`)") from error
 
     def _archive(self, generation: int | None) -> ArchiveDocument | None:
         committed = self._run.committed()

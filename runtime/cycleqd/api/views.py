@@ -28,19 +28,25 @@ class FinalRow:
 
     Attributes:
         name: such as ``balanced member`` or ``expert sql``.
+        kind: why it takes part.
         candidate: its id.
         scores: on the held-out items by task, 0 to 1.
         mean: over the tasks.
         minimum: the lowest of them.
         standard_error: of the mean, over items.
+        gain: mean difference to the uniform merge, paired by item; None for that merge itself.
+        gain_error: its standard error.
     """
 
     name: str
+    kind: Literal["base", "expert", "uniform-merge", "best-of-task", "balanced", "aggregate"]
     candidate: str
     scores: Mapping[str, float]
     mean: float
     minimum: float
     standard_error: float
+    gain: float | None
+    gain_error: float | None
 
 
 @dataclass(frozen=True)

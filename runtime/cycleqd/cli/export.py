@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from cycleqd.api.run import open_run
 from cycleqd.cli.console import print_result
-from cycleqd.cli.stores import StoreArgument, open_run
+from cycleqd.cli.stores import StoreArgument, open_run_store
 from cycleqd.run.members import resolve_member
 from cycleqd.store.cache import cache_folder
 
@@ -25,20 +26,16 @@ def export(
     out: Annotated[Path, typer.Option(help="A new folder for the checkpoint.")],
 ) -> None:
     """Write a member as a Hugging Face checkpoint that transformers opens and vLLM serves."""
-    from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
-
-    runs = open_run(store)
-    candidate = resolve_member(runs, member)
-    models = RunModels(runs, cache_folder()).latest()
-    digest = models.materializer.to_file(models.genome(candidate), out)
-    print_result(f"{out}: {candidate}, weights {digest}")
+    run = open_run(store)
+    candidate = run.resolve(member)
+    print_result(f"{out}: {candidate}, weights {run.export(candidate, out)}")
 
 
 def materialize(store: StoreArgument, member: MemberOption) -> None:
     """Keep a member's weights in the store, under candidates/CANDIDATE/model/."""
     from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
 
-    runs = open_run(store)
+    runs = open_run_store(store)
     candidate = resolve_member(runs, member)
     models = RunModels(runs, cache_folder()).latest()
     prefix = f"candidates/{candidate}/model"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from cycleqd.api.run import open_run
 from cycleqd.cli.console import DataTable, print_json, print_note, print_result, print_table
-from cycleqd.cli.reports import write_report
-from cycleqd.cli.stores import JsonOption, StoreArgument, open_run
-from cycleqd.cli.tables import summary_table
+from cycleqd.cli.stores import JsonOption, StoreArgument, open_run_store
+from cycleqd.cli.tables import final_table
 from cycleqd.errors import InputError
 from cycleqd.run.members import Members, resolve_member
 from cycleqd.run.verification import Verifier
@@ -23,47 +23,43 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
 
     ``generation`` is the highest committed one, -1 before the experts are evaluated.
     """
-    runs = open_run(store)
-    position = runs.position()
-    archive, summary = position.archive, position.summary
-    spec = runs.latest().spec
-    tasks = [task.name for task in spec.tasks]
-    records = archive.archives if archive is not None else {}
-    document: dict[str, Any] = {
-        "runId": runs.run.run_id,
-        "generation": position.generation,
-        "generations": position.generations,
-        "evaluations": archive.evaluations if archive is not None else 0,
-        "failed": len(archive.failed) if archive is not None else 0,
-        "complete": position.complete,
-        "goalReached": position.goal_reached,
-        "coverage": {task: records[task].coverage if records else 0.0 for task in tasks},
-        "qdScore": {task: records[task].qd_score if records else 0.0 for task in tasks},
-        "best": {task: records[task].best if records else 0.0 for task in tasks},
-    }
+    run = open_run(store)
+    status = run.status()
+    tasks = status.tasks
     if as_json:
-        print_json(document)
+        print_json(
+            {
+                "runId": status.run_id,
+                "generation": status.generation,
+                "generations": status.generations,
+                "evaluations": status.evaluations,
+                "failed": status.failed,
+                "complete": status.complete,
+                "goalReached": status.goal_reached,
+                "coverage": {task: archive.coverage for task, archive in tasks.items()},
+                "qdScore": {task: archive.qd_score for task, archive in tasks.items()},
+                "best": {task: archive.best for task, archive in tasks.items()},
+            }
+        )
         return
-    state = "complete" if position.complete else "not complete"
-    if position.goal_reached and spec.goal is not None:
-        state += f", goal {spec.goal.metric} {spec.goal.value:g} reached"
+    state = "complete" if status.complete else "not complete"
+    goal = run.manifest.spec.goal
+    if status.goal_reached and goal is not None:
+        state += f", goal {goal.metric} {goal.value:g} reached"
     print_result(
-        f"{runs.run.run_id}: {state}, generation {position.generation} of {position.generations}, "
-        f"{document['evaluations']} evaluations, {document['failed']} failed"
+        f"{status.run_id}: {state}, generation {status.generation} of {status.generations}, "
+        f"{status.evaluations} evaluations, {status.failed} failed"
     )
     table = DataTable()
     for column in ("archive", "best", "coverage", "QD score"):
         table.add_column(column, justify="left" if column == "archive" else "right")
-    for task in tasks:
+    for task, archive in tasks.items():
         table.add_row(
-            task,
-            f"{document['best'][task]:.3f}",
-            f"{document['coverage'][task]:.1%}",
-            f"{document['qdScore'][task]:.2f}",
+            task, f"{archive.best:.3f}", f"{archive.coverage:.1%}", f"{archive.qd_score:.2f}"
         )
     print_table(table)
-    if summary is not None:
-        print_table(summary_table(summary, tasks))
+    if status.final:
+        print_table(final_table(status.final, run.tasks))
 
 
 def list_members(
@@ -72,29 +68,36 @@ def list_members(
     task: Annotated[str | None, typer.Option(help="Only this task's archive.")] = None,
 ) -> None:
     """Every member of every archive: candidate, cell and scores, best quality first."""
-    runs = open_run(store)
-    archive = runs.position().archive
-    names = runs.latest().tasks
-    if task is not None and task not in names:
-        raise InputError(f"--task: no task {task!r}; the run has {', '.join(names)}")
-    rows: list[dict[str, Any]] = [
-        {"task": name, "candidate": m.candidate, "cell": list(m.cell), "scores": m.scores}
-        for name in names
-        if archive is not None and task in (None, name)
-        for m in sorted(archive.archives[name].members, key=lambda m: (-m.scores[name], m.cell))
+    run = open_run(store)
+    if task is not None and task not in run.tasks:
+        raise InputError(f"--task: no task {task!r}; the run has {', '.join(run.tasks)}")
+    elites = [
+        (name, elite)
+        for name, archive in run.archives().items()
+        if task in (None, name)
+        for elite in archive
     ]
     if as_json:
-        print_json(rows)
+        print_json(
+            [
+                {
+                    "task": name,
+                    "candidate": elite.candidate,
+                    "cell": list(elite.cell),
+                    "scores": dict(elite.scores),
+                }
+                for name, elite in elites
+            ]
+        )
         return
     table = DataTable()
     for column in ("archive", "candidate", "cell"):
         table.add_column(column)
-    for name in names:
+    for name in run.tasks:
         table.add_column(name, justify="right")
-    for row in rows:
-        cell = ",".join(str(number) for number in row["cell"])
-        scores = [f"{row['scores'][name]:.3f}" for name in names]
-        table.add_row(row["task"], row["candidate"], cell, *scores)
+    for name, elite in elites:
+        cell = ",".join(str(number) for number in elite.cell)
+        table.add_row(name, elite.candidate, cell, *(f"{s:.3f}" for s in elite.scores.values()))
     print_table(table)
 
 
@@ -104,7 +107,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """One candidate: scores, parents, cells, and what its genome holds of each expert."""
-    runs = open_run(store)
+    runs = open_run_store(store)
     candidate = resolve_member(runs, candidate)
     document = Members(runs).describe(candidate)
     if as_json:
@@ -121,7 +124,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the HTML report and the heatmaps, from what is stored now."""
-    print_result(str(write_report(open_run(store), out)))
+    print_result(str(open_run(store).report(out)))
 
 
 def verify(
@@ -132,7 +135,7 @@ def verify(
     ] = True,
 ) -> None:
     """Recompute every plan, archive and digest from the store; fail on the first that differs."""
-    runs = open_run(store)
+    runs = open_run_store(store)
     digest_of = None
     if weights:
         from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch

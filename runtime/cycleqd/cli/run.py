@@ -15,8 +15,8 @@ from cycleqd.api.evolving import prepare
 from cycleqd.cli.console import errors, print_note, print_result, print_table
 from cycleqd.cli.manifests import ManifestArgument
 from cycleqd.cli.progress import ProgressDisplay
-from cycleqd.cli.stores import StoreArgument, open_run
-from cycleqd.cli.tables import summary_table
+from cycleqd.cli.stores import StoreArgument, open_run_store
+from cycleqd.cli.tables import final_table
 from cycleqd.manifest.reader import load_manifest
 from cycleqd.records import keys
 from cycleqd.records.documents import ResultDocument
@@ -59,7 +59,7 @@ def run(
     run_id = prepared.run.id
     try:
         with ProgressDisplay(errors, manifest.spec, run_id) as display:
-            summary = prepared.runner.run(display.show)
+            prepared.runner.run(display.show)
     except KeyboardInterrupt:
         print_note("stopped; nothing is lost, the same command goes on")
         sys.exit(130)
@@ -69,7 +69,7 @@ def run(
             f"goal reached at generation {status.generation} of {status.generations}; raise "
             "spec.goal and run again to go on"
         )
-    print_table(summary_table(summary, [task.name for task in manifest.spec.tasks]))
+    print_table(final_table(status.final, prepared.run.tasks))
     if report:
         page = prepared.run.report()
         print_result(f"report: {page}")
@@ -102,7 +102,7 @@ def work(
     logging.getLogger("cycleqd").setLevel(logging.INFO)
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    runs = open_run(store, patient=patient)
+    runs = open_run_store(store, patient=patient)
     threads = str(runs.latest().spec.workers.threads)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = threads  # before torch is imported

@@ -24,7 +24,7 @@ StoreArgument = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
-def open_run(uri: str, *, patient: bool = False) -> RunStore:
+def open_run_store(uri: str, *, patient: bool = False) -> RunStore:
     """The run that a STORE argument names.
 
     Args:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from cycleqd.api.views import FinalRow
 from cycleqd.cli.console import DataTable, data
-from cycleqd.records.documents import SummaryDocument
 
 MEMBERS = ("best-of-task", "balanced")
 """Kinds of rows whose candidate is not told by the row's name."""
 
 
-def summary_table(summary: SummaryDocument, tasks: Sequence[str]) -> DataTable:
+def final_table(rows: Sequence[FinalRow], tasks: Sequence[str]) -> DataTable:
     """The held-out comparison: a row a model, best mean in bold."""
     table = DataTable(title="Held-out items", title_justify="left")
     table.add_column("model", no_wrap=True)
@@ -22,14 +22,14 @@ def summary_table(summary: SummaryDocument, tasks: Sequence[str]) -> DataTable:
     table.add_column("mean", justify="right", no_wrap=True)
     table.add_column("min", justify="right", no_wrap=True)
     table.add_column("vs uniform", justify="right", no_wrap=True)
-    best = max((row.mean for row in summary.rows), default=0.0)
-    for row in summary.rows:
+    best = max((row.mean for row in rows), default=0.0)
+    for row in rows:
         gain = "" if row.gain is None else f"{row.gain:+.3f} ± {row.gain_error or 0.0:.3f}"
         table.add_row(
             Text.assemble(data(row.name), " ", data(row.candidate, "dim"))
             if row.kind in MEMBERS
             else row.name,
-            *(f"{row.test[task]:.3f}" for task in tasks),
+            *(f"{row.scores[task]:.3f}" for task in tasks),
             f"{row.mean:.3f} ± {row.standard_error:.3f}",
             f"{row.minimum:.3f}",
             gain,
