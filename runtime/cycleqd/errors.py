@@ -13,6 +13,8 @@ Exit codes and retry policy hang on the tree, so a new error chooses its parent 
     |   +-- ObjectNotFound                no object of that key
     |   +-- StoreCorrupt                  an object whose checksum or content is wrong
     |   +-- StoreFull                     disk full, quota reached
+    |   +-- StoreRefused                  it answers and refuses: bucket, region, certificate
+    |   |   +-- StoreDenied               credentials missing, wrong, or without a right
     |   +-- StoreUnavailable          75  unreachable after all retries; may succeed later
     +-- SlotError                     65  this worker's machine is broken (engine, device, sandbox)
     |   +-- EngineError                   the inference engine failed
@@ -88,6 +90,14 @@ class StoreCorrupt(StoreError):
 
 class StoreFull(StoreError):
     """No space is left, or a quota is reached."""
+
+
+class StoreRefused(StoreError):
+    """The store answers, and refuses what it is asked for until something is set right."""
+
+
+class StoreDenied(StoreRefused):
+    """The credentials are missing, not accepted, or lack a right; others may do."""
 
 
 class StoreUnavailable(StoreError):

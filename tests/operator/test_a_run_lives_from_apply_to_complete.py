@@ -104,7 +104,14 @@ def test_a_refused_edit_is_told_and_the_run_goes_on():
     world.settle()
     assert world.state == "Evolving"
     assert "a task may not be removed" in world.condition("Progressing").message
+    assert world.status.manifest_refused
     assert world.told[-1] == "ManifestRefused"
+    world.evolve(2, rejected="spec.tasks: a task may not be added either")
+    world.settle()
+    assert world.told.count("ManifestRefused") == 1
+    world.evolve(3, rejected="")
+    world.settle()
+    assert not world.status.manifest_refused
 
 
 def test_an_unreadable_edit_leaves_the_run_as_it_is():

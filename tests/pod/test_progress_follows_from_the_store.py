@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cycleqd.contract.progress import Progress
-from cycleqd.errors import StoreError, StoreFull, StoreUnavailable
+from cycleqd.errors import StoreDenied, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from cycleqd.pod.view import told, with_store_error
 from cycleqd.roles.coordinator import Coordinator
 from cycleqd.roles.work_queue import WorkQueue
@@ -57,7 +57,11 @@ def test_a_whole_run(tmp_path: Path) -> None:
     ("error", "reason"),
     [
         (StoreUnavailable("no answer from http://s3"), "StoreUnavailable"),
-        (StoreError("s3 denies access"), "StoreRefused"),
+        (StoreRefused("there is no bucket 'x'"), "StoreRefused"),
+        (
+            StoreError("answers Teapot; what the words credentials say decides nothing"),
+            "StoreRefused",
+        ),
         (StoreFull("no room"), "StoreFull"),
     ],
 )
@@ -67,3 +71,11 @@ def test_trouble_with_the_store(error: StoreError, reason: str) -> None:
     assert (troubled.store_error, troubled.store_error_reason) == (str(error), reason)
     assert troubled.generation == 3
     assert with_store_error(troubled, None) == before
+
+
+def test_credentials_that_are_denied_come_with_what_pods_need() -> None:
+    troubled = with_store_error(Progress(), StoreDenied("refuses the key"))
+    assert troubled.store_error_reason == "StoreRefused"
+    assert troubled.store_error.startswith("refuses the key. ")
+    assert "spec.storage.s3.credentialsSecretRef" in troubled.store_error
+    assert "spec.suspend" in troubled.store_error

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from cycleqd.errors import StoreError
+from cycleqd.errors import StoreRefused
 from cycleqd.store import S3Settings
 from cycleqd.store.s3 import S3Store
 from tests.servers.s3 import PART_BYTES, running
@@ -90,5 +90,8 @@ def test_tls_with_a_private_ca(aws_env, tmp_path, monkeypatch):
         monkeypatch.setattr(hasty, "exists", lambda _: False)  # as when two writers race
         assert hasty.create("of/9000000", os.urandom(9_000_000)) is False
         distrusting = S3Store(server.bucket, "tls", server.settings, attempts=1)
-        with pytest.raises(StoreError, match=r"spec\.storage\.s3\.caBundle"):
+        with pytest.raises(StoreRefused, match=r"spec\.storage\.s3\.caBundle"):
             distrusting.probe()
+        named = replace(trusting, endpoint=server.endpoint.replace("127.0.0.1", "localhost"))
+        with pytest.raises(StoreRefused, match=r"spec\.storage\.s3\.endpoint"):
+            S3Store(server.bucket, "tls", named, attempts=1).probe()

@@ -12,13 +12,17 @@ from cycleqd.errors import (
     ConditionalWritesUnsupported,
     InputError,
     ObjectNotFound,
+    StoreDenied,
     StoreError,
     StoreFull,
+    StoreRefused,
     StoreUnavailable,
 )
 from cycleqd.store import S3Settings, open_store
+from cycleqd.store.s3 import S3Store
 from cycleqd.store.s3_client import make_client
 from cycleqd.store.s3_errors import s3_errors
+from tests.store.faulty_servers import stub_s3
 
 NO_CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -74,21 +78,21 @@ def test_an_unknown_profile(aws_env):
 def test_missing_credentials(aws_env):
     aws_env(NO_CREDENTIALS)
     store = open_store("s3://bucket/x", S3Settings(endpoint="http://127.0.0.1:9"))
-    with pytest.raises(StoreError, match=r"AWS_ACCESS_KEY_ID .*\(AWS_PROFILE\)"):
+    with pytest.raises(StoreDenied, match=r"AWS_ACCESS_KEY_ID .*\(AWS_PROFILE\)"):
         store.probe()
 
 
 @pytest.mark.parametrize(
     ("status", "code", "error", "hint"),
     [
-        (404, "NoSuchBucket", StoreError, "create it, or correct spec.storage.uri"),
+        (404, "NoSuchBucket", StoreRefused, "create it, or correct spec.storage.uri"),
         (404, "NoSuchKey", ObjectNotFound, "no such object"),
-        (403, "SignatureDoesNotMatch", StoreError, "refuses the credentials"),
-        (403, "InvalidAccessKeyId", StoreError, "AWS_ACCESS_KEY_ID"),
-        (400, "ExpiredToken", StoreError, "refuses the credentials"),
-        (403, "AccessDenied", StoreError, "allow s3:GetObject"),
-        (301, "PermanentRedirect", StoreError, "spec.storage.s3.region to 'eu-north-1'"),
-        (400, "AuthorizationHeaderMalformed", StoreError, "spec.storage.s3.region"),
+        (403, "SignatureDoesNotMatch", StoreDenied, "refuses the credentials"),
+        (403, "InvalidAccessKeyId", StoreDenied, "AWS_ACCESS_KEY_ID"),
+        (400, "ExpiredToken", StoreDenied, "refuses the credentials"),
+        (403, "AccessDenied", StoreDenied, "allow s3:GetObject"),
+        (301, "PermanentRedirect", StoreRefused, "spec.storage.s3.region to 'eu-north-1'"),
+        (400, "AuthorizationHeaderMalformed", StoreRefused, "spec.storage.s3.region"),
         (507, "XMinioStorageFull", StoreFull, "no room left"),
         (403, "QuotaExceeded", StoreFull, "raise the quota"),
         (501, "NotImplemented", ConditionalWritesUnsupported, "If-None-Match"),
@@ -114,6 +118,16 @@ def test_answers_of_servers(aws_env, status, code, error, hint):
     assert hint in str(caught.value)
 
 
+def test_a_server_that_speaks_no_tls(aws_env):
+    aws_env({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"})
+    with stub_s3() as server:
+        secure = S3Settings(endpoint=server.endpoint.replace("http:", "https:"), region="us-east-1")
+        with pytest.raises(
+            StoreRefused, match=r"correct the scheme .* spec\.storage\.s3\.endpoint"
+        ):
+            S3Store("bucket", "", secure, attempts=1).read("a")
+
+
 @pytest.mark.s3
 @pytest.mark.parametrize("name", ["versitygw", "minio"])
 def test_real_servers(name, request, aws_env):
@@ -124,10 +138,10 @@ def test_real_servers(name, request, aws_env):
     other = replace(server.settings, region="eu-north-1")
     open_store(server.uri("x"), other).probe()  # the server names its region and is believed
     aws_env({**server.env, "AWS_SECRET_ACCESS_KEY": "wrong"})
-    with pytest.raises(StoreError, match="refuses the credentials"):
+    with pytest.raises(StoreDenied, match="refuses the credentials"):
         open_store(server.uri("x"), server.settings).probe()
     aws_env({**server.env, "AWS_ACCESS_KEY_ID": "wrong"})
-    with pytest.raises(StoreError, match="refuses the credentials"):
+    with pytest.raises(StoreDenied, match="refuses the credentials"):
         open_store(server.uri("x"), server.settings).probe()
 
 

@@ -129,6 +129,10 @@ class RunStatus(Part):
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
     """Aspects of the state by type; the reason of ``Progressing`` is the short answer."""
 
+    manifest_refused: bool = False
+    """Whether the manifest's last change cannot be followed and the run goes on without it; the
+    message of ``Progressing`` says why."""
+
     run_id: Text = ""
     """Name and digest of the run in the store."""
 

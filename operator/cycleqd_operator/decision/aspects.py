@@ -6,6 +6,7 @@ and hold nothing that changes by the clock.
 
 from __future__ import annotations
 
+from cycleqd.errors import ConditionalWritesUnsupported
 from cycleqd_operator.decision import conditions
 from cycleqd_operator.decision.conditions import Finding, Findings
 from cycleqd_operator.decision.obstacles import first_obstacle
@@ -14,8 +15,7 @@ from cycleqd_operator.decision.situation import Situation
 from cycleqd_operator.kube import names
 from cycleqd_operator.text import one_line
 
-REFUSED = "The manifest's last change is refused and the run goes on without it: "
-"""How a message says that the coordinator does not take an edit."""
+_REFUSED = "The manifest's last change is refused and the run goes on without it: "
 
 
 def findings(found: Situation, workers: Finding) -> Findings:
@@ -62,7 +62,7 @@ def ended(found: Situation, end: Outcome) -> Findings:
 def storage(found: Situation, end: Outcome | None = None) -> Finding:
     """Whether the store can be used, as the coordinator said last."""
     for ending in found.endings["coordinator"]:
-        if end is not None and ending.error == "ConditionalWritesUnsupported":
+        if end is not None and ending.error == ConditionalWritesUnsupported.__name__:
             return Finding("False", ending.error, ending.message)
     progress = found.progress
     if progress is not None and progress.store_error:
@@ -84,7 +84,7 @@ def progressing(found: Situation, workers: Finding) -> Finding:
     if workers.reason == "WaitingForQuota":
         return Finding("False", "WaitingForQuota", _with_refusal(found, workers.message))
     reason, message = _state(found, workers)
-    if not workers.message or workers.message not in message:
+    if reason != "StartingWorkers":  # whose message says already what is the matter
         message = f"{message} {_coordinator_trouble(found)}".strip()
     message = f"{message} {_store_trouble(found)} {_report_trouble(found)}".strip()
     return Finding("True", reason, _with_refusal(found, one_line(message, 600)))
@@ -141,6 +141,11 @@ def _report_trouble(found: Situation) -> str:
     )
 
 
+def refusal(found: Situation) -> str:
+    """Why the manifest's last change is not followed; empty where it is."""
+    return found.problem or (found.progress.rejected if found.progress is not None else "")
+
+
 def _with_refusal(found: Situation, message: str) -> str:
-    refusal = found.problem or (found.progress.rejected if found.progress is not None else "")
-    return f"{REFUSED}{one_line(refusal, 500)} ({message})" if refusal else message
+    why = refusal(found)
+    return f"{_REFUSED}{one_line(why, 500)} ({message})" if why else message

@@ -41,6 +41,9 @@ STOP_REASONS = frozenset(
 )
 """``status.reason`` of pods that a node or a scheduler ended or refused."""
 
+_REFUSED_BY_KUBELET = "OutOf"
+"""How such reasons begin that name a resource: OutOfcpu, OutOfnvidia.com/gpu."""
+
 SLOT_ATTEMPTS = 3
 """Pods of one index that may find their machine broken before the index is given up."""
 
@@ -154,7 +157,7 @@ def _was_stopped(pod: Json, reason: str) -> bool:
         is_deleting(pod)
         or has_condition(pod, "DisruptionTarget")
         or reason in STOP_REASONS
-        or reason.startswith("OutOf")  # refused by the kubelet: OutOfcpu, OutOfnvidia.com/gpu
+        or reason.startswith(_REFUSED_BY_KUBELET)
     )
 
 

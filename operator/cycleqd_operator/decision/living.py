@@ -8,7 +8,7 @@ from cycleqd_operator.api.status import RunStatus
 from cycleqd_operator.children import config_maps, jobs
 from cycleqd_operator.children.access import access
 from cycleqd_operator.decision import conditions
-from cycleqd_operator.decision.aspects import ended, findings
+from cycleqd_operator.decision.aspects import ended, findings, refusal
 from cycleqd_operator.decision.outcome import (
     Outcome,
     active_seconds,
@@ -70,6 +70,7 @@ def living_status(found: Situation, force: Workforce) -> RunStatus:
         status.model_copy(
             update={
                 "observed_generation": found.generation,
+                "manifest_refused": bool(refusal(found)),
                 "conditions": conditions.update(
                     old, findings(found, force.ready), found.generation, found.now
                 ),
@@ -96,6 +97,7 @@ def end_status(found: Situation, end: Outcome) -> RunStatus:
         with_progress(old, found.progress, found.manifest).model_copy(
             update={
                 "observed_generation": found.generation,
+                "manifest_refused": bool(refusal(found)),
                 "conditions": conditions.update(
                     old, ended(found, end), found.generation, found.now
                 ),

@@ -69,6 +69,7 @@ def _unreadable(observed: Observed, problems: str, now: datetime) -> Decision:
     status = old.model_copy(
         update={
             "observed_generation": generation,
+            "manifest_refused": False,
             "conditions": conditions.update(old, found, generation, now),
             "start_time": old.start_time or moment,
             "completion_time": old.completion_time or moment,

@@ -7,7 +7,6 @@ and generations, which pass by the thousand, are told by the status alone.
 from __future__ import annotations
 
 from cycleqd_operator.api.status import Condition, RunStatus
-from cycleqd_operator.decision.aspects import REFUSED
 from cycleqd_operator.decision.conditions import get, is_true
 from cycleqd_operator.kube.actions import Event
 
@@ -73,10 +72,9 @@ def _workers(old: RunStatus, new: RunStatus) -> list[Event]:
 
 
 def _manifest(old: RunStatus, new: RunStatus) -> list[Event]:
-    now = _message(new, "Progressing")
-    if not now.startswith(REFUSED) or _message(old, "Progressing").startswith(REFUSED):
+    if not new.manifest_refused or old.manifest_refused:
         return []
-    return [Event("Warning", "ManifestRefused", now)]
+    return [Event("Warning", "ManifestRefused", _message(new, "Progressing"))]
 
 
 def _message(status: RunStatus, type_: str) -> str:

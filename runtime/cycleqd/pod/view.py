@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cycleqd.contract.progress import BestMember, OpenStage
 from cycleqd.contract.progress import Progress as Told
-from cycleqd.errors import StoreError, StoreFull, StoreUnavailable
+from cycleqd.errors import StoreDenied, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from cycleqd.evolution.goal import total_coverage, total_qd_score
 from cycleqd.evolution.search import Commit
 from cycleqd.records.documents import ArchiveDocument
@@ -55,13 +55,10 @@ def with_store_error(before: Told, error: StoreError | None) -> Told:
     """The progress with what the store answers, or without once it answers well again."""
     if error is None:
         return before.model_copy(update={"store_error": "", "store_error_reason": ""})
-    reason = "StoreRefused"
-    if isinstance(error, StoreUnavailable):
-        reason = "StoreUnavailable"
-    elif isinstance(error, StoreFull):
-        reason = "StoreFull"
+    known = (kind for kind in (StoreUnavailable, StoreFull) if isinstance(error, kind))
+    reason = next(known, StoreRefused).__name__
     text = str(error)
-    if "credentials" in text:
+    if isinstance(error, StoreDenied):
         text += (
             ". Pods read the Secret of spec.storage.s3.credentialsSecretRef when they start: "
             "correct it, then set spec.suspend to true and back to false"

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cycleqd.errors import StoreUnavailable
+from cycleqd.errors import InputError, RunFailed, SlotError, StoreUnavailable
 
 SAME_ENTRY_CRASHES = 3
 """Crashes in a row on one entry after which it is recorded as failed."""
@@ -74,13 +74,13 @@ def judge(deaths: Sequence[Death], *, patient: bool = False) -> Verdict:
             which nobody watches.
     """
     last = deaths[-1]
-    if last.code == 78:
+    if last.code == InputError.exit_code:
         return Stop(last.code, "the worker refused its configuration")
     if last.code == -signal.SIGKILL:
         kills = _tail(deaths, lambda death: death.code == -signal.SIGKILL)
         if kills >= FRUITLESS_KILLS:
             return Stop(
-                1,
+                RunFailed.exit_code,
                 f"a worker was killed {kills} times in a row without finishing an entry; most "
                 "likely memory is short: use fewer --workers, a larger memory limit of the pod, or "
                 "a smaller mutation.rank",
@@ -112,7 +112,7 @@ def _judge_crash(deaths: Sequence[Death]) -> Verdict:
     name = signal.Signals(-last.code).name
     if same >= SAME_ENTRY_CRASHES:
         if last.entry is None:
-            return Stop(65, f"a worker crashes at its start ({name})")
+            return Stop(SlotError.exit_code, f"a worker crashes at its start ({name})")
         return Condemn(last.entry, f"the worker crashed {same} times in a row ({name})")
     return Restart(0.0)
 

@@ -7,18 +7,22 @@ request is repeated, since requests are signed with secrets.
 from __future__ import annotations
 
 import re
+import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import botocore.exceptions as aws
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from cycleqd.errors import (
     ConditionalWritesUnsupported,
     CycleQDError,
     ObjectNotFound,
+    StoreDenied,
     StoreError,
     StoreFull,
+    StoreRefused,
     StoreUnavailable,
 )
 from cycleqd.store.settings import (
@@ -56,14 +60,14 @@ class _Answer:
 # The first that covers an answer speaks.
 _ANSWERS = (
     _Answer(
-        StoreError,
+        StoreRefused,
         "there is no bucket {bucket!r} at {where}; create it, or correct "
         f"{URI_FIELD} or {ENDPOINT_FIELD}",
         frozenset({"NoSuchBucket"}),
     ),
     _Answer(ObjectNotFound, "no such object", frozenset({"404", "NoSuchKey", "NotFound"})),
     _Answer(
-        StoreError,
+        StoreDenied,
         f"{{where}} refuses the credentials ({{code}}); {CREDENTIALS_REMEDY}",
         frozenset(
             {
@@ -78,7 +82,7 @@ _ANSWERS = (
         ),
     ),
     _Answer(
-        StoreError,
+        StoreRefused,
         "{region!r} is not the region of bucket {bucket!r} ({code}); set "
         f"{REGION_FIELD}{{to_region}}",
         frozenset(
@@ -112,7 +116,7 @@ _ANSWERS = (
         frozenset({501}),
     ),
     _Answer(
-        StoreError,
+        StoreDenied,
         "{where} denies access ({code}); allow s3:GetObject, s3:PutObject, s3:DeleteObject, "
         "s3:AbortMultipartUpload and s3:ListBucket on {bucket!r}, or use other credentials: "
         f"{CREDENTIALS_REMEDY}",
@@ -126,6 +130,9 @@ _ANSWERS = (
     ),
 )
 _OTHER = _Answer(StoreError, "{where} answers {code} (HTTP {status})")
+
+_UNTRUSTED = ("CERTIFICATE", "WRONG_VERSION_NUMBER")
+"""Words of OpenSSL's reason codes for a peer that is not trusted, or speaks no TLS."""
 
 
 def error_code(error: aws.ClientError) -> str:
@@ -145,6 +152,8 @@ def s3_errors(what: str, client: S3Client, bucket: str) -> Iterator[None]:
     Raises:
         ObjectNotFound: the server has no such key.
         StoreFull: the server has no room.
+        StoreDenied: credentials are missing, refused, or lack a right.
+        StoreRefused: the bucket, the region or the certificate is not right.
         StoreUnavailable: no answer, or only temporary failures, after all retries.
         ConditionalWritesUnsupported: the server refuses a conditional header.
         StoreError: anything else, naming the field to change.
@@ -154,15 +163,17 @@ def s3_errors(what: str, client: S3Client, bucket: str) -> Iterator[None]:
     except aws.ClientError as error:
         raise _from_answer(error, what, client, bucket) from error
     except (aws.NoCredentialsError, aws.PartialCredentialsError) as error:
-        raise StoreError(
+        raise StoreDenied(
             f"{what}: no complete AWS credentials found; {CREDENTIALS_REMEDY}"
         ) from error
     except (aws.CredentialRetrievalError, aws.NoAuthTokenError, aws.SSOError) as error:
-        raise StoreError(f"{what}: credentials cannot be obtained; {CREDENTIALS_REMEDY}") from error
+        raise StoreDenied(
+            f"{what}: credentials cannot be obtained; {CREDENTIALS_REMEDY}"
+        ) from error
     except aws.SSLError as error:
         if not _is_about_trust(error):
             raise _no_answer(error, what, client) from error
-        raise StoreError(
+        raise StoreRefused(
             f"{what}: the TLS certificate of {client.meta.endpoint_url} is not trusted, or it does "
             f"not speak TLS; set {CA_BUNDLE_FIELD} to the certificates that sign it, or correct "
             f"the scheme or name in {ENDPOINT_FIELD}"
@@ -175,8 +186,14 @@ def s3_errors(what: str, client: S3Client, bucket: str) -> Iterator[None]:
 
 def _is_about_trust(error: aws.SSLError) -> bool:
     """Whether TLS failed for good; a connection that merely broke is worth a retry."""
-    text = str(error)
-    return any(word in text for word in ("CERTIFICATE", "certificate", "WRONG_VERSION", "hostname"))
+    cause: BaseException | None = error.kwargs.get("error")
+    while cause is not None:
+        if isinstance(cause, CertificateError):
+            return True
+        if isinstance(cause, ssl.SSLError) and any(w in (cause.reason or "") for w in _UNTRUSTED):
+            return True
+        cause = next((part for part in cause.args if isinstance(part, BaseException)), None)
+    return False
 
 
 def _no_answer(error: Exception, what: str, client: S3Client) -> StoreUnavailable:
