@@ -1,5 +1,6 @@
 """The base model comes from a folder or the hub as bf16; what cannot be used is named."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -45,9 +46,14 @@ def test_a_sharded_float32_folder_becomes_one_bf16_file(checkpoint, tmp_path):
     whole = load_file(checkpoint / "model.safetensors")
     (checkpoint / "model.safetensors").unlink()
     names = sorted(whole)
+    weight_map = {}
     for number, part in enumerate((names[:4], names[4:]), 1):
         shard = {name: whole[name].float() for name in part}
-        save_file(shard, checkpoint / f"model-0000{number}-of-00002.safetensors", {"format": "pt"})
+        file = f"model-0000{number}-of-00002.safetensors"
+        save_file(shard, checkpoint / file, {"format": "pt"})
+        weight_map |= dict.fromkeys(part, file)
+    index = json.dumps({"weight_map": weight_map})
+    (checkpoint / "model.safetensors.index.json").write_text(index)
     put_base(str(checkpoint), tmp_path / "base", ignore)
     found = load_file(tmp_path / "base" / "model.safetensors")
     assert found.keys() == whole.keys()

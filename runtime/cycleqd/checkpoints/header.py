@@ -191,7 +191,7 @@ def _file_headers(folder: Path) -> list[FileHeader]:
     if pickles:
         raise CheckpointError(
             f"{folder}: weights only as pickle ({quoted(pickles[0])}), which can run code when "
-            "loaded; convert with save_pretrained(..., safe_serialization=True)"
+            "loaded; convert to safetensors with save_pretrained(..., safe_serialization=True)"
         )
     others = sorted(path.name for path in folder.glob("*.safetensors"))
     seen = f"found {', '.join(map(quoted, others[:3]))}" if others else "found no safetensors file"

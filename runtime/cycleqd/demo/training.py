@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from cycleqd.checkpoints.files import SINGLE_FILE
+from cycleqd.checkpoints.header import CheckpointHeader
 from cycleqd.demo.base_model import copy_all_but_weights
 from cycleqd.demo.questions import Question
 from cycleqd.demo.recipes import Schedule
@@ -74,14 +75,13 @@ def save_expert(model: PreTrainedModel, base: Path, folder: Path) -> None:
 
     Args:
         model: trained from ``base``.
-        base: folder of the base checkpoint, one ``model.safetensors``.
+        base: folder of the base checkpoint.
         folder: an existing folder.
     """
     state = model.state_dict()
-    with safe_open(base / "model.safetensors", framework="pt") as file:
-        names = list(file.keys())
+    names = [tensor.name for tensor in CheckpointHeader.open(base).tensors]
     tensors = {name: state[name].to(torch.bfloat16).contiguous() for name in names}
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    save_file(tensors, folder / SINGLE_FILE, {"format": "pt"})
     copy_all_but_weights(base, folder)
 
 

@@ -17,13 +17,14 @@ def load_chat(checkpoint: Path, *, system: str | None = None) -> Callable[[str],
         system: the system message; None leaves it to the template.
 
     Raises:
-        CheckpointError: the tokenizer cannot be read or has no chat template.
+        CheckpointError: the tokenizer cannot be read or has no chat template. The function that is
+            returned raises it too, when the template fails.
     """
     from transformers import AutoTokenizer  # noqa: PLC0415  # imports torch
 
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(str(checkpoint), local_files_only=True)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # transformers documents no errors of its own
         msg = f"{checkpoint}: the tokenizer cannot be loaded: {error}"
         raise CheckpointError(msg) from error
     if not tokenizer.chat_template:
@@ -33,7 +34,13 @@ def load_chat(checkpoint: Path, *, system: str | None = None) -> Callable[[str],
 
     def wrap(prompt: str) -> str:
         turns = [*before, {"role": "user", "content": prompt}]
-        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        try:
+            text: str = tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:  # whatever the checkpoint's program raises
+            msg = f"{checkpoint}: its chat template fails: {error}; switch chat off, or mend it"
+            raise CheckpointError(msg) from error
         return text
 
     return wrap

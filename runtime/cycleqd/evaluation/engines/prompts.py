@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cycleqd.checkpoints.configuration import end_tokens
 from cycleqd.errors import EngineError, InputError
 from cycleqd.evaluation.engine import Request
 
@@ -23,6 +23,7 @@ class Tokenizer:
 
     Raises:
         EngineError: the tokenizer cannot be loaded.
+        CheckpointError: the checkpoint's end tokens cannot be read.
     """
 
     def __init__(self, checkpoint: Path, max_model_len: int) -> None:
@@ -32,11 +33,11 @@ class Tokenizer:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(
                 str(checkpoint), local_files_only=True
             )
-        except (OSError, ValueError) as error:
+        except Exception as error:  # transformers documents no errors of its own
             msg = f"{checkpoint}: the tokenizer cannot be loaded: {error}"
             raise EngineError(msg) from error
         self._max_model_len = max_model_len
-        self.ends = _ends(checkpoint) | ({self._tokenizer.eos_token_id} - {None})
+        self.ends = end_tokens(checkpoint) | ({self._tokenizer.eos_token_id} - {None})
 
     def encode(self, requests: Sequence[Request]) -> list[list[int]]:
         """Tokens of every prompt.
@@ -85,13 +86,3 @@ class Tokenizer:
             tail, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return any(end in text for end in stop)
-
-
-def _ends(checkpoint: Path) -> set[int]:
-    found: set[int] = set()
-    for name in ("config.json", "generation_config.json"):
-        path = checkpoint / name
-        if path.is_file():
-            value = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id")
-            found.update(value if isinstance(value, list) else [] if value is None else [value])
-    return found

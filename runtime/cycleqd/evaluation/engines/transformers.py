@@ -51,6 +51,7 @@ class TransformersEngine:
 
     Raises:
         EngineError: the model cannot be loaded.
+        CheckpointError: the checkpoint cannot be read.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class TransformersEngine:
                 str(checkpoint), dtype=getattr(torch, dtype), local_files_only=True
             )
             self._model: Any = model.to(self._device).eval()
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # transformers documents no errors of its own
             msg = f"{checkpoint}: transformers cannot load it: {error}"
             raise EngineError(msg) from error
         self._parameters: dict[str, torch.nn.Parameter] = dict(

@@ -50,6 +50,7 @@ class VLLMEngine:
 
     Raises:
         EngineError: vLLM is missing, does not start, or does not swap weights faithfully.
+        CheckpointError: the checkpoint cannot be read.
     """
 
     def __init__(

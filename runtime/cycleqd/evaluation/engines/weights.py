@@ -6,13 +6,13 @@ candidate's in place, and its results would be those of a model that does not ex
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
+from cycleqd.checkpoints.header import CheckpointHeader
 from cycleqd.errors import EngineError
 
 if TYPE_CHECKING:
@@ -22,47 +22,26 @@ EMBEDDING = "model.embed_tokens.weight"
 HEAD = "lm_head.weight"
 
 
-def checkpoint_files(checkpoint: Path) -> list[Path]:
-    """The safetensors files of a checkpoint, in the order of its index.
-
-    Raises:
-        EngineError: there are none.
-    """
-    index = checkpoint / "model.safetensors.index.json"
-    if index.is_file():
-        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        return [checkpoint / name for name in dict.fromkeys(names)]
-    files = sorted(checkpoint.glob("*.safetensors"))
-    if not files:
-        msg = f"{checkpoint}: holds no safetensors file"
-        raise EngineError(msg)
-    return files
-
-
 def checkpoint_shapes(checkpoint: Path) -> dict[str, tuple[int, ...]]:
-    """Shape of every tensor of a checkpoint by name, from its headers.
+    """Shape of every tensor that a checkpoint stores, by name.
 
     Raises:
-        EngineError: a file cannot be read.
+        CheckpointError: the checkpoint cannot be read.
     """
-    shapes: dict[str, tuple[int, ...]] = {}
-    for path in checkpoint_files(checkpoint):
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118  # not a dict
-                    shapes[name] = tuple(file.get_slice(name).get_shape())
-        except (OSError, SafetensorError) as error:
-            msg = f"{path}: cannot be read: {error}"
-            raise EngineError(msg) from error
-    return shapes
+    header = CheckpointHeader.open(checkpoint)
+    return {tensor.name: tensor.shape for tensor in (*header.tensors, *header.tied_heads)}
 
 
 def checkpoint_tensors(checkpoint: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor of a checkpoint, one at a time, in file order."""
-    for path in checkpoint_files(checkpoint):
-        with safe_open(str(path), framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118  # not a dict
-                yield name, file.get_tensor(name)
+    """Every tensor that a checkpoint stores, one at a time, in file order.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read.
+    """
+    for header in CheckpointHeader.open(checkpoint).files:
+        with safe_open(str(header.path), framework="pt") as file:
+            for tensor in header.tensors:
+                yield tensor.name, file.get_tensor(tensor.name)
 
 
 def checked(
