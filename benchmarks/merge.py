@@ -135,12 +135,12 @@ def our_ways(folders: dict[str, Path], threads: int) -> dict[str, Callable[[Path
     base = Checkpoint.open(folders["base"])
     experts = {name: Checkpoint.open(folders[name]) for name in ("a", "b")}
     slots = layout(base.header, list(experts), 0)
-    maker = Materializer(base, experts, {}, slots, threads=threads)
+    maker = Materializer(base, experts, {}, slots, seed=0, dtype=None, threads=threads)
     general = scaled_experts_genome(slots, [0.6, 0.7])
     crossed = scaled_experts_genome(slots, [0.4, 0.6])
     return {
         COPY: lambda out: copy(folders["a"], out),
-        FUSED: lambda out: merge_files(folders["a"], folders["b"], 0.6, out, threads),
+        FUSED: lambda out: merge_files(folders["a"], folders["b"], 0.6, out, threads=threads),
         GENERAL: lambda out: maker.to_file(general, out),
         RAM: lambda _: maker.to_ram(crossed),
     }

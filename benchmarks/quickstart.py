@@ -30,6 +30,7 @@ from cycleqd.evaluation.engines import create_engine
 from cycleqd.evaluation.evaluate import evaluate
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.tasks import load_task
+from cycleqd.manifest.reader import read_manifest
 from cycleqd.run.members import resolve_member
 from cycleqd.run.models import RunModels
 from cycleqd.run.store import RunStore
@@ -87,18 +88,20 @@ def items_file(out: Path, skill: str, part: int) -> Path:
 
 def outcomes_of(models: list[Chosen], out: Path, part: int) -> list[dict[str, np.ndarray]]:
     """For each model and skill (items,) 0 or 1."""
-    spec = yaml.safe_load(QUICKSTART.read_text())["spec"]
+    spec = read_manifest(QUICKSTART).spec
     sandbox = Sandbox()
     tasks = [
         load_task(
-            task["name"],
-            task["type"],
-            items_file(out, task["name"], part),
-            max_new_tokens=task["maxNewTokens"],
-            stop=tuple(task["stop"]),
+            task.name,
+            task.type,
+            items_file(out, task.name, part),
+            max_new_tokens=task.max_new_tokens,
+            timeout_seconds=task.timeout_seconds,
+            memory_mib=spec.evaluation.memory_limit_mib,
+            stop=task.stop,
             sandbox=sandbox,
         )
-        for task in spec["tasks"]
+        for task in spec.tasks
     ]
     engine = None
     found = []
@@ -109,8 +112,10 @@ def outcomes_of(models: list[Chosen], out: Path, part: int) -> list[dict[str, np
             engine = engine or create_engine(
                 runs.run.engine,
                 weights.base.folder,
+                dtype=spec.evaluation.dtype,
                 threads=1,
-                max_model_len=spec["evaluation"]["maxModelLen"],
+                max_model_len=spec.evaluation.max_model_len,
+                gpu_memory_utilization=spec.evaluation.gpu_memory_utilization,
             )
             genome = weights.genome(resolve_member(runs, model.member))
             engine.load(weights.materializer.tensors(genome))

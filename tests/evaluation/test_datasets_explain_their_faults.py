@@ -22,7 +22,8 @@ GOOD: dict[str, dict[str, Any]] = {
 
 
 def load(path: Path, kind: str, **more: Any) -> LoadedTask:
-    return load_task("name", kind, path, max_new_tokens=5, sandbox=Sandbox(), **more)
+    limits = {"max_new_tokens": 5, "timeout_seconds": 5, "memory_mib": 512}
+    return load_task("name", kind, path, sandbox=Sandbox(), **limits, **more)
 
 
 def write(path: Path, *items: object) -> Path:

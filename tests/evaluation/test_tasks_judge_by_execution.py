@@ -26,7 +26,13 @@ def judge(any_sandbox: Sandbox, tmp_path: Path) -> Judge:
         lines = [json.dumps({"id": str(i), "prompt": "p", **item}) for i in range(len(answers))]
         path.write_text("\n".join(lines))
         task: LoadedTask = load_task(
-            "t", kind, path, max_new_tokens=9, sandbox=any_sandbox, timeout_seconds=1
+            "t",
+            kind,
+            path,
+            max_new_tokens=9,
+            timeout_seconds=1,
+            memory_mib=512,
+            sandbox=any_sandbox,
         )
         return task.grade(answers)
 

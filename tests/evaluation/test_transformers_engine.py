@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,9 @@ from cycleqd.evaluation.engines.weights import checkpoint_tensors  # noqa: E402
 
 pytestmark = [pytest.mark.runtime, pytest.mark.timeout(180)]
 
+SETTINGS: dict[str, Any] = {
+    "threads": 1, "max_model_len": 96, "gpu_memory_utilization": 0.8, "device": "cpu",
+}  # fmt: skip
 REQUESTS = [
     Request("hello", 20),
     Request("select name from staff", 9),
@@ -35,9 +39,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def engine(checkpoints: tuple[Path, Path]) -> Iterator[Engine]:
-    made = create_engine(
-        "transformers", checkpoints[0], dtype="float32", max_model_len=96, device="cpu"
-    )
+    made = create_engine("transformers", checkpoints[0], dtype="float32", **SETTINGS)
     yield made
     made.close()
 
@@ -127,7 +129,9 @@ def test_batches_do_not_change_results(checkpoints: tuple[Path, Path], engine: E
 
 
 def test_bfloat16_repeats_itself(checkpoints: tuple[Path, Path]) -> None:
-    engine = create_engine("transformers", checkpoints[0], device="cpu", max_batch=2)
+    engine = create_engine(
+        "transformers", checkpoints[0], dtype="bfloat16", max_batch=2, **SETTINGS
+    )
     first = engine.generate(REQUESTS)
     engine.load(checkpoint_tensors(checkpoints[1]))
     engine.generate(REQUESTS[:1])

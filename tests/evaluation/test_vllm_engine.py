@@ -59,7 +59,15 @@ def session(base: Path, dtype: str, *order: Path) -> dict[str, Any]:
 
 
 def by_transformers(base: Path, checkpoint: Path) -> list[str]:
-    engine = create_engine("transformers", base, dtype="float32", max_model_len=96, device="cpu")
+    engine = create_engine(
+        "transformers",
+        base,
+        dtype="float32",
+        threads=1,
+        max_model_len=96,
+        gpu_memory_utilization=0.8,
+        device="cpu",
+    )
     try:
         engine.load(checkpoint_tensors(checkpoint))
         return engine.generate(REQUESTS)

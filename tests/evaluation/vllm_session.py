@@ -18,7 +18,14 @@ from cycleqd.evaluation.engines.weights import checkpoint_tensors
 def main() -> None:
     base, dtype, requests, *order = sys.argv[1:]
     asked = [Request(prompt, limit, tuple(stop)) for prompt, limit, stop in json.loads(requests)]
-    engine = create_engine("vllm", Path(base), dtype=dtype, max_model_len=96)  # type: ignore[arg-type]
+    engine = create_engine(
+        "vllm",
+        Path(base),
+        dtype=dtype,  # type: ignore[arg-type]
+        threads=1,
+        max_model_len=96,
+        gpu_memory_utilization=0.85,
+    )
     results, seconds = [], []
     for checkpoint in order:
         start = time.perf_counter()

@@ -37,7 +37,7 @@ class Family:
         }
 
     def materializer(self, **options: object) -> Materializer:
-        arguments = {"seed": 7, **options}
+        arguments = {"seed": 7, "dtype": None, "threads": 1, **options}
         return Materializer(self.base, self.experts, self.factors, self.layout, **arguments)  # type: ignore[arg-type]
 
     def model(self, name: str) -> Model:

@@ -25,7 +25,7 @@ def test_sharding_does_not_matter(tmp_path: Path) -> None:
     sharded = Checkpoint.open(family(tmp_path / "sharded", experts=(), layers=12, shards=5)["base"])
     assert len(sharded.files) == 5
     assert layout(single.header, ["a"], 7) == layout(sharded.header, ["a"], 7)
-    assert single.digest() == sharded.digest() == sharded.digest(threads=1)
+    assert single.digest() == sharded.digest() == sharded.digest(hashers=1)
     blocks = [slot.block for slot in layout(single.header, ["a"], None).tensors]
     assert blocks == sorted(blocks)
     assert blocks[0] == 0

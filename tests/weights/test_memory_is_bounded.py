@@ -57,14 +57,16 @@ if sys.argv[2] == "factor":
     factor_expert(base, sql, "sql", slots, store, cache=out / "cache")
     sys.exit()
 factors = Factors.open(store, "sql", out / "cache")
-maker = Materializer(base, experts, {"sql": factors}, slots)
+maker = Materializer(base, experts, {"sql": factors}, slots, seed=0, dtype=None, threads=1)
 genome = scaled_experts_genome(slots, [0.3, 0.3])
 gain = np.zeros((2, slots.directions), np.float32)
 gain[0] = 0.1
 mutated = Genome(slots, genome.scale, gain)
 print(json.dumps({
     "megabytes": base.header.nbytes / 2**20,
-    "merge": added(lambda: merge_files(folders["sql"], folders["python"], 0.4, out / "merged")),
+    "merge": added(
+        lambda: merge_files(folders["sql"], folders["python"], 0.4, out / "merged", threads=1)
+    ),
     "general": added(lambda: maker.to_file(genome, out / "general")),
     "mutated": added(lambda: maker.to_file(mutated, out / "mutated")),
 }))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.runtime
 @pytest.mark.parametrize("threads", [1, 2])
 def test_one_rounding(small: Family, tmp_path: Path, t: float, threads: int) -> None:
     a, b = small.folders["sql"], small.folders["python"]
-    merge_files(a, b, t, tmp_path / "out", threads)
+    merge_files(a, b, t, tmp_path / "out", threads=threads)
     merged = Checkpoint.open(tmp_path / "out")
     for name, tensor in merged:
         x, y = small.experts["sql"].tensor(name), small.experts["python"].tensor(name)
@@ -40,13 +40,13 @@ def test_every_layout_gives_the_same_model(small: Family, tmp_path: Path) -> Non
     digests = set()
     for number, other in enumerate(("sharded", "wide", small.folders["python"])):
         out = tmp_path / f"out-{number}"
-        merge_files(small.folders["sql"], tmp_path / other, 0.5, out)
+        merge_files(small.folders["sql"], tmp_path / other, 0.5, out, threads=1)
         digests.add(Checkpoint.open(out).digest())
     assert len(digests) == 1
 
 
 def test_agrees_with_the_genome(exact: Family, tmp_path: Path) -> None:
-    merge_files(exact.folders["sql"], exact.folders["python"], 0.5, tmp_path / "out")
+    merge_files(exact.folders["sql"], exact.folders["python"], 0.5, tmp_path / "out", threads=1)
     made = exact.materializer().to_ram(scaled_experts_genome(exact.layout, [0.5, 0.5, 0.0]))
     for name, tensor in Checkpoint.open(tmp_path / "out"):
         torch.testing.assert_close(tensor, made[name], rtol=0, atol=1e-7)
@@ -65,7 +65,7 @@ def test_other_architectures_are_refused(small: Family, tmp_path: Path) -> None:
     config = llama_config(hidden=128)
     other = write_checkpoint(tmp_path / "other", config, random_state(config, 0))
     with pytest.raises(CheckpointError, match=r"other: tensor .* expected shape"):
-        merge_files(small.folders["sql"], other, 0.5, tmp_path / "out")
+        merge_files(small.folders["sql"], other, 0.5, tmp_path / "out", threads=1)
     assert not (tmp_path / "out").exists()
 
 
@@ -75,7 +75,7 @@ def test_a_stored_copy_of_a_tied_head_is_dropped(tmp_path: Path) -> None:
         state = {n: t.clone() for n, t in Checkpoint.open(folders[name])}
         state["lm_head.weight"] = state["model.embed_tokens.weight"].clone()
         write_checkpoint(folders[name], llama_config(), state)
-    merge_files(folders["sql"], folders["python"], 0.5, tmp_path / "out")
+    merge_files(folders["sql"], folders["python"], 0.5, tmp_path / "out", threads=1)
     merged = Checkpoint.open(tmp_path / "out").header
     assert not merged.tied_heads
     assert "lm_head.weight" not in merged.by_name

@@ -36,7 +36,7 @@ def slow(self, name, offset, data):
 ShardedWriter.write = slow
 merge._same_layout = lambda a, b: False
 a, b, out = map(Path, sys.argv[1:])
-merge.merge_files(a, b, 0.5, out)
+merge.merge_files(a, b, 0.5, out, threads=1)
 """
 
 

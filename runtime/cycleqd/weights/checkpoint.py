@@ -29,6 +29,9 @@ TORCH_TYPES = {
     "BF16": torch.bfloat16,
 }
 
+# One reads from the disk while another hashes; not the run's threads, which arithmetic depends on.
+_HASHERS = 2
+
 
 class MappedFile:
     """One safetensors file, mapped.
@@ -137,9 +140,9 @@ class Checkpoint:
         for info in self.tensors:
             yield info.name, self.tensor(info.name)
 
-    def digest(self, threads: int = 2) -> str:
+    def digest(self, hashers: int = _HASHERS) -> str:
         """The digest of the weights (`cycleqd.weights.digest`), hashed in parallel."""
         names = [info.name for info in self.tensors]
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(hashers) as pool:
             digests = pool.map(lambda name: digest.of_tensor(name, self.tensor(name)), names)
             return digest.combine(dict(zip(names, digests, strict=True)))

@@ -51,11 +51,11 @@ class Materializer:
         experts: expert checkpoints by name; one that a genome does not use is not looked up.
         factors: their singular directions by name; looked up only for genomes with gains.
         layout: the run's layout.
-        dense_source: where `Dense` terms find their task vectors.
         seed: the run's seed, for terms that draw random numbers.
         dtype: ``bfloat16``, ``float16`` or ``float32`` for all tensors, None for each tensor's own
             type in the base.
         threads: blocks computed at the same time; the result does not depend on it.
+        dense_source: where `Dense` terms find their task vectors.
         device: where the arithmetic runs.
 
     Raises:
@@ -69,10 +69,10 @@ class Materializer:
         factors: Mapping[str, Factors],
         layout: GenomeLayout,
         *,
+        seed: int,
+        dtype: str | None,
+        threads: int,
         dense_source: task_vectors.DenseSource | None = None,
-        seed: int = 0,
-        dtype: str | None = None,
-        threads: int = 1,
         device: str = "cpu",
     ) -> None:
         expected = [(slot.name, slot.shape) for slot in layout.tensors]

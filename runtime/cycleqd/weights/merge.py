@@ -32,7 +32,7 @@ _BLOCK = 1 << 20
 _SHARD_BYTES = 5_000_000_000
 
 
-def merge_files(a: Path, b: Path, t: float, out: Path, threads: int = 1) -> None:
+def merge_files(a: Path, b: Path, t: float, out: Path, *, threads: int) -> None:
     """Write the checkpoint ``(1 - t) a + t b``.
 
     Args:

@@ -12,21 +12,25 @@ from typing import Literal
 
 from cycleqd.evaluation.engine import Engine
 
-__all__ = ["EngineKind", "create_engine"]
+__all__ = ["MAX_BATCH", "EngineKind", "create_engine"]
 
 EngineKind = Literal["Auto", "transformers", "vllm"]
+
+MAX_BATCH = 64
+"""Completions in progress at once. No field of the manifest, so that equal runs have equal batches;
+all other settings of an engine have their defaults in `cycleqd.manifest.model` alone."""
 
 
 def create_engine(
     kind: EngineKind,
     checkpoint: Path,
     *,
-    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16",
-    threads: int = 1,
-    max_model_len: int = 2048,
+    dtype: Literal["bfloat16", "float16", "float32"],
+    threads: int,
+    max_model_len: int,
+    gpu_memory_utilization: float,
     device: str | None = None,
-    gpu_memory_utilization: float = 0.85,
-    max_batch: int = 64,
+    max_batch: int = MAX_BATCH,
 ) -> Engine:
     """Start an engine on a checkpoint; the checkpoint's weights are loaded.
 
@@ -36,12 +40,13 @@ def create_engine(
         dtype: of weights and arithmetic.
         threads: of torch on a CPU, fixed, since results depend on it in the last bits.
         max_model_len: most tokens of a prompt and its completion together.
-        device: ``cpu`` or ``cuda``; None takes what is there. vLLM's build decides by itself.
         gpu_memory_utilization: share of a GPU's memory that vLLM takes.
+        device: ``cpu`` or ``cuda``; None takes what is there. vLLM's build decides by itself.
         max_batch: completions in progress at once. Part of what results depend on in the last bits.
 
     Raises:
         EngineError: the library is missing, or the engine does not start.
+        CheckpointError: the checkpoint cannot be read.
     """
     if kind == "vllm" or (kind == "Auto" and importlib.util.find_spec("vllm") is not None):
         from cycleqd.evaluation.engines.vllm import VLLMEngine  # noqa: PLC0415  # imports torch

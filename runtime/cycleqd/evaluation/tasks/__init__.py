@@ -38,12 +38,12 @@ def load_task(
     items: Path,
     *,
     max_new_tokens: int,
+    timeout_seconds: float,
+    memory_mib: int,
     sandbox: Sandbox,
     settings: Model | None = None,
     stop: tuple[str, ...] = (),
     limit: int | None = None,
-    timeout_seconds: float = 5.0,
-    memory_mib: int = 512,
     prompt_template: str | None = None,
     chat: Callable[[str], str] | None = None,
 ) -> LoadedTask:
@@ -54,13 +54,13 @@ def load_task(
         type: one of `TASK_TYPES`.
         items: JSONL file, one object a line.
         max_new_tokens: limit on generated tokens of each completion.
+        timeout_seconds: processor time for one completion's program; it is killed after three
+            times that (and two seconds) on the clock, so that a busy machine changes no verdict.
+        memory_mib: address space of each process of a completion's program, in MiB.
         sandbox: where generated code runs; shared by all tasks of a worker.
         settings: those of the type alone; its defaults when absent.
         stop: a completion ends before the first of these strings.
         limit: take the first so many items only.
-        timeout_seconds: processor time for one completion's program; it is killed after three
-            times that (and two seconds) on the clock, so that a busy machine changes no verdict.
-        memory_mib: address space of each process of a completion's program, in MiB.
         prompt_template: text around the prompt, holding ``{prompt}`` once.
         chat: wraps the text into the model's chat format, see `cycleqd.evaluation.chat`.
 
