@@ -112,6 +112,52 @@ def test_sql_changes(judge: Judge) -> None:
     assert judge("sql", item, list(answers)) == list(answers.values())
 
 
+def test_sql_check_reads_the_tables_and_nothing_before_them(judge: Judge) -> None:
+    database = f"""{TABLE}
+    CREATE TABLE seen (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO seen VALUES (7);
+    """
+    item = {
+        "database": database,
+        "check": "SELECT name, age, (SELECT seq FROM sqlite_sequence) FROM staff WHERE age > 40",
+        "rows": [["ann", 41, 7], ["bob", 50, 7]],
+    }
+    right = "UPDATE staff SET age = 50 WHERE name = 'bob';"
+    rows = "SELECT 'ann' AS name, 41 AS age UNION SELECT 'bob', 50"
+    answers = {
+        f"CREATE TEMP TABLE staff AS {rows}": False,
+        f"CREATE TEMPORARY VIEW staff AS {rows}": False,
+        f"CREATE TABLE temp.staff AS {rows}": False,
+        f"BEGIN; CREATE TEMP TABLE staff AS {rows}; SAVEPOINT s;": False,
+        f"CREATE TEMP TABLE staff AS {rows}; {right}": False,
+        f"{right} CREATE TEMP TABLE staff AS SELECT * FROM main.staff WHERE 0": True,
+        f"{right} CREATE TEMP TABLE x (id INTEGER PRIMARY KEY AUTOINCREMENT);"
+        "INSERT INTO x VALUES (99)": True,
+        "CREATE TEMP TABLE raised AS SELECT name FROM staff WHERE age = 29;"
+        "UPDATE staff SET age = 50 WHERE name IN (SELECT name FROM raised)": True,
+        f"CREATE TEMP TRIGGER t AFTER UPDATE OF pay ON staff BEGIN {right} END;"
+        "UPDATE staff SET pay = 1 WHERE name = 'cid'": True,
+        f"PRAGMA case_sensitive_like = 1; {right}": False,
+        f"ATTACH ':memory:' AS other; {right}": False,
+        f"{right} SAVEPOINT s; DELETE FROM staff; ROLLBACK TO s;": True,
+        f"BEGIN; {right} ROLLBACK": False,
+        # What it makes in the database itself is its answer.
+        f"DROP TABLE staff; CREATE VIEW staff AS {rows}": True,
+    }
+    assert judge("sql", item, list(answers)) == list(answers.values())
+
+
+def test_sql_check_keeps_what_the_database_script_set(judge: Judge) -> None:
+    item = {
+        "database": "PRAGMA encoding = 'UTF-16'; PRAGMA page_size = 1024;"
+        f"PRAGMA case_sensitive_like = 1; {TABLE} CREATE TEMP VIEW old AS SELECT * FROM staff"
+        " WHERE age > 40; BEGIN; INSERT INTO staff VALUES ('Ada', 90, 1);",
+        "check": "SELECT name FROM old WHERE name LIKE 'a%'",
+        "rows": [["ann"], ["abe"]],
+    }
+    answers = {"INSERT INTO staff VALUES ('abe', 60, 1)": True, "SELECT 1": False}
+    assert judge("sql", item, list(answers)) == list(answers.values())
+
+
 def test_sql_cannot_leave_its_database(judge: Judge) -> None:
     item = {"database": TABLE, "rows": [[1]]}
     answers = {

@@ -2,8 +2,12 @@
 
 SQL reaches no Python, so what this module reports is to be believed. SQLite itself is kept from
 files (ATTACH, VACUUM INTO, extensions), from settings (PRAGMA) and from chance (``random``), so
-that a verdict means the same everywhere. The number of virtual machine steps is limited beside the
-time, for verdicts that do not depend on how fast the machine is.
+that a verdict means the same everywhere. The check runs on a connection of its own, with a copy of
+the database as the answer left it: temporary tables, views and triggers of the answer, which would
+take the place of the tables of the same name, do not exist there.
+
+The number of virtual machine steps is limited beside the time, for verdicts that do not depend on
+how fast the machine is.
 """
 
 from __future__ import annotations
@@ -62,13 +66,9 @@ def report(_program: SqlProgram, ended: Ended) -> Report:
 
 def _rows(program: SqlProgram) -> list[tuple[Any, ...]] | None:
     """The rows of the last generated statement that has any, or of the check; None for too many."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.text_factory = lambda data: data.decode("utf-8", "replace")
-    connection.executescript(program.database)
     budget = iter(range(_CHECKS))
-    connection.set_progress_handler(lambda: next(budget, None) is None, _STEPS_BETWEEN_CHECKS)
-    connection.set_authorizer(_authorize)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 4 << 20)
+    connection = _prepared(program.database)
+    _restrict(connection, budget)
     rows: list[tuple[Any, ...]] = []
     for statement in statements(program.code):
         cursor = connection.execute(statement)
@@ -80,8 +80,29 @@ def _rows(program: SqlProgram) -> list[tuple[Any, ...]] | None:
     if program.check is not None:
         if connection.in_transaction:
             connection.execute("COMMIT")
-        rows = connection.execute(program.check).fetchmany(_ROWS + 1)
+        checking = _prepared(program.database)
+        if checking.in_transaction:
+            checking.execute("COMMIT")
+        connection.backup(checking)
+        connection.close()
+        _restrict(checking, budget)
+        rows = checking.execute(program.check).fetchmany(_ROWS + 1)
     return rows if len(rows) <= _ROWS else None
+
+
+def _prepared(database: str) -> sqlite3.Connection:
+    """A connection with a database in memory that the trusted script has made."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    connection.executescript(database)
+    return connection
+
+
+def _restrict(connection: sqlite3.Connection, budget: Iterator[int]) -> None:
+    """Keep what follows to the database, and to what is left of the budget."""
+    connection.set_progress_handler(lambda: next(budget, None) is None, _STEPS_BETWEEN_CHECKS)
+    connection.set_authorizer(_authorize)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 4 << 20)
 
 
 def statements(script: str) -> Iterator[str]:
