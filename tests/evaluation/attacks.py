@@ -165,6 +165,33 @@ PYTHON_ATTACKS = {
         "except OSError: pass\n",
         (*CONTAINED, *ENDED),
     ),
+    "shut the folder": PythonAttack("import os\nopen('x', 'w').close()\nos.chmod('.', 0)"),
+    "folders too deep for paths": PythonAttack(
+        "import os\nfor i in range(900): os.mkdir('d' * 200); os.chdir('d' * 200)\n"
+        "os.chmod('.', 0)",
+        limits=Limits(cpu_seconds=5, wall_seconds=20),
+    ),
+    "thousands of folders in each other": PythonAttack(
+        "import os\nfor i in range(3000): os.mkdir('d'); os.chdir('d')",
+        ENDED,
+        Limits(cpu_seconds=5, wall_seconds=20),
+    ),
+    "many files too deep for paths": PythonAttack(
+        "import os, time\n"
+        "for i in range(25): os.mkdir('d' * 200); os.chdir('d' * 200)\n"
+        "for i in range(60):\n"
+        "    open(f'f{i}', 'wb').write(os.urandom(1 << 20)); time.sleep(0.02)\n",
+        ENDED,
+        Limits(cpu_seconds=5, wall_seconds=30, disk_bytes=16 * MEBIBYTE),
+    ),
+    "many files in a folder that cannot be listed": PythonAttack(
+        "import os, time\n"
+        "os.mkdir('d'); os.chdir('d'); os.chmod('.', 0o300)\n"
+        "for i in range(60):\n"
+        "    open(f'f{i}', 'wb').write(os.urandom(1 << 20)); time.sleep(0.02)\n",
+        ENDED,
+        Limits(cpu_seconds=5, wall_seconds=30, disk_bytes=16 * MEBIBYTE),
+    ),
 }
 
 SHELL_ATTACKS = {
@@ -199,4 +226,35 @@ SHELL_ATTACKS = {
         Limits(cpu_seconds=3, wall_seconds=20, disk_bytes=16 * MEBIBYTE),
     ),
     "holding the output open": ShellAttack("setsid sleep 1000 & echo done", ("passed",)),
+    "shut a folder": ShellAttack("mkdir -p d/e; touch x d/e/f; chmod a-w d/e d ."),
+    "shut every folder": ShellAttack("mkdir d; touch d/x; chmod 000 d . $TMPDIR ../*"),
+    "shut the folders above": ShellAttack(
+        'touch x; p=$PWD; while [ "$p" != / ]; do chmod 000 "$p" 2>/dev/null; p=${p%/*}; p=${p:-/};'
+        " done"
+    ),
+    "shut the folders above, and wait": ShellAttack(
+        "touch x; chmod 000 ../../.. ../.. .. 2>/dev/null; sleep 1000",
+        ("timeout",),
+        Limits(cpu_seconds=1, wall_seconds=1),
+    ),
+    "a sticky folder": ShellAttack("mkdir d; touch d/x; chmod 1555 d .; chmod 1000 d"),
+    "home becomes a link": ShellAttack("cd ..; mv home tmp/gone; ln -s / home"),
+    "temporary folder becomes a link": ShellAttack("cd ..; rm -rf tmp; ln -s home tmp"),
+    "home becomes a pipe": ShellAttack("cd ..; mv home gone; mkfifo home"),
+    "home becomes a file": ShellAttack("cd ..; mv home gone; echo x > home; chmod 000 home"),
+    "home is gone": ShellAttack("rm -rf ../home ../tmp"),
+    "neighbours of home": ShellAttack("cd ..; mkdir -p home-1/x; chmod 000 home-1; touch also"),
+    "hard links": ShellAttack(
+        "echo x > a; mkdir d; i=0; while [ $i -lt 60 ]; do ln a d/$i;"
+        " i=$((i+1)); done; chmod 000 d",
+        ("passed",),
+    ),
+    "names of any bytes": ShellAttack(
+        "mkdir $'\\xff\\xfe' $'new\\nline' -- -rf '*'; touch $'\\xff\\xfe/\\x80' ' ' $'\\e[31m';"
+        " chmod 000 $'\\xff\\xfe'"
+    ),
+    "as many files as it can": ShellAttack(
+        "for i in 1 2 3 4; do (seq ${i}00000 ${i}99999 | xargs touch) & done; wait",
+        ("passed", "limit", "timeout"),
+    ),
 }

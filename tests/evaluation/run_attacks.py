@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from attacks import PYTHON_ATTACKS, SHELL_ATTACKS, traces
 
-from cycleqd.evaluation.sandbox import PythonProgram, Sandbox
+from cycleqd.evaluation.sandbox import PythonProgram, Sandbox, ShellProgram
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
     with Sandbox(namespaces=sys.argv[1] == "namespaces", slots=2) as box:
         confinement = box.confinement
         reports = box.run([program for each in programs for program in (each, innocent)])
+        (shut,) = box.run([ShellProgram({}, "echo text > x; chmod 000 x . ..", ("x",))])
     wrong = [
         f"{name}: {report.status} {report.detail} {report.stdout[:200]}"
         for name, attack, report in zip(names, attacks, reports[::2], strict=True)
@@ -34,11 +36,16 @@ def main() -> None:
         for name, report in zip(names, reports[1::2], strict=True)
         if report.status != "passed"
     ]
-    print(
-        json.dumps(
-            {"user": os.getuid(), "confinement": confinement, "wrong": wrong, "traces": traces()}
-        )
-    )
+    if shut.files != {"x": "text\n"}:
+        wrong.append(f"what a program has shut is not read back: {shut}")
+    found = {
+        "user": os.getuid(),
+        "confinement": confinement,
+        "wrong": wrong,
+        "traces": traces(),
+        "left": [path.name for path in Path(tempfile.gettempdir()).iterdir()],
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

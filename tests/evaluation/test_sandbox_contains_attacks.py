@@ -101,7 +101,7 @@ def test_the_harness_ends_with_the_worker(sandbox: Sandbox) -> None:
     box.close()
     box.close()
     assert process.returncode is not None
-    assert not folder.exists()
+    assert not folder.path.exists()
 
 
 def test_a_killed_harness_is_replaced(any_sandbox: Sandbox) -> None:

@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,12 +39,23 @@ def _python() -> list[str]:
     pytest.skip("no Python that an unprivileged user may run")
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder of the unprivileged user's own: its programs can shut it."""
+    folder = Path(tempfile.mkdtemp(prefix="cycleqd-attacks-"))
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.mark.parametrize("mode", ["namespaces", "plain"])
-def test_attacks_get_nothing(mode: str) -> None:
+def test_attacks_get_nothing(mode: str, temporary: Path) -> None:
     environment = {
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": str(HERE.parents[1] / "runtime"),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": str(temporary),
         "AWS_SECRET_ACCESS_KEY": "must not be seen",
     }
     done = subprocess.run(
@@ -62,5 +75,6 @@ def test_attacks_get_nothing(mode: str) -> None:
     assert found["user"] != 0
     assert found["wrong"] == []
     assert found["traces"] == []
+    assert found["left"] == []
     if found["confinement"] != mode:
         pytest.skip(f"this machine gives {found['confinement']} only")

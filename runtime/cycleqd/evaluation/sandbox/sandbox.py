@@ -6,7 +6,6 @@ import inspect
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from cycleqd.evaluation.sandbox.programs import (
     encode,
 )
 from cycleqd.evaluation.sandbox.users import SlotUser
+from cycleqd.scratch import ScratchFolder
 
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
@@ -148,7 +148,7 @@ class _Harness:
         self.confinement = ""
         self._namespaces = namespaces
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder: Path | None = None
+        self._folder: ScratchFolder | None = None
         self._user: SlotUser | None = None
         self._pending = b""
         self._modules: dict[str, str] = {}
@@ -164,23 +164,25 @@ class _Harness:
         if self._process is not None:
             return
         self._user = SlotUser()
-        self._folder = Path(tempfile.mkdtemp(prefix="cycleqd-sandbox-"))
+        self._folder = ScratchFolder("sandbox")
         # Programs of another user must get through to their own folder inside.
-        self._folder.chmod(0o711)
+        self._folder.path.chmod(0o711)
         uid = "" if self._user.uid is None else str(self._user.uid)
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-S", "-c", _START, str(_SOURCE_ROOT)),
-                *(str(self._folder), uid, "yes" if self._namespaces else "no"),
+                *(str(self._folder.path), uid, "yes" if self._namespaces else "no"),
                 json.dumps(self._modules),
             ],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            cwd=self._folder,
+            cwd=self._folder.path,
             env={"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC", "MALLOC_ARENA_MAX": "1"},
             start_new_session=True,
+            # It may outlive a killed worker for a moment: nobody sweeps its folder meanwhile.
+            pass_fds=[self._folder.lock],
         )
         line = self._receive(_START_SECONDS)
         if line is None:
@@ -263,7 +265,7 @@ class _Harness:
                 process.wait(_STOP_SECONDS)
             process.stdout.close()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.close()
             self._folder = None
         if self._user is not None:
             self._user.release()

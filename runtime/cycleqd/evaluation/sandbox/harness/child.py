@@ -6,7 +6,7 @@ that its containment failed.
 """
 
 # Plain paths: what is imported here is copied into every child.
-# ruff: noqa: PTH116, PTH208
+# ruff: noqa: PTH116, PTH118, PTH208
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def run(
     except OSError as error:
         os.write(ends.report, f"!{error}".encode())
         os._exit(NOT_CONTAINED)
-    start(program, ends, folder, temporary)
+    home, temporary = (
+        os.path.normpath(os.path.join(confinement.place, way)) for way in (folder, temporary)
+    )
+    start(program, ends, home, temporary)
     os._exit(0)
 
 

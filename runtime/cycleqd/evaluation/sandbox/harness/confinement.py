@@ -14,12 +14,14 @@ In both, every program also gets resource limits, no new privileges and the syst
 """
 
 # Plain paths: what is imported here is copied into every child.
-# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH211
+# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH211
 
 from __future__ import annotations
 
 import os
+import secrets
 import select
+import stat
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +50,9 @@ class Confinement:
         rules: file descriptor of the Landlock rules, None without.
         signals_contained: whether a program cannot signal processes that are not its own.
         place: the folder under which programs get theirs.
+        owned: descriptors of the place and of the folders above it that programs, sharing their
+            owner, can change the mode of, each with the mode that it had.
+        worker: the process that programs run for, None where somebody else sees to its end.
     """
 
     namespaces: bool
@@ -55,6 +60,22 @@ class Confinement:
     rules: int | None
     signals_contained: bool
     place: str
+    owned: tuple[tuple[int, int], ...] = ()
+    worker: int | None = None
+
+    @property
+    def way(self) -> str:
+        """How the harness gets to the place.
+
+        Without namespaces it stands there: a program beside this one, of the same user, may shut
+        the folders above both.
+        """
+        return self.place if self.namespaces else "."
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the worker is gone, so that nobody waits for the program any more."""
+        return self.worker is not None and os.getppid() != self.worker
 
 
 def plain(base: str, user: int | None) -> Confinement:
@@ -77,16 +98,58 @@ def plain(base: str, user: int | None) -> Confinement:
             " namespaces, or boot Linux 5.13+ with lsm=landlock"
         )
         raise Unconfinable(msg)
-    place = os.path.join(base, "box")
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    return _in_fresh_place(os.path.realpath(base), user, os.getppid())
+
+
+def renewed(confinement: Confinement) -> Confinement:
+    """A plain confinement in a fresh folder, out of reach of what could not be removed.
+
+    Raises:
+        Unconfinable: there is none to be had.
+    """
+    for handle in (confinement.rules, *(handle for handle, _ in confinement.owned)):
+        if handle is not None:
+            os.close(handle)
+    try:
+        # For root without Landlock: nobody gets through to what is left.
+        os.chmod(confinement.place, 0)
+        base = os.path.dirname(confinement.place)
+        return _in_fresh_place(base, confinement.user, confinement.worker)
+    except OSError as error:
+        msg = f"no fresh folder for programs: {error}; check the space left in TMPDIR"
+        raise Unconfinable(msg) from error
+
+
+def _in_fresh_place(base: str, user: int | None, worker: int | None) -> Confinement:
+    version = landlock.abi()
+    place = os.path.join(base, f"box-{secrets.token_hex(4)}")
     os.mkdir(place, 0o755)
+    os.chdir(place)
     rules = None
     if version:
         readable = (*_SYSTEM, *_CONFIGURATION, "/etc/passwd", "/etc/group", _STANDARD_LIBRARY)
         rules = landlock.ruleset(version, readable=readable, devices=_DEVICES, private=place)
-    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     contained = user is not None or version >= 6
-    return Confinement(False, user, rules, contained, place)
+    # Landlock has no say in modes, so a program may take its owner's rights to these.
+    owned = _owned(place) if user is None else ()
+    return Confinement(False, user, rules, contained, place, owned, worker)
+
+
+def _owned(path: str) -> tuple[tuple[int, int], ...]:
+    """A folder and those above it that belong to this user, outermost first, with their modes."""
+    found: list[tuple[int, int]] = []
+    while True:
+        handle = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        status = os.fstat(handle)
+        if status.st_uid == os.geteuid():
+            found.insert(0, (handle, stat.S_IMODE(status.st_mode)))
+        else:
+            os.close(handle)
+        if path == "/":
+            return tuple(found)
+        path = os.path.dirname(path)
 
 
 def in_namespaces(base: str, user: int | None, serve: Callable[[Confinement], None]) -> bool:

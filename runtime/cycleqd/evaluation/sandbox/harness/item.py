@@ -1,4 +1,7 @@
-"""One program from request to report: fork, watch, kill, read back."""
+"""One program from request to report: fork, watch, kill, read back.
+
+What it leaves in its folder is removed by the caller (`folders.remove`), before the next one.
+"""
 
 from __future__ import annotations
 
@@ -45,18 +48,15 @@ def run(program: Program, confinement: Confinement) -> Report:
     except OSError as error:
         msg = f"no folder for a program: {error}; check the space left in TMPDIR"
         raise Unconfinable(msg) from error
-    try:
-        if program.inputs:
-            folders.write(folder, program.inputs, confinement)
-        secret = os.urandom(child.SECRET_BYTES)
-        watched = _run_child(program, confinement, secret, folder, temporary)
-        found: dict[str, str] = {}
-        for name in program.outputs:
-            text = folders.read(folder, name, program.limits.output_bytes)
-            if text is not None:
-                found[name] = text
-    finally:
-        folders.remove(confinement)
+    if program.inputs:
+        folders.write(folder, program.inputs, confinement)
+    secret = os.urandom(child.SECRET_BYTES)
+    watched = _run_child(program, confinement, secret, folder, temporary)
+    found: dict[str, str] = {}
+    for name in program.outputs:
+        text = folders.read(folder, name, program.limits.output_bytes)
+        if text is not None:
+            found[name] = text
     return _report(program, watched, secret, found)
 
 
@@ -95,7 +95,7 @@ def _watch(
     deadline = time.monotonic() + limits.wall_seconds
     while watched.broken is None:
         left = deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0 or confinement.orphaned:
             watched.broken = "timeout"
             break
         # A file system of its own is full by itself; a folder has to be looked at.

@@ -6,14 +6,16 @@ import gc
 import importlib
 import json
 import os
+import resource
 import select
 import sys
 from contextlib import suppress
 
 from cycleqd.evaluation.sandbox.harness import confinement as walls
-from cycleqd.evaluation.sandbox.harness import item, kernel
+from cycleqd.evaluation.sandbox.harness import folders, item, kernel
 from cycleqd.evaluation.sandbox.programs import (
     Limits,
+    Program,
     PythonProgram,
     Report,
     decode_program,
@@ -29,6 +31,7 @@ _WARM = (
     " queue random re sqlite3 statistics string struct sys textwrap threading time types"
     " typing unicodedata uuid zlib"
 )
+_OPEN_FILES = 4096
 _NETWORK_PROBE = """
 import _socket
 try:
@@ -46,13 +49,15 @@ def main(base: str, user: int | None, *, namespaces: bool) -> None:
         user: the user for programs, None to share this one.
         namespaces: try namespaces first.
     """
+    # The descriptors of a program's folders wait to be looked into: as many as it may have files.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _OPEN_FILES), most))
     for name in _WARM.split():
         # A slim Python may lack one of them; a program that needs it then fails by itself.
         with suppress(ImportError):
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    parent = os.getppid()
     if namespaces and walls.in_namespaces(base, user, _serve):
         return
     try:
@@ -60,12 +65,12 @@ def main(base: str, user: int | None, *, namespaces: bool) -> None:
     except (walls.Unconfinable, OSError) as error:
         _say({"unavailable": str(error)})
         return
-    _serve(plain, parent)
+    _serve(plain)
 
 
-def _serve(confinement: walls.Confinement, parent: int | None = None) -> None:
+def _serve(confinement: walls.Confinement) -> None:
     try:
-        _prove(confinement)
+        confinement = _prove(confinement)
     except walls.Unconfinable as error:
         _say({"unavailable": str(error)})
         return
@@ -77,26 +82,42 @@ def _serve(confinement: walls.Confinement, parent: int | None = None) -> None:
             while b"\n" not in pending:
                 ready = select.select([requests], [], [], 2.0)[0]
                 data = requests.read(1 << 16) if ready else None
-                if data == b"" or (parent is not None and os.getppid() != parent):
+                if data == b"" or confinement.orphaned:
                     return
                 pending += data or b""
             line, _, pending = pending.partition(b"\n")
             try:
-                report = item.run(decode_program(line), confinement)
+                report, confinement = _judge(decode_program(line), confinement)
             except walls.Unconfinable as error:
                 _say({"unavailable": str(error)})
                 return
             _send(encode(report))
 
 
-def _prove(confinement: walls.Confinement) -> None:
-    """Check that a program is contained and has no network.
+def _judge(program: Program, confinement: walls.Confinement) -> tuple[Report, walls.Confinement]:
+    """Run a program and remove what it left.
+
+    Returns:
+        Its report, and the confinement for the next one: in another folder where something is left.
+
+    Raises:
+        Unconfinable: a process could not be contained.
+    """
+    try:
+        report = item.run(program, confinement)
+    finally:
+        removed = folders.remove(confinement)
+    return report, confinement if removed else walls.renewed(confinement)
+
+
+def _prove(confinement: walls.Confinement) -> walls.Confinement:
+    """Check that a program is contained and has no network; the confinement for the next one.
 
     Raises:
         Unconfinable: it is not.
     """
     try:
-        report: Report = item.run(
+        report, confinement = _judge(
             PythonProgram("", _NETWORK_PROBE, "assert refused", Limits()), confinement
         )
     except OSError as error:
@@ -107,6 +128,7 @@ def _prove(confinement: walls.Confinement) -> None:
             f" allow seccomp filters (machine {kernel.MACHINE})"
         )
         raise walls.Unconfinable(msg)
+    return confinement
 
 
 def _say(message: dict[str, str]) -> None:
