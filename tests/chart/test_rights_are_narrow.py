@@ -135,7 +135,7 @@ async def _self_check(kubeconfig: Path, namespaces: list[str]) -> None:
     """What the operator does first."""
     configuration = client.Configuration()
     await config.load_kube_config(str(kubeconfig), client_configuration=configuration)
-    cluster = ApiCluster(configuration, 30, Metrics())
+    cluster = ApiCluster(configuration, 30, Metrics().count_request)
     try:
         await check_permissions(cluster, namespaces)
     finally:

@@ -40,7 +40,7 @@ def use(operator_kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Use:
 
     def call(body: Callable[[ApiCluster], Awaitable[None]]) -> None:
         async def within() -> None:
-            client = ApiCluster(await load_configuration(), 10, Metrics())
+            client = ApiCluster(await load_configuration(), 10, Metrics().count_request)
             try:
                 async with asyncio.timeout(60):
                     await body(client)
