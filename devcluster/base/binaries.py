@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -22,13 +23,35 @@ def tool(module: str) -> dict[str, Path]:
     Raises:
         ToolMissingError: building failed, for want of Go or a network.
     """
-    command = [sys.executable, str(ROOT / "scripts" / "build-tools"), module]
-    built = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=BUILD_SECONDS
-    )
-    if built.returncode != 0:
-        raise ToolMissingError(f"{module} cannot be built here: {built.stderr[-600:].strip()}")
-    return {Path(line).name: Path(line) for line in built.stdout.splitlines()}
+    return {path.name: path for path in build(module)}
+
+
+def build(*modules: str) -> list[Path]:
+    """The programs of some modules; what is missing is built, and its progress shown.
+
+    Raises:
+        ToolMissingError: building failed, for want of Go or a network.
+    """
+    command = [sys.executable, str(ROOT / "scripts" / "build-tools"), *modules]
+    news: list[str] = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as building:
+        assert building.stdout is not None
+        assert building.stderr is not None
+        limit = threading.Timer(BUILD_SECONDS, building.terminate)
+        limit.start()
+        try:
+            for line in building.stderr:
+                news.append(line)
+                print(line, end="", file=sys.stderr, flush=True)
+            paths = building.stdout.read()  # a few lines, written when all is built
+        finally:
+            limit.cancel()
+    if building.returncode != 0:
+        why = "".join(news)[-600:].strip()
+        raise ToolMissingError(f"{', '.join(modules)} cannot be built here: {why}")
+    return [Path(line) for line in paths.splitlines()]
 
 
 def binary(name: str, module: str | None = None) -> Path:

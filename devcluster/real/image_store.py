@@ -34,6 +34,7 @@ SNAPSHOTS = "io.containerd.snapshotter.v1.overlayfs/snapshots"
 ADDITIONS_BYTES = 500 << 20
 LARGE_BYTES = 1 << 16
 IMPORT_SECONDS = 900.0
+UNPACK_SECONDS = 220  # on two quiet cores
 SOCKET_SECONDS = 120.0
 
 
@@ -56,7 +57,8 @@ def fill(images: Images) -> None:
     whole = image_files.unknown_bytes(images, blobs) > ADDITIONS_BYTES
     if whole and store().exists():
         shutil.rmtree(store())  # first, since the disk need not hold old and new
-    with step("unpacking the images"), _containerd() as ctr:
+    usual = UNPACK_SECONDS if whole else None
+    with step("unpacking the images", usual) as unpacking, _containerd() as ctr:
         if not whole:
             with tempfile.TemporaryDirectory(dir=cache()) as scratch:
                 additions = Path(scratch) / "additions.tar"
@@ -64,6 +66,7 @@ def fill(images: Images) -> None:
                 add(images, additions, ctr)
         else:
             for name in images.all:
+                unpacking.tell(name)
                 _import(name, ctr)
     _share_files()
     image_files.save(images, done)

@@ -18,11 +18,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devcluster.base.commands import CommandError, run, step
+from devcluster.base.commands import CommandError, follow, run, step
 from devcluster.real.layout import ROOT, cache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ENGINE = "cpu"
 SUITE = "bookworm"
@@ -42,6 +42,9 @@ SOURCES = (
     "scripts/image_requirements.py",
 )
 BUILD_SECONDS = 3600.0
+# On two quiet cores, with nothing cached.
+USUAL_SECONDS = {"operator": 60, "worker": 300}
+BASE_SECONDS = 60
 DISK_BYTES = 24 << 30
 DISK_BYTES_CACHED = 10 << 30
 
@@ -81,16 +84,16 @@ def build(images: Images) -> None:
     cache().mkdir(parents=True, exist_ok=True)
     _buildah("rm", "--all", seconds=300)  # of builds that were interrupted
     if not _is_built(_base_name()):
-        with step("making the base image (debootstrap)"):
-            _build_base(_base_name())
+        with step("making the base image (debootstrap)", BASE_SECONDS) as making:
+            _build_base(_base_name(), making.tell)
     if not _is_built(images.pause):
         _build_pause(images.pause)
     for target in ("operator", "worker"):
         name = getattr(images, target)
         if not _is_built(name):
             _check_disk()
-            with step(f"building image {name}"):
-                _build_target(target, name)
+            with step(f"building image {name}", USUAL_SECONDS[target]) as building:
+                _build_target(target, name, building.tell)
     _forget_others(images)
 
 
@@ -157,16 +160,17 @@ def load(path: Path) -> Images | None:
     return Images(**json.loads(path.read_text())) if path.exists() else None
 
 
-def _build_base(name: str) -> None:
+def _build_base(name: str, tell: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(dir=cache()) as scratch:
         folder = Path(scratch) / "root"
-        run(
+        follow(
             "debootstrap",
             "--variant=minbase",
             f"--include={PACKAGES}",
             SUITE,
             folder,
             seconds=BUILD_SECONDS,
+            tell=tell,
         )
         for debris in ("var/cache/apt/archives", "var/lib/apt/lists"):
             shutil.rmtree(folder / debris)
@@ -195,7 +199,7 @@ def _commit(name: str, folder: Path, settings: list[str]) -> None:
         _buildah("rm", container)
 
 
-def _build_target(target: str, name: str) -> None:
+def _build_target(target: str, name: str, tell: Callable[[str], None]) -> None:
     arguments = {
         "BASE_IMAGE": _base_name(),
         "ENGINE": ENGINE,
@@ -213,7 +217,8 @@ def _build_target(target: str, name: str) -> None:
                 shutil.copyfile(path, copy)
                 # buildah's cache looks at times too; a clone's are those of its checkout.
                 os.utime(copy, (0, 0))
-        _buildah(
+        follow(
+            *_buildah_command(),
             "bud",
             "--layers",
             "--isolation=chroot",
@@ -224,6 +229,8 @@ def _build_target(target: str, name: str) -> None:
             f"--tag={name}",
             str(context),
             seconds=BUILD_SECONDS,
+            # "STEP 3/7: RUN ..." says how far it is; what its commands write does not.
+            tell=lambda line: tell(line) if "STEP " in line else None,
         )
 
 

@@ -80,11 +80,10 @@ def up(presets: Sequence[str] = PRESETS) -> None:
         return
     machine.check()
     wanted = images.wanted()
-    with step("building tools (once)"):
-        machine.build_tools()
-    with step("making the examples' models (once)"):
-        for preset in presets:
-            examples.make(preset)
+    machine.build_tools()
+    for preset in presets:
+        with step(f"models and items of {preset} (once)", examples.USUAL_SECONDS[preset]) as making:
+            examples.make(preset, making.tell)
     images.build(wanted)
     image_store.fill(wanted)
     if home().exists():

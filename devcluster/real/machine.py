@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 
-from devcluster.base.binaries import tool
+from devcluster.base.binaries import build
 from devcluster.base.commands import CommandError, run, step
 from devcluster.real.node_files import CNI_PROGRAMS
 
@@ -66,6 +66,9 @@ def missing_packages() -> list[str]:
 
 
 def build_tools() -> None:
-    """Build the programs of scripts/tools that are missing."""
-    for name in TOOLS:
-        tool(name)
+    """Build the programs of scripts/tools that are missing, which says how far it is.
+
+    Raises:
+        ToolMissingError: one cannot be built.
+    """
+    build(*TOOLS)
