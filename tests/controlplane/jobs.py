@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from devcluster.base.cluster import Cluster, Json
 
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -41,11 +42,15 @@ def job(name: str, program: str, **spec: Any) -> Json:
 
 
 def eventually(check: Callable[[], Any], seconds: float = 180) -> Any:
-    """The first true value of `check`, asked again and again."""
-    deadline = time.monotonic() + seconds
+    """The first true value of `check`, asked again and again.
+
+    Each kubectl takes a tenth of a second of a core: what lasts is asked for less often.
+    """
+    started = time.monotonic()
     while not (found := check()):
-        assert time.monotonic() < deadline, f"not in {seconds} s"
-        time.sleep(0.2)
+        waited = time.monotonic() - started
+        assert waited < seconds, f"not in {seconds} s"
+        time.sleep(min(SHORTEST_PAUSE + waited / 20, LONGEST_PAUSE))
     return found
 
 

@@ -39,7 +39,6 @@ def test_archives_are_those_of_a_quiet_run(
     second_node: PodPlayer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected = reference(GENERATIONS)
     run = cluster_run(GENERATIONS, workers={"replicas": 2})
     players = {player.name: player for player in (node, second_node)}
 
@@ -82,6 +81,7 @@ def test_archives_are_those_of_a_quiet_run(
     if not operator.process.running:  # a Deployment would do the same
         operator.start_again()
 
+    expected = reference(GENERATIONS)  # while the run goes on
     ended = run.wait_for_complete()
     assert ended["status"]["generation"] == GENERATIONS
     found = run.archives(monkeypatch)

@@ -35,6 +35,7 @@ def test_archives_equal_those_of_one_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = cluster_run(GENERATIONS, workers={"replicas": 2, "mode": mode})
+    expected = reference(GENERATIONS)  # while the run goes on
     ended = run.wait_for_complete()
     status = ended["status"]
     assert status["generation"] == GENERATIONS
@@ -42,7 +43,7 @@ def test_archives_equal_those_of_one_machine(
     assert condition_of(ended, "Failed") == "False"
     assert condition_of(ended, "StorageReady") == "True"
     assert status["workers"]["failedPods"] == 0
-    found, expected = run.archives(monkeypatch), reference(GENERATIONS)
+    found = run.archives(monkeypatch)
     assert found.keys() == expected.keys()
     assert [key for key in found if found[key] != expected[key]] == []
     eventually(lambda: not run.pods("worker"), 300)

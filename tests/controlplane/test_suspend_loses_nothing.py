@@ -30,7 +30,6 @@ def test_suspended_extended_and_resumed(
     node: PodPlayer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected = reference(RAISED)
     run = cluster_run(GENERATIONS, workers={"replicas": 2})
     run.wait_for_generation(1)
     run.patch({"suspend": True})
@@ -46,6 +45,7 @@ def test_suspended_extended_and_resumed(
     assert run.progress()["generation"] == stopped_at < GENERATIONS
 
     run.patch({"suspend": False})
+    expected = reference(RAISED)  # while the run goes on
     ended = run.wait_for_complete()
     assert ended["status"]["generation"] == RAISED
     assert ended["status"]["workers"]["failedPods"] == 0

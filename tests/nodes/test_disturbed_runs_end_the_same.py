@@ -41,11 +41,11 @@ def disturbed(
     """Evolves with a disturbance in the middle, and compares."""
 
     def evolve(disturb: Callable[[ClusterRun], None]) -> None:
-        expected = reference(GENERATIONS)
         run = pod_run(GENERATIONS, workers={"replicas": 2})
         run.wait_for_generation(BEFORE, SECONDS)
         assert not run.has("Complete")
         disturb(run)
+        expected = reference(GENERATIONS)  # while the run goes on
         ended = run.wait_for_complete(SECONDS)
         assert ended["status"]["generation"] == GENERATIONS
         found = run.archives(monkeypatch)

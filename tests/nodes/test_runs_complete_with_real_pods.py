@@ -33,12 +33,12 @@ def test_archives_equal_those_of_one_machine(
     reference: Callable[[int], dict[str, bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected = reference(GENERATIONS)
     run = pod_run(GENERATIONS, workers={"replicas": 2, "mode": mode})
     workers = eventually(lambda: run.pods("worker"), 300)
     container = workers[0]["spec"]["containers"][0]
     assert container["image"] == site.worker_image
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    expected = reference(GENERATIONS)  # while the run goes on
     ended = run.wait_for_complete(SECONDS)
     assert ended["status"]["generation"] == GENERATIONS
     assert condition_of(ended, "Failed") == "False"

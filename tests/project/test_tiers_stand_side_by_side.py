@@ -1,0 +1,87 @@
+"""Tiers of a stage run at once, are told apart and counted whole; a failure ends them all."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .repository import load_script
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+INI = "[pytest]\nmarkers =\n  left\n  right\n  later\n"
+MEET = """
+import pytest, time
+from pathlib import Path
+@pytest.mark.{own}
+def test_meets_the_other():
+    Path("{own}").touch()
+    limit = time.monotonic() + 60
+    while not Path("{other}").exists():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+"""
+FAIL = """
+import pytest, time
+from pathlib import Path
+@pytest.mark.left
+def test_fails_beside_the_other():
+    limit = time.monotonic() + 60
+    while not Path("right").exists():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    assert False
+@pytest.mark.right
+def test_would_last():
+    Path("right").touch()
+    time.sleep(300)
+@pytest.mark.later
+def test_never_runs():
+    Path("later").touch()
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """scripts/test over a folder of its own."""
+    module = load_script("test")
+    (tmp_path / "pytest.ini").write_text(INI)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "PYTHON", sys.executable)
+    for name in ("left", "right", "later"):
+        monkeypatch.setitem(module.TIERS, name, name)
+    return module
+
+
+def test_both_run_at_once_and_are_told_one_after_another(
+    script: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for own, other in (("left", "right"), ("right", "left")):
+        (tmp_path / f"test_{own}.py").write_text(MEET.format(own=own, other=other))
+    stage = (("left",), ("right",))
+    status, results = script.run_stages([stage], tmp_path)
+    assert status == 0
+    assert {result.tier: result.counts["passed"] for result in results} == {"left": 1, "right": 1}
+    said = capfd.readouterr().out
+    blocks = [line for line in said.splitlines() if line.startswith("== ")]
+    first, second = (result.tier for result in results)
+    assert [block.split(":")[0] for block in blocks] == [
+        f"== {tier}" for tier in (first, first, second, second)
+    ]
+
+
+def test_a_failure_interrupts_the_others_and_nothing_follows(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "test_all.py").write_text(FAIL)
+    started = time.monotonic()
+    status, results = script.run_stages([(("left",), ("right", "later")), (("later",),)], tmp_path)
+    assert time.monotonic() - started < 200
+    assert status == 1
+    assert [result.tier for result in results] == ["left", "right"]
+    assert not (tmp_path / "later").exists()
