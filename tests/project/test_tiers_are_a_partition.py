@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import pytest
 
 from .repository import ROOT, load_script
 
-TIERS: dict[str, str] = load_script("test").TIERS
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+TEST = load_script("test")
+TIERS: dict[str, str] = TEST.TIERS
 TIER_MARKERS = ("runtime", "vllm", "s3", "controlplane", "scale", "nodes", "slow")
 SUBSETS = [subset for n in range(len(TIER_MARKERS) + 1) for subset in combinations(TIER_MARKERS, n)]
 
@@ -26,3 +31,11 @@ def test_tiers_know_all_markers() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     declared = settings["tool"]["pytest"]["ini_options"]["markers"]
     assert [line.split(":")[0] for line in declared] == list(TIER_MARKERS)
+
+
+@pytest.mark.parametrize(
+    "chosen", [set(TIERS), {"slow", "fast"}, {"nodes"}], ids=["all", "two", "one"]
+)
+def test_every_chosen_tier_runs_once(chosen: Collection[str]) -> None:
+    planned = [tier for stage in TEST.tiers.plan(chosen) for lane in stage for tier in lane]
+    assert sorted(planned) == sorted(chosen)
