@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Annotated
 
@@ -50,6 +51,8 @@ def common(
         variables.S3_ADDRESSING_STYLE: s3_addressing_style,
     }
     os.environ.update({name: value for name, value in given.items() if value is not None})
+    # Of a home folder that cannot be written it says three lines, and draws all the same.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 app.command(epilog="Example: cycleqd validate manifests/examples/tiny.yaml")(manifests.validate)

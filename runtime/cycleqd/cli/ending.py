@@ -14,7 +14,7 @@ import typer
 from cycleqd.cli.app import app
 from cycleqd.cli.console import log_to_stderr, print_note, whole_output
 from cycleqd.errors import CycleQDError, ManifestError, StoreError
-from cycleqd.store.localfile import store_error
+from cycleqd.store.localfile import remedy_of, store_error
 
 TRACEBACK = "CYCLEQD_TRACEBACK"
 """Variable that, set to anything, shows where in the code an error arose."""
@@ -61,7 +61,7 @@ def _told(error: Exception) -> int:
             print_note(problem)
         return error.exit_code
     if isinstance(error, CycleQDError):
-        print_note(f"error: {error}")
+        print_note(f"error: {_with_remedy(error)}")
         return error.exit_code
     if isinstance(error, MemoryError):
         print_note("error: not enough memory for this; is a file far larger than it should be?")
@@ -71,6 +71,13 @@ def _told(error: Exception) -> int:
         f"{TRACEBACK}=1 prints before this line"
     )
     return CycleQDError.exit_code
+
+
+def _with_remedy(error: CycleQDError) -> str:
+    """The message, with what helps against the trouble of the machine that caused it, if any."""
+    message = str(error)
+    remedy = remedy_of(error.__cause__) if isinstance(error.__cause__, OSError) else None
+    return message if remedy is None or remedy in message else f"{message}; {remedy}"
 
 
 def _of_machine(error: OSError) -> StoreError:

@@ -153,13 +153,13 @@ class FolderStore:
     def list(self, prefix: str = "") -> Iterator[str]:
         """See `ObjectStore.list`."""
         folder, _, beginning = check_prefix(prefix).rpartition("/")
-        with disk_errors(f"cannot list {self.uri}"):
+        with disk_errors(f"cannot list {self.uri}/{prefix}"):
             yield from self._walk(f"{folder}/" if folder else "", beginning)
 
     def children(self, prefix: str) -> Names:
         """See `ObjectStore.children`."""
         folder = folder_prefix(prefix)
-        with disk_errors(f"cannot list {self.uri}"):
+        with disk_errors(f"cannot list {self.uri}/{folder}"):
             return sorted(
                 name.removesuffix("/")
                 for name in self._entries(folder)

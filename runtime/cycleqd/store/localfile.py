@@ -29,6 +29,18 @@ _REMEDIES = {
 }
 
 
+def remedy_of(error: OSError) -> str | None:
+    """What a user can do about what the operating system said, None where that depends."""
+    if error.errno in _FULL:
+        return "free space there or choose another place"
+    if error.errno in _AWAY:
+        return "is the file server up?"
+    if error.errno == errno.EMFILE:
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return f"a process may open {allowed} here, allow more with `ulimit -n 4096`"
+    return _REMEDIES.get(error.errno or 0)
+
+
 def store_error(what: str, error: OSError) -> StoreError:
     """The store's error for what the operating system said, with its remedy.
 
@@ -36,18 +48,14 @@ def store_error(what: str, error: OSError) -> StoreError:
         what: opens the message, ``cannot read a/plan.json in /stores/run`` for instance.
         error: the operating system's.
     """
-    reason = f"{what}: {error.strerror or error}"
+    kind = StoreError
     if error.errno in _FULL:
-        return StoreFull(f"{reason}; free space there or choose another place")
-    if error.errno in _AWAY:
-        return StoreUnavailable(f"{reason}; is the file server up?")
-    if error.errno == errno.EMFILE:
-        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        return StoreError(
-            f"{reason}; a process may open {allowed} here, allow more with `ulimit -n 4096`"
-        )
-    remedy = _REMEDIES.get(error.errno or 0)
-    return StoreError(f"{reason}; {remedy}" if remedy else reason)
+        kind = StoreFull
+    elif error.errno in _AWAY:
+        kind = StoreUnavailable
+    reason = f"{what}: {error.strerror or error}"
+    remedy = remedy_of(error)
+    return kind(f"{reason}; {remedy}" if remedy else reason)
 
 
 @contextmanager
