@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
-from typing import Any
 
 import pytest
-import typer
 
-from cycleqd.cli import app
-
+from .naming import command_problem
 from .repository import ROOT, documents
 
 BLOCK = re.compile(r"^```(?:console|sh|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -32,37 +28,12 @@ def _shown() -> list[tuple[str, str]]:
 
 
 SHOWN = _shown()
-CLI: Any = typer.main.get_command(app)
-
-
-def _options(command: Any) -> dict[str, Any]:
-    names = {o: p for p in command.params for o in (*p.opts, *p.secondary_opts)}
-    return {name: p for name, p in names.items() if name.startswith("-")}
-
-
-def _problem(line: str) -> str | None:
-    """What is wrong with a command line, None when it names what there is."""
-    command, words = CLI, shlex.split(line)[1:]
-    while words:
-        word = words.pop(0)
-        name, _, value = word.partition("=")
-        if name.startswith("-") and name != "--help":
-            option = _options(command).get(name)
-            if option is None:
-                return f"{command.name} has no option {name}"
-            if not option.is_flag and not value and words:
-                words.pop(0)
-        elif command is CLI and name != "--help":
-            if name not in CLI.commands:
-                return f"there is no command {name}"
-            command = CLI.commands[name]
-    return None
 
 
 def test_cycleqd_commands() -> None:
     lines = [(document, command) for document, command in SHOWN if command.startswith("cycleqd")]
     assert lines
-    problems = [(document, command, _problem(command)) for document, command in lines]
+    problems = [(document, command, command_problem(command)) for document, command in lines]
     assert [problem for problem in problems if problem[2]] == []
 
 
