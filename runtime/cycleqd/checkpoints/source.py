@@ -12,14 +12,13 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from cycleqd.checkpoints.files import COMPANIONS, CONFIG_FILE, INDEX_FILE, kind_of
 from cycleqd.errors import CheckpointError, StoreUnavailable
 from cycleqd.manifest.uris import local_path, where_paths_start
+from cycleqd.scratch import scratch_folder
 from cycleqd.store import S3Settings, open_store
 from cycleqd.store.foreign import download_foreign
 from cycleqd.store.localfile import disk_errors
@@ -124,8 +123,7 @@ def _from_store(uri: str, store: ObjectStore, cache: Path) -> Path:
         return target
     with disk_errors(f"cannot write {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(mkdtemp(prefix=".partial-", dir=target.parent))
-    try:
+    with scratch_folder("checkpoint", target.parent) as partial:
         for key in keys:
             download_foreign(store, key, partial / key)
         with disk_errors(f"cannot write {target}"):
@@ -135,8 +133,6 @@ def _from_store(uri: str, store: ObjectStore, cache: Path) -> Path:
                 # Another worker was first; its copy has the same fingerprint.
                 if not target.is_dir():
                     raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target
 
 

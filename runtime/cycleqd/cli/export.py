@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from cycleqd.api.run import open_run
 from cycleqd.cli.console import print_result
 from cycleqd.cli.stores import StoreArgument, open_run_store
 from cycleqd.run.members import resolve_member
+from cycleqd.scratch import scratch_folder
 from cycleqd.store.cache import cache_folder
 
 MemberOption = Annotated[
@@ -39,8 +39,8 @@ def materialize(store: StoreArgument, member: MemberOption) -> None:
     candidate = resolve_member(runs, member)
     models = RunModels(runs, cache_folder()).latest()
     prefix = f"candidates/{candidate}/model"
-    with TemporaryDirectory(prefix="cycleqd-", dir=cache_folder()) as folder:
-        made = Path(folder) / "model"
+    with scratch_folder("model", cache_folder()) as folder:
+        made = folder / "model"
         digest = models.materializer.to_file(models.genome(candidate), made)
         for path in sorted(made.iterdir()):
             runs.objects.create_file(f"{prefix}/{path.name}", path)

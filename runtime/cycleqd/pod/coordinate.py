@@ -11,8 +11,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from cycleqd.contract.config_maps import DOCUMENT
 from cycleqd.contract.progress import Progress
@@ -29,6 +27,7 @@ from cycleqd.roles.coordinator import Coordinator
 from cycleqd.roles.polling import seconds_between_looks
 from cycleqd.run.admission import admit, continue_run
 from cycleqd.run.store import RunStore
+from cycleqd.scratch import scratch_folder
 from cycleqd.store import open_store
 from cycleqd.store.access import settings_of
 from cycleqd.store.patient import PatientStore, patiently
@@ -190,9 +189,9 @@ class PodCoordinator:
         try:
             from cycleqd.report.from_store import write_run_report  # noqa: PLC0415 - matplotlib
 
-            with TemporaryDirectory(prefix="cycleqd-report-") as folder:
-                page = write_run_report(runs, Path(folder)).html
-                for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+            with scratch_folder("report") as folder:
+                page = write_run_report(runs, folder).html
+                for path in sorted(p for p in folder.rglob("*") if p.is_file()):
                     name = path.relative_to(folder).as_posix()
                     runs.objects.create_file(keys.report(generation, name), path)
                 name = page.relative_to(folder).as_posix()

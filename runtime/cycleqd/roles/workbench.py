@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 
@@ -31,6 +30,7 @@ from cycleqd.run.admission import limit_of
 from cycleqd.run.models import RevisionModels, RunModels
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
+from cycleqd.scratch import scratch_folder
 from cycleqd.weights.digest import DigestingIterator
 
 log = logging.getLogger(__name__)
@@ -153,8 +153,8 @@ class ModelWorkbench:
         spec = next(task for task in revision.spec.tasks if task.name == name)
         if self._sandbox is None:
             self._sandbox = Sandbox()
-        with TemporaryDirectory(prefix="cycleqd-") as folder:
-            path = Path(folder) / f"{name}.{split}.jsonl"
+        with scratch_folder("items") as folder:
+            path = folder / f"{name}.{split}.jsonl"
             self._runs.objects.download(keys.items(name, split), path)
             task = load_task(
                 name,

@@ -15,7 +15,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from cycleqd.checkpoints.source import location_of, resolve
@@ -36,6 +35,7 @@ from cycleqd.records.documents import (
     Split,
 )
 from cycleqd.run.store import RunStore
+from cycleqd.scratch import scratch_folder
 from cycleqd.store import ObjectStore, S3Settings
 from cycleqd.store.access import open_location
 from cycleqd.store.foreign import download_foreign
@@ -165,8 +165,8 @@ def _local_file(uri: str, where: str, s3: S3Settings | None) -> Iterator[Path]:
         yield Path(uri)
         return
     store, name = open_location(uri, s3)
-    with TemporaryDirectory(prefix="cycleqd-") as folder:
-        path = Path(folder) / name
+    with scratch_folder("items") as folder:
+        path = folder / name
         try:
             download_foreign(store, name, path)
         except ObjectNotFound as error:

@@ -13,7 +13,6 @@ import base64
 import contextlib
 import logging
 import secrets
-import tempfile
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +33,7 @@ from cycleqd.errors import (
     StoreError,
     StoreUnavailable,
 )
+from cycleqd.scratch import scratch_folder
 from cycleqd.store.base import check_size
 from cycleqd.store.keys import check_key, check_prefix, folder_prefix, is_key, is_name
 from cycleqd.store.localfile import atomic_file, disk_errors, write_all
@@ -353,11 +353,11 @@ class S3Store:
     def _probe_multipart(self, key: str) -> None:
         """Upload in parts over an existing key, which the server must refuse at the end."""
         at = self._at(key)
-        with tempfile.NamedTemporaryFile() as late, self._errors("cannot probe"):
-            late.write(b"late\n")
-            late.flush()
+        with scratch_folder("probe") as folder, self._errors("cannot probe"):
+            late = folder / "late"
+            late.write_bytes(b"late\n")
             try:
-                self._upload(at, Path(late.name), 5, _marks(""))
+                self._upload(at, late, 5, _marks(""))
             except ClientError as error:
                 if self._settle(error, at, "") is False:
                     return

@@ -19,7 +19,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,6 +26,7 @@ from safetensors.torch import save_file
 
 from cycleqd.checkpoints.safetensors_file import read_header
 from cycleqd.errors import RunMismatch, StoreCorrupt
+from cycleqd.scratch import scratch_folder
 from cycleqd.weights import digest
 from cycleqd.weights.checkpoint import Checkpoint, MappedFile
 from cycleqd.weights.svd import factor
@@ -142,8 +142,8 @@ def factor_expert(
         for number, slots in enumerate(groups, 1):
             key = keys.shard(number, len(groups))
             if not store.exists(key):
-                with TemporaryDirectory(prefix=".partial-", dir=cache) as folder:
-                    path = Path(folder) / "shard.safetensors"
+                with scratch_folder("factors", cache) as folder:
+                    path = folder / "shard.safetensors"
                     _write_shard(base, expert, slots, source, path=path, device=device)
                     store.create_file(key, path)
             shards.append(_describe(store, key, source, slots, cache))
@@ -213,8 +213,8 @@ def _describe(
     store: ObjectStore, key: str, source: dict[str, str], slots: list[TensorSlot], cache: Path
 ) -> dict[str, Any]:
     """Bring a stored shard into the cache and describe it for the index."""
-    with TemporaryDirectory(prefix=".partial-", dir=cache) as folder:
-        path = Path(folder) / "shard.safetensors"
+    with scratch_folder("factors", cache) as folder:
+        path = folder / "shard.safetensors"
         store.download(key, path)
         header = read_header(path)
         document = json.loads(header.metadata["cycleqd"])
@@ -242,8 +242,8 @@ def _describe(
 
 def _fetch(store: ObjectStore, key: str, checksum: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".partial-", dir=target.parent) as folder:
-        path = Path(folder) / "shard.safetensors"
+    with scratch_folder("factors", target.parent) as folder:
+        path = folder / "shard.safetensors"
         store.download(key, path)
         if _file_sha256(path) != checksum:
             raise StoreCorrupt(f"{store.uri}: {key} is not the shard that its index describes")

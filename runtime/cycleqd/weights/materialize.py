@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +22,7 @@ from cycleqd.checkpoints.safetensors_file import build_header
 from cycleqd.errors import CycleQDError, RunMismatch
 from cycleqd.evolution import rng
 from cycleqd.evolution.genome import ChildSVD, Dense, Genome, GenomeLayout, base_genome
+from cycleqd.scratch import scratch_folder
 from cycleqd.store.localfile import atomic_file, write_all
 from cycleqd.weights import digest, task_vectors
 from cycleqd.weights.blocks import equal
@@ -156,8 +156,8 @@ class Materializer:
         """
         key = task_vectors.key(candidate)
         if not store.exists(key):
-            with TemporaryDirectory(prefix="cycleqd-") as folder:
-                path = Path(folder) / "task-vector.safetensors"
+            with scratch_folder("weights") as folder:
+                path = folder / "task-vector.safetensors"
                 self._write_task_vector(genome, path)
                 store.create_file(key, path)
         base = base_genome(self._layout)
