@@ -22,7 +22,7 @@ from cycleqd.roles.gpus import VISIBLE_DEVICES, assign, check_memory, listed, vi
 from cycleqd.roles.local import LocalRunner
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
-from tests.run.synthetic import begin, canonical_text, manifest
+from tests.run.synthetic import SKILLS, begin, canonical_text, manifest
 
 TWO = """\
 GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-7f57f032-34ab-a064-c37c-7a4f75601cc5)
@@ -217,6 +217,11 @@ class Started(Exception):
 def begun(tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     """A folder with a run that has begun; the GPUs that its workers would get are noted."""
     monkeypatch.chdir(tmp_path)
+    for model in ("base", *SKILLS):
+        (tmp_path / "models" / model).mkdir(parents=True)
+        (tmp_path / "models" / model / "config.json").touch()
+    for name in (f"{skill}.{split}.jsonl" for skill in SKILLS for split in ("search", "test")):
+        (tmp_path / name).touch()
     (tmp_path / "run.json").write_text(canonical_text(manifest()))
     begin(open_store("store"), manifest())
     noted: list[Sequence[str]] = []
@@ -226,6 +231,7 @@ def begun(tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[S
         raise Started
 
     monkeypatch.setattr(command, "LocalRunner", runner)
+    monkeypatch.setattr(command, "environment_of", lambda _: {})  # for the workers; not for us
     return noted
 
 
@@ -245,9 +251,7 @@ def test_the_command_hands_them_out(
     assert begun == [("0", "1"), ("0", "1", "0"), ("1",), ()]
 
 
-def test_the_command_refuses_what_does_not_fit(
-    begun: list[Sequence[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_refuses_what_does_not_fit(begun: list[Sequence[str]], tmp_path: Path) -> None:
     refused = _run("--workers", "3", store="new")
     assert isinstance(refused, InputError)
     assert str(refused).startswith("--workers: 3 workers need a GPU each, and there are 2")
@@ -255,12 +259,20 @@ def test_the_command_refuses_what_does_not_fit(
     (tmp_path / "run.json").write_text(many)
     assert str(_run()).startswith("spec.workers.replicas: 5 workers need a GPU each")
     assert not (tmp_path / "new").exists(), "nothing was begun"
+    assert begun == []
 
+
+def test_engines_that_do_not_fit_are_refused_before_a_run_begins(
+    begun: list[Sequence[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = RunStore(open_store("store")).run
     with_vllm = open_store("vllm")
     with_vllm.create(keys.RUN, written.model_copy(update={"engine": "vllm"}).to_bytes())
     refused = _run("--workers", "4", "--share-gpus", store="vllm")
     assert isinstance(refused, CycleQDError)
     assert str(refused).startswith("spec.evaluation.gpuMemoryUtilization: 0.8 for each of 2")
+    monkeypatch.setattr(command, "choose_engine", lambda _: "vllm")
+    assert str(_run("--workers", "4", "--share-gpus", store="new")) == str(refused)
+    assert not (tmp_path / "new").exists(), "nothing was begun"
     assert begun == []
     assert isinstance(_run("--workers", "2", store="vllm"), Started)

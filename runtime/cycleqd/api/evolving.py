@@ -16,7 +16,7 @@ from cycleqd.roles.gpu_detection import nvidia_gpus
 from cycleqd.roles.gpus import VISIBLE_DEVICES, assign, check_memory, visible
 from cycleqd.roles.local import LocalRunner
 from cycleqd.roles.polling import seconds_between_looks
-from cycleqd.run.admission import admit
+from cycleqd.run.admission import admit, choose_engine
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from cycleqd.store.access import environment_of, settings_of
@@ -91,6 +91,12 @@ def prepare(
     problems = check_files(manifest)
     if check_storage_files(manifest):
         raise ManifestError(problems)
+    settings = settings_of(manifest.spec.storage.s3)
+    objects = open_store(uri, settings)
+    stored = RunStore(objects)
+    begun = stored.exists()
+    if problems and not begun:  # what has begun is continued from any folder
+        raise ManifestError(problems)
     count = workers or manifest.spec.workers.replicas
     gpus = assign(
         count,
@@ -98,15 +104,12 @@ def prepare(
         field=workers_field if workers else "spec.workers.replicas",
         share=share_gpus,
     )
-    settings = settings_of(manifest.spec.storage.s3)
-    objects = open_store(uri, settings)
-    if problems and not RunStore(objects).exists():  # what has begun is continued from any folder
-        raise ManifestError(problems)
+    evaluation = manifest.spec.evaluation
+    if (stored.run.engine if begun else choose_engine(evaluation.engine)) == "vllm":
+        check_memory(gpus, evaluation.gpu_memory_utilization)
     scratch = cache_folder()
     checkpoints = scratch / "checkpoints"
     runs = admit(objects, manifest, checkpoints=checkpoints, s3=settings, say=say)
-    if runs.run.engine == "vllm":
-        check_memory(gpus, manifest.spec.evaluation.gpu_memory_utilization)
     runner = LocalRunner(
         runs,
         lambda index, of: _worker_command(uri, index, of),
