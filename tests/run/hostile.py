@@ -306,18 +306,5 @@ STRANGERS: dict[str, Damage] = {
     "other-digits": lambda folder: (folder / "generations/٠٠٠٠٠٣").mkdir(),
     "fifo": lambda folder: os.mkfifo(folder / "generations/pipe"),
     "loop": lambda folder: (folder / "generations/loop").symlink_to("."),
-    "deep": lambda folder: nested(folder / "generations"),
 }
 """Things that are none of the run's, which every command passes over."""
-
-
-def nested(folder: Path) -> None:
-    """2,000 folders, each in the one before."""
-    here = Path.cwd()
-    os.chdir(folder)
-    try:
-        for _ in range(2000):
-            Path("d").mkdir()
-            os.chdir("d")
-    finally:
-        os.chdir(here)
