@@ -140,3 +140,15 @@ def test_a_swapped_shard_is_noticed(small: Family, tmp_path: Path) -> None:
     store.create(ours, store.read(theirs))
     with pytest.raises(StoreCorrupt, match="not the shard"):
         Factors.open(store, "sql", tmp_path / "new")
+
+
+@pytest.mark.parametrize("name", ["../../../outside", "", "0" * 63, "A" * 64])
+def test_a_shard_is_named_by_a_digest_alone(name, tmp_path):
+    store = MemoryStore()
+    shard = {"key": "experts/sql/factors-00001-of-00001.safetensors", "sha256": name}
+    index = {"format": "cycleqd-factors/1", "expert": "sql", "base": "b", "expertDigest": "e"}
+    index |= {"shards": [shard], "tensors": {}}
+    store.create("experts/sql/factors.json", json.dumps(index).encode())
+    with pytest.raises(StoreCorrupt, match=r"experts/sql/factors.json: .*sha256"):
+        Factors.open(store, "sql", tmp_path / "cache")
+    assert list(tmp_path.iterdir()) == []

@@ -19,13 +19,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from safetensors.torch import save_file
 
 from cycleqd.checkpoints.safetensors_file import read_header
 from cycleqd.errors import RunMismatch, StoreCorrupt
+from cycleqd.records.documents import Document
 from cycleqd.scratch import scratch_folder
 from cycleqd.weights import digest
 from cycleqd.weights.checkpoint import Checkpoint, MappedFile
@@ -57,6 +59,31 @@ class FactorKeys:
         return f"experts/{self.expert}/factors-{number:05d}-of-{of:05d}.safetensors"
 
 
+class ShardRecord(Document):
+    """A shard: its key, and the SHA-256 that names its local copy."""
+
+    key: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class TensorRecord(Document):
+    """What is kept of one tensor."""
+
+    rank: int
+    sha256: str
+
+
+class FactorsDocument(Document):
+    """``factors.json``."""
+
+    format: Literal["cycleqd-factors/1"]
+    expert: str
+    base: str
+    expert_digest: str
+    shards: tuple[ShardRecord, ...]
+    tensors: dict[str, TensorRecord]
+
+
 class Factors:
     """The singular directions of one expert, mapped from local files.
 
@@ -85,9 +112,8 @@ class Factors:
             ObjectNotFound: the expert has not been factored.
             StoreCorrupt: a shard is not the one that the index describes.
         """
-        index = json.loads(store.read(FactorKeys(expert).index))
-        if index["format"] != FORMAT:
-            raise StoreCorrupt(f"{FactorKeys(expert).index}: format {index['format']!r}")
+        key = FactorKeys(expert).index
+        index = FactorsDocument.from_bytes(store.read(key), key).model_dump(by_alias=True)
         files = []
         for shard in index["shards"]:
             path = cache / f"{shard['sha256']}.safetensors"
