@@ -72,6 +72,20 @@ def test_a_folder_that_no_document_can_name_is_not_recorded(
     assert source.location_of("base") is None
 
 
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("/dev/null", "is a device, not a folder"),
+        (__file__, "is a file, not a folder"),
+        ("a" * 300, "cannot be read: File name too long"),
+        ("model\0", r"model.x00': cannot be read: embedded null byte"),
+    ],
+)
+def test_what_is_no_folder_is_named(uri: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        source.resolve(uri, tmp_path)
+
+
 def test_the_hub_is_served_from_its_cache_when_offline(tmp_path: Path) -> None:
     commit = "a" * 40
     folder = tmp_path / "hub" / "models--org--tiny"

@@ -14,7 +14,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cycleqd.checkpoints.documents import parse_object
+from cycleqd.checkpoints.documents import parse_object, quoted
 from cycleqd.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def _check_size(path: Path, size: int) -> None:
 
 def _unreadable(path: Path, error: OSError | ValueError) -> CheckpointError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    shown = str(path) if str(path).isprintable() else quoted(str(path))
     return CheckpointError(
-        f"{path}: cannot be read: {reason}; see that this user can read a file of this name there"
+        f"{shown}: cannot be read: {reason}; see that this user can read a file of this name there"
     )
