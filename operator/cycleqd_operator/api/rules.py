@@ -12,6 +12,8 @@ Defaults are filled in before rules are checked. So only fields without default 
 
 from __future__ import annotations
 
+import json
+
 from cycleqd.manifest.model import Evolution, Mutation, Selection, Task
 from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Conflict, Registry
 from cycleqd.manifest.rules import MUTATION_IGNORES, RESERVED_EXPERTS
@@ -46,10 +48,9 @@ def _unchanged(model: type[Model], field: str) -> str:
     info = next(info for info in model.model_fields.values() if info.alias == field)
     if info.default is None:
         return f"!has(self.{field})"
-    number = isinstance(info.default, float)
-    return (
-        f"double(self.{field}) == {info.default}" if number else f"self.{field} == {info.default}"
-    )
+    if isinstance(info.default, float):
+        return f"double(self.{field}) == {info.default}"
+    return f"self.{field} == {json.dumps(info.default)}"
 
 
 def _without_effect(model: type[Mutation | Selection], method: str, field: str) -> Rule:
