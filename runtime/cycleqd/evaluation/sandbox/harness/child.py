@@ -24,6 +24,8 @@ from cycleqd.evaluation.sandbox.programs import Limits, Program
 CONTAINED = b"C"
 SECRET_BYTES = 32
 NOT_CONTAINED = 97
+NO_VERDICT = 98
+"""Exit code where what runs a program came back instead of ending the process."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def run(
         os.path.normpath(os.path.join(confinement.place, way)) for way in (folder, temporary)
     )
     start(program, ends, home, temporary)
-    os._exit(0)
+    os._exit(NO_VERDICT)
 
 
 def _settle(ends: Ends, *, printing: bool) -> Ends:
