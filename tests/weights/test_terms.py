@@ -10,7 +10,7 @@ import torch
 
 from cycleqd.evolution import rng
 from cycleqd.evolution.genome import ChildSVD, Dense, Genome, Noise, base_genome, expert_genome
-from cycleqd.weights import task_vectors
+from cycleqd.records import keys
 from cycleqd.weights.task_vectors import StoredTaskVectors
 
 if TYPE_CHECKING:
@@ -85,10 +85,10 @@ def test_the_stored_task_vector_is_the_child(exact: Family, tmp_path: Path) -> N
     assert materializer.digest(stored) == materializer.digest(child)
 
     # What is there wins, also over another genome of the same name.
-    before = exact.store.read(task_vectors.key("000009"))
+    before = exact.store.read(keys.task_vector("000009"))
     other = expert_genome(exact.layout, "shell")
     again = materializer.store_task_vector(other, "000009", exact.store)
-    assert exact.store.read(task_vectors.key("000009")) == before
+    assert exact.store.read(keys.task_vector("000009")) == before
     assert materializer.digest(again) == materializer.digest(child)
 
 

@@ -10,6 +10,7 @@ import typer
 from cycleqd.api.run import open_run
 from cycleqd.cli.console import print_result
 from cycleqd.cli.stores import StoreArgument, open_run_store
+from cycleqd.records import keys
 from cycleqd.run.members import resolve_member
 from cycleqd.scratch import scratch_folder
 from cycleqd.store.cache import cache_folder
@@ -38,7 +39,7 @@ def materialize(store: StoreArgument, member: MemberOption) -> None:
     runs = open_run_store(store)
     candidate = resolve_member(runs, member)
     models = RunModels(runs, cache_folder()).latest()
-    prefix = f"candidates/{candidate}/model"
+    prefix = keys.model_folder(candidate)
     with scratch_folder("model", cache_folder()) as folder:
         made = folder / "model"
         digest = models.materializer.to_file(models.genome(candidate), made)

@@ -85,7 +85,7 @@ class WorkerMetrics:
         if event["event"] == "begin":
             stage = stage_of(str(event["stage"]))
             kind = "final" if stage.is_final else "generation"
-            self.stage.labels(kind).set(int(stage.folder.rpartition("/")[2]))
+            self.stage.labels(kind).set(stage.number)
             return
         kind = str(event["kind"])
         self.entries.labels(kind, "failed" if event["failed"] else "succeeded").inc()

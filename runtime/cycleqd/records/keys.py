@@ -1,4 +1,4 @@
-"""Names of a run's objects (``docs/store.md``).
+"""Names of a run's objects (``docs/store.md``), made and read here and nowhere else.
 
 A *stage* is a folder with a plan, the results of its entries and a commit: one for each generation,
 and ``final/<generation>`` for the held-out comparison after the last one.
@@ -7,10 +7,19 @@ and ``final/<generation>`` for the held-out comparison after the last one.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 RUN = "run.json"
+
+GENERATIONS = "generations/"
+"""Prefix of all stages of generations; the names below it are their numbers."""
+
 REVISIONS = "revisions/"
+"""Prefix of all accepted changes."""
+
+_FINALS = "final/"
+_JSON = ".json"
 
 
 @dataclass(frozen=True)
@@ -28,12 +37,12 @@ class Stage:
     @property
     def is_final(self) -> bool:
         """Whether it is a held-out comparison."""
-        return self.folder.startswith("final/")
+        return self.folder.startswith(_FINALS)
 
     @property
     def number(self) -> int:
         """The generation that it is, or that it comes after."""
-        return int(self.folder.partition("/")[2])
+        return int(self.folder.rpartition("/")[2])
 
     @property
     def plan_key(self) -> str:
@@ -47,7 +56,11 @@ class Stage:
 
     def result_key(self, entry: int) -> str:
         """Key of one entry's result."""
-        return f"{self.folder}/results/{entry:06d}.json"
+        return f"{self.results_prefix}{entry:06d}{_JSON}"
+
+    def entries(self, names: Iterable[str]) -> set[int]:
+        """The entries whose results have these names below `results_prefix`."""
+        return {n for name in names if (n := number(name, _JSON)) is not None}
 
     @property
     def commit_key(self) -> str:
@@ -57,12 +70,12 @@ class Stage:
 
 def generation(number: int) -> Stage:
     """The stage of a generation."""
-    return Stage(f"generations/{number:06d}", "archive.json")
+    return Stage(f"{GENERATIONS}{number:06d}", "archive.json")
 
 
 def final(generations: int) -> Stage:
     """The stage of the held-out comparison after so many generations."""
-    return Stage(f"final/{generations:06d}", "summary.json")
+    return Stage(f"{_FINALS}{generations:06d}", "summary.json")
 
 
 def stage(folder: str) -> Stage:
@@ -71,8 +84,8 @@ def stage(folder: str) -> Stage:
     Raises:
         ValueError: no stage is called so.
     """
-    kind, _, number = folder.partition("/")
-    make = {"generations": generation, "final": final}.get(kind)
+    kind, slash, number = folder.partition("/")
+    make = {GENERATIONS: generation, _FINALS: final}.get(kind + slash)
     if make is None or not re.fullmatch("[0-9]{6,7}", number):
         raise ValueError(
             f"{folder!r} is no stage; they are called generations/000012, final/000010"
@@ -100,7 +113,12 @@ def report(generations: int, name: str) -> str:
 
 def revision(number: int) -> str:
     """Key of an accepted change."""
-    return f"{REVISIONS}{number:06d}.json"
+    return f"{REVISIONS}{number:06d}{_JSON}"
+
+
+def revision_numbers(names: Iterable[str]) -> set[int]:
+    """The accepted changes that have these names below `REVISIONS`."""
+    return {n for name in names if (n := number(name, _JSON)) is not None}
 
 
 def items(task: str, split: str) -> str:
@@ -118,9 +136,30 @@ def task_vector(candidate: str) -> str:
     return f"candidates/{candidate}/task-vector.safetensors"
 
 
+def model_folder(candidate: str) -> str:
+    """Where a candidate's weights are kept, once somebody asked for it; no trailing slash."""
+    return f"candidates/{candidate}/model"
+
+
+def factors(name: str) -> str:
+    """Key of the index of an expert's singular directions, stored after their shards."""
+    return f"experts/{name}/factors{_JSON}"
+
+
+def factors_shard(name: str, number: int, of: int) -> str:
+    """Key of a file of an expert's singular directions, numbered from 1."""
+    return f"experts/{name}/factors-{number:05d}-of-{of:05d}.safetensors"
+
+
 def child(number: int) -> str:
     """Id of the run's ``number``-th child."""
     return f"c{number:06d}"
+
+
+def child_number(candidate: str) -> int | None:
+    """Which child an id belongs to; None for experts and finalists."""
+    found = re.fullmatch("c([0-9]+)", candidate)
+    return None if found is None else int(found[1])
 
 
 def expert(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Any
 
@@ -65,15 +64,12 @@ class Members:
 
     def find_entry(self, candidate: str) -> tuple[int, int, EvaluateEntry] | None:
         """Generation, index and entry that made a candidate, None for finalists."""
-        if re.fullmatch("c[0-9]+", candidate):
-            generations = [int(candidate[1:]) // self._size + 1]
-        else:
-            generations = [0]
-        for generation in generations:
-            plan = self._plan(generation)
-            for index, entry in enumerate(plan.entries if plan else ()):
-                if isinstance(entry, EvaluateEntry) and entry.candidate == candidate:
-                    return generation, index, entry
+        child = keys.child_number(candidate)
+        generation = 0 if child is None else child // self._size + 1
+        plan = self._plan(generation)
+        for index, entry in enumerate(plan.entries if plan else ()):
+            if isinstance(entry, EvaluateEntry) and entry.candidate == candidate:
+                return generation, index, entry
         return None
 
     def parents(self, candidate: str) -> tuple[str, ...]:

@@ -174,7 +174,7 @@ class RevisionModels:
             cache=self._models.cache("factors"),
             device=self._models.device,
         )
-        index = self._runs.objects.read(f"experts/{expert}/factors.json")
+        index = self._runs.objects.read(keys.factors(expert))
         return f"sha256:{hashlib.sha256(index).hexdigest()}"
 
     def genome(self, candidate: str) -> Genome:

@@ -100,7 +100,7 @@ class History:
             self._revisions.append(Revision(0, 0, run, parse_stored_manifest(run.manifest)))
         run = self._revisions[0].run
         names = self._objects.children(keys.REVISIONS)
-        count = sum(keys.number(name, ".json") is not None for name in names)
+        count = len(keys.revision_numbers(names))
         for number in range(len(self._revisions), count + 1):
             key = keys.revision(number)
             document = RevisionDocument.from_bytes(self._objects.read(key), key)

@@ -100,8 +100,7 @@ class RunStore:
 
     def finished_entries(self, stage: Stage) -> set[int]:
         """Indices of the entries that have a result."""
-        names = self.objects.children(stage.results_prefix)
-        return {n for name in names if (n := keys.number(name, ".json")) is not None}
+        return stage.entries(self.objects.children(stage.results_prefix))
 
     def result(self, stage: Stage, entry: int) -> ResultDocument:
         """One entry's result."""
@@ -124,7 +123,7 @@ class RunStore:
 
     def committed(self) -> int:
         """The highest committed generation, -1 before generation 0 is."""
-        numbers = (keys.number(name) for name in self.objects.children("generations/"))
+        numbers = (keys.number(name) for name in self.objects.children(keys.GENERATIONS))
         for number in sorted((n for n in numbers if n is not None), reverse=True):
             if self.objects.exists(keys.generation(number).commit_key):
                 return number

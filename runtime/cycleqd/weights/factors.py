@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,6 +26,7 @@ from safetensors.torch import save_file
 
 from cycleqd.checkpoints.safetensors_file import read_header
 from cycleqd.errors import RunMismatch, StoreCorrupt
+from cycleqd.records import keys
 from cycleqd.records.documents import Document
 from cycleqd.scratch import scratch_folder
 from cycleqd.weights import digest
@@ -41,22 +41,6 @@ if TYPE_CHECKING:
 
 FORMAT = "cycleqd-factors/1"
 _SHARD_BYTES = 1 << 30
-
-
-@dataclass(frozen=True)
-class FactorKeys:
-    """Where an expert's factors are in the store."""
-
-    expert: str
-
-    @property
-    def index(self) -> str:
-        """The key of the index, the commit point."""
-        return f"experts/{self.expert}/factors.json"
-
-    def shard(self, number: int, of: int) -> str:
-        """The key of a shard, numbered from 1."""
-        return f"experts/{self.expert}/factors-{number:05d}-of-{of:05d}.safetensors"
 
 
 class ShardRecord(Document):
@@ -112,7 +96,7 @@ class Factors:
             ObjectNotFound: the expert has not been factored.
             StoreCorrupt: a shard is not the one that the index describes.
         """
-        key = FactorKeys(expert).index
+        key = keys.factors(expert)
         index = FactorsDocument.from_bytes(store.read(key), key).model_dump(by_alias=True)
         files = []
         for shard in index["shards"]:
@@ -159,14 +143,14 @@ def factor_expert(
     Raises:
         RunMismatch: the store holds factors of another base, expert or rank under this name.
     """
-    keys = FactorKeys(name)
+    index_key = keys.factors(name)
     source = {"base": base.digest(), "expert": expert.digest()}
-    if not store.exists(keys.index):
+    if not store.exists(index_key):
         cache.mkdir(parents=True, exist_ok=True)
         groups = list(_shards(layout, shard_bytes))
         shards = []
         for number, slots in enumerate(groups, 1):
-            key = keys.shard(number, len(groups))
+            key = keys.factors_shard(name, number, len(groups))
             if not store.exists(key):
                 with scratch_folder("factors", cache) as folder:
                     path = folder / "shard.safetensors"
@@ -181,11 +165,11 @@ def factor_expert(
             "shards": [{"key": s["key"], "sha256": s["sha256"]} for s in shards],
             "tensors": {k: v for s in shards for k, v in s["tensors"].items()},
         }
-        store.create(keys.index, json.dumps(index, indent=1, sort_keys=True).encode())
+        store.create(index_key, json.dumps(index, indent=1, sort_keys=True).encode())
     factors = Factors.open(store, name, cache)
     if (factors.base_digest, factors.expert_digest) != (source["base"], source["expert"]):
         raise RunMismatch(
-            f"{store.uri}: {keys.index} belongs to another base or expert checkpoint; "
+            f"{store.uri}: {index_key} belongs to another base or expert checkpoint; "
             "use a new store or the checkpoints this run began with"
         )
     return factors

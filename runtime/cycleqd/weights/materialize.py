@@ -22,6 +22,7 @@ from cycleqd.checkpoints.safetensors_file import build_header
 from cycleqd.errors import CycleQDError, RunMismatch
 from cycleqd.evolution import rng
 from cycleqd.evolution.genome import ChildSVD, Dense, Genome, GenomeLayout, base_genome
+from cycleqd.records import keys
 from cycleqd.scratch import scratch_folder
 from cycleqd.store.localfile import atomic_file, write_all
 from cycleqd.weights import digest, task_vectors
@@ -154,7 +155,7 @@ class Materializer:
         Returns:
             The genome that means the stored task vector.
         """
-        key = task_vectors.key(candidate)
+        key = keys.task_vector(candidate)
         if not store.exists(key):
             with scratch_folder("weights") as folder:
                 path = folder / "task-vector.safetensors"

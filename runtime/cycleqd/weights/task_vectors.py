@@ -12,6 +12,7 @@ import hashlib
 from typing import TYPE_CHECKING, Protocol
 
 from cycleqd.checkpoints.safetensors_file import MAX_HEADER_BYTES, data_start, read_header
+from cycleqd.records import keys
 from cycleqd.weights.checkpoint import MappedFile
 
 if TYPE_CHECKING:
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
     import torch
 
     from cycleqd.store.base import ObjectStore
-
-
-def key(candidate: str) -> str:
-    """Where a candidate's task vector is in the store."""
-    return f"candidates/{candidate}/task-vector.safetensors"
 
 
 class TaskVector(Protocol):
@@ -71,10 +67,11 @@ class StoredTaskVectors:
         return self._open[candidate]
 
     def _local(self, candidate: str) -> Path:
-        start = data_start(self._store.read_range(key(candidate), 0, 8))
-        header = self._store.read_range(key(candidate), 0, min(start, MAX_HEADER_BYTES))
+        key = keys.task_vector(candidate)
+        start = data_start(self._store.read_range(key, 0, 8))
+        header = self._store.read_range(key, 0, min(start, MAX_HEADER_BYTES))
         path = self._cache / f"{hashlib.sha256(header).hexdigest()}.safetensors"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._store.download(key(candidate), path)
+            self._store.download(keys.task_vector(candidate), path)
         return path
