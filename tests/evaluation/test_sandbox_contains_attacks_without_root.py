@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from devcluster.base.locks import held
+from tests.sharing import shared_folder
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(500)
 
+WAIT_SECONDS = 250
 HERE = Path(__file__).parent
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 PROBE = (
@@ -47,6 +50,13 @@ def temporary() -> Iterator[Path]:
         os.chown(folder, 65534, 65534)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One at a time: the kernel counts the processes of a user together, and attacks multiply."""
+    with held(shared_folder(tmp_path_factory) / "attacks.lock", WAIT_SECONDS):
+        yield
 
 
 @pytest.mark.parametrize("mode", ["namespaces", "plain"])
