@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 TIERS = {
     "fast": "not (runtime or vllm or s3 or controlplane or scale or nodes or slow)",
@@ -52,6 +52,8 @@ TOOLS = {
     "slow": S3_TOOLS,
 }
 
+EXISTING_CLUSTER = "CYCLEQD_TEST_KUBECONFIG"
+
 _PERCENT = re.compile(rb"\[ *(\d+)%\]")
 
 
@@ -73,6 +75,14 @@ def tools(stage: Stage) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(tool for lane in stage for tier in lane for tool in TOOLS.get(tier, ()))
     )
+
+
+def processes(tier: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The options that give a tier its processes.
+
+    Where the tests use a cluster of somebody's own there is one, for they would all use that.
+    """
+    return () if environment.get(EXISTING_CLUSTER) else PROCESSES.get(tier, ())
 
 
 def percent(output: bytes) -> int:
