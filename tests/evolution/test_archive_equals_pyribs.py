@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ribs.archives import GridArchive
 
 from cycleqd.evolution.archive import Axis, Member, make_archives
 
@@ -35,6 +34,8 @@ def problems(draw):
 @settings(max_examples=40, deadline=None)
 @given(problems())
 def test_same_cells_elites_and_statistics(problem):
+    from ribs.archives import GridArchive  # brings torch along, which other tests need not wait for
+
     axes, points = problem
     for quality, (task, archive) in enumerate(make_archives(axes).items()):
         others = [k for k in range(len(axes)) if k != quality]
