@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COORDINATE = [sys.executable, "-m", "cycleqd.cli", "pod", "coordinate"]
 WORK = [sys.executable, "-m", "cycleqd.cli", "pod", "work"]
 SYNTHETIC_WORK = [sys.executable, "-m", "tests.pod.synthetic_pod"]
+PATIENCE = 150  # seconds until a pod has ended, however busy the machine is
 
 
 def swap(folder: Path, text: str, generation: int) -> None:

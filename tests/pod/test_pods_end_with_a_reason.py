@@ -11,7 +11,7 @@ from cycleqd.contract.progress import Failure
 from cycleqd.errors import InputError, RunFailed
 from cycleqd.pod.ending import told_why
 from cycleqd.store import open_store
-from tests.pod.pods import Pods, wait_until
+from tests.pod.pods import PATIENCE, Pods, wait_until
 from tests.run.synthetic import archives, begin, do_everything, fresh, manifest
 
 CRASH = str(int(signal.SIGSEGV))
@@ -50,7 +50,7 @@ def test_a_wrong_manifest(pods: Pods) -> None:
     pods.apply(manifest())
     (pods.manifests / "run.json").unlink()
     (pods.manifests / "..data" / "run.json").write_text('{"kind": "CycleQDRun"}')
-    assert pods.coordinate().wait(60) == 78
+    assert pods.coordinate().wait(PATIENCE) == 78
     failure = pods.failure("coordinator")
     assert failure is not None
     assert (failure.reason, failure.exit_code) == ("ManifestError", 78)
@@ -59,7 +59,7 @@ def test_a_wrong_manifest(pods: Pods) -> None:
 
 def test_a_checkpoint_that_is_not_there(pods: Pods) -> None:
     pods.apply(manifest())
-    assert pods.coordinate().wait(60) == 78
+    assert pods.coordinate().wait(PATIENCE) == 78
     failure = pods.failure("coordinator")
     assert failure is not None
     assert failure.reason in ("CheckpointError", "DatasetError")
@@ -99,7 +99,7 @@ def test_a_poisonous_candidate_costs_no_pod(pods: Pods) -> None:
 def test_a_worker_that_cannot_work(pods: Pods, script: str, code: int, reason: str) -> None:
     begin(open_store(pods.store), manifest())
     pods.apply(manifest())
-    assert pods.work(0, 1, SCRIPT=script).wait(60) == code
+    assert pods.work(0, 1, SCRIPT=script).wait(PATIENCE) == code
     failure = pods.failure("worker-0")
     assert failure is not None
     assert failure.reason == reason
@@ -124,8 +124,8 @@ def test_a_worker_waits_for_the_run_to_begin(pods: Pods) -> None:
     with pytest.raises(TimeoutError):
         _wait(worker, 3)
     begin(open_store(pods.store), manifest(generations=2))
-    assert pods.coordinate().wait(60) == 0
-    assert worker.wait(30) == 0
+    assert pods.coordinate().wait(PATIENCE) == 0
+    assert worker.wait(PATIENCE) == 0
     want = fresh(generations=2)
     do_everything(want)
     assert archives(open_store(pods.store)) == archives(want.objects)
@@ -134,9 +134,9 @@ def test_a_worker_waits_for_the_run_to_begin(pods: Pods) -> None:
 def test_a_worker_that_comes_too_late_starts_no_engine(pods: Pods) -> None:
     do_everything(begin(open_store(pods.store), manifest(generations=2)))
     script = "import sys; sys.exit(78)"
-    assert pods.work(0, 1, SCRIPT=script).wait(60) == 0
+    assert pods.work(0, 1, SCRIPT=script).wait(PATIENCE) == 0
     for stage in ("generations/000002", "final/000002"):
-        assert pods.work(0, 1, SCRIPT=script, CYCLEQD_STAGE=stage).wait(60) == 0
+        assert pods.work(0, 1, SCRIPT=script, CYCLEQD_STAGE=stage).wait(PATIENCE) == 0
 
 
 def test_the_last_progress_is_delivered_before_the_end(pods: Pods) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from cycleqd.store import open_store
-from tests.pod.pods import Pods, wait_until
+from tests.pod.pods import PATIENCE, Pods, wait_until
 from tests.run.synthetic import archives, begin, do_everything, fresh, manifest
 
 
@@ -23,8 +23,8 @@ def test_a_pool_of_workers(pods: Pods, undisturbed: dict[str, bytes]) -> None:
     pods.apply(manifest())
     coordinator = pods.coordinate()
     workers = [pods.work(index, 2) for index in range(2)]
-    assert coordinator.wait(60) == 0, pods.log("coordinator")
-    assert [worker.wait(30) for worker in workers] == [0, 0], pods.log("worker-0")
+    assert coordinator.wait(PATIENCE) == 0, pods.log("coordinator")
+    assert [worker.wait(PATIENCE) for worker in workers] == [0, 0], pods.log("worker-0")
     assert archives(open_store(pods.store)) == undisturbed
     told = pods.api.progress
     assert (told.phase, told.generation, told.run_id) == ("Complete", 6, "synthetic-0")
@@ -47,8 +47,8 @@ def test_kills_change_nothing(pods: Pods, undisturbed: dict[str, bytes]) -> None
             process.kill()
             process.wait(30)
         coordinator, worker = pods.coordinate(), pods.work(0, 2)
-    assert coordinator.wait(60) == 0, pods.log("coordinator")
-    assert worker.wait(30) == 0
+    assert coordinator.wait(PATIENCE) == 0, pods.log("coordinator")
+    assert worker.wait(PATIENCE) == 0
     assert archives(open_store(pods.store)) == undisturbed
 
 
@@ -65,7 +65,9 @@ def test_a_job_for_each_stage(pods: Pods, undisturbed: dict[str, bytes]) -> None
                 started[stage.stage] = pods.work(0, 1, CYCLEQD_STAGE=stage.stage)
         wait_until(lambda: coordinator.poll() is not None or _is_new(pods, started))
     assert coordinator.returncode == 0, pods.log("coordinator")
-    assert {name: worker.wait(30) for name, worker in started.items()} == dict.fromkeys(started, 0)
+    assert {name: worker.wait(PATIENCE) for name, worker in started.items()} == dict.fromkeys(
+        started, 0
+    )
     assert len(started) == 8
     assert archives(open_store(pods.store)) == undisturbed
 
