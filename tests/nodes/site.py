@@ -19,7 +19,7 @@ from devcluster.real.layout import home, kubeconfig
 from tests.servers.s3 import S3Server
 
 if TYPE_CHECKING:
-    from tests.servers.process import ServerProcess
+    from devcluster.base.processes import ServerProcess
 
 KUBECONFIG = "CYCLEQD_TEST_KUBECONFIG"
 VARIABLES = {

@@ -165,4 +165,6 @@ def _read_by(node: ast.AST, path: Path) -> set[str]:
             values = [name]
         case ast.Assign(targets=[ast.Name()], value=name) if "runtime" in path.parts:
             values = [name]
+        case ast.AnnAssign(target=ast.Name(), value=ast.expr() as name) if "runtime" in path.parts:
+            values = [name]
     return {v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)}

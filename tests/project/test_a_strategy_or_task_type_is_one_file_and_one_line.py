@@ -58,7 +58,7 @@ def judge(kind, more, item, answers):
     lines = [json.dumps({"id": str(n), "prompt": "p", **item}) for n in range(len(answers))]
     Path("items.jsonl").write_text("\\n".join(lines))
     task = load_task("t", kind, Path("items.jsonl"), max_new_tokens=9, sandbox=sandbox,
-                     settings=settings, timeout_seconds=1)
+                     settings=settings, timeout_seconds=1, memory_mib=512)
     return task.grade(answers)
 
 with Sandbox() as sandbox:

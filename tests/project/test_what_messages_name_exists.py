@@ -92,7 +92,7 @@ def test_options() -> None:
 def test_variables() -> None:
     known = variables_that_are_read()
     named = [(where, name) for where, text in TEXTS for name in VARIABLE.findall(text)]
-    assert len(named) > 60
+    assert len(named) > 50
     missing = [
         (where, name)
         for where, name in named
@@ -124,6 +124,7 @@ def test_values_beside_fields() -> None:
     settings = [
         (where, *found.groups())
         for where, text in TEXTS
+        if where != "extending.md"  # whose examples add values of their own
         for code in CODE.findall(text)
         if (found := SETTING.fullmatch(code))
     ]

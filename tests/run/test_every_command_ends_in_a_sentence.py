@@ -20,9 +20,10 @@ from cycleqd import cli
 from cycleqd.cli import ending
 from cycleqd.cli.console import visible
 from cycleqd.cli.ending import run_command
+from cycleqd.contract import variables
 from cycleqd.errors import CheckpointError
 from cycleqd.records.documents import FailedCandidate
-from cycleqd.store import access, open_store
+from cycleqd.store import open_store
 from tests.run.hostile import ARCHIVE, ESCAPES, edit, setting
 from tests.run.synthetic import SKILLS, begin, canonical_text, do_everything, manifest
 from tests.run.test_foreign_stores_end_in_a_sentence import OBEYED
@@ -136,8 +137,8 @@ def test_names_in_errors_are_data(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(access.ENDPOINT, "")  # a global option would set it for good
-    monkeypatch.delenv(access.ENDPOINT)
+    monkeypatch.setenv(variables.S3_ENDPOINT, "")  # a global option would set it for good
+    monkeypatch.delenv(variables.S3_ENDPOINT)
     names = {"store": store, "absent": store.parent / NAME, "name": NAME}
     ended, output, errors = run(capsys, *(part.format(**names) for part in arguments))
     assert ended == status, errors

@@ -89,7 +89,7 @@ def test_a_killed_sandbox_is_swept_by_the_next(start: Start, tmp_path: Path, mod
         pytest.skip(f"this machine gives {confinement} only")
     (left,) = tmp_path.iterdir()
     if mode == "plain":
-        _wait(lambda: bool(list(left.glob("box-*/home/a"))))
+        _wait(lambda: bool(list(left.glob("box-*/*/a"))))
     kill(killed)
     _wait_for_harness(left)
     living, _ = start(SANDBOX, mode)

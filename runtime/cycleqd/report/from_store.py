@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cycleqd.errors import StoreCorrupt
 from cycleqd.evolution.archive import Axis
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.model import Spec
@@ -53,7 +52,7 @@ def report_data(runs: RunStore) -> ReportData:
     spec = runs.latest().spec
     tasks = tuple(task.name for task in spec.tasks)
     committed = runs.committed()
-    history = [_commit(runs, number) for number in range(committed + 1)]
+    history = [runs.committed_archive(number) for number in range(committed + 1)]
     last = history[-1] if history else None
     summary = runs.position().summary
     families = _families(runs, tasks) if last is not None else ()
@@ -80,15 +79,6 @@ def report_data(runs: RunStore) -> ReportData:
             for failed in (last.failed if last is not None else ())
         ),
     )
-
-
-def _commit(runs: RunStore, generation: int) -> ArchiveDocument:
-    archive = runs.archive(generation)
-    if archive is None:
-        raise StoreCorrupt(
-            f"{runs.objects.uri}: generation {generation} has no archive, yet a later one has"
-        )
-    return archive
 
 
 def _facts(

@@ -98,12 +98,7 @@ class Coordinator:
         self._plans: dict[Stage, PlanDocument] = {}
         self._committed = runs.committed()
         for number in range(max(0, self._committed - self._depth), self._committed + 1):
-            document = runs.archive(number)
-            if document is None:
-                raise StoreCorrupt(
-                    f"{self._objects.uri}: generation {number} has no archive, yet a later one has"
-                )
-            self._remember(number, document)
+            self._remember(number, runs.committed_archive(number))
 
     @property
     def _spec(self) -> Spec:

@@ -121,6 +121,19 @@ class RunStore:
         consistency.check_archive(self.run, archive, generation)
         return archive
 
+    def committed_archive(self, generation: int) -> ArchiveDocument:
+        """The commit of a generation that is committed, or that a later one follows.
+
+        Raises:
+            StoreCorrupt: it is missing.
+        """
+        archive = self.archive(generation)
+        if archive is None:
+            raise StoreCorrupt(
+                f"{self.objects.uri}: generation {generation} has no archive, yet a later one has"
+            )
+        return archive
+
     def committed(self) -> int:
         """The highest committed generation, -1 before generation 0 is."""
         numbers = (keys.number(name) for name in self.objects.children(keys.GENERATIONS))

@@ -71,6 +71,10 @@ class Verifier:
             stage = keys.generation(number)
             plan = self._runs.plan(stage)
             if plan is None:
+                if number <= committed:
+                    raise VerificationError(
+                        f"{stage.plan_key}: missing, yet generation {committed} is committed"
+                    )
                 break
             self._say(f"generation {number}")
             revision = self._runs.history.as_of(number)
@@ -80,6 +84,7 @@ class Verifier:
                 read = commits[read_generation(number, revision.spec)]
                 self._plan(stage, planning.make_plan(revision, number, read, self._runs.genome))
             if number <= committed:
+                self._runs.committed_archive(number)
                 results = self._results(stage, plan, revision)
                 commit = planning.make_commit(revision, results, commits.get(number - 1))
                 self._same(stage.commit_key, commit.document().to_bytes())

@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cycleqd.contract import variables
 from cycleqd.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CACHE = "CYCLEQD_CACHE"
-_REMEDY = f"set {CACHE} to a folder where this user may write"
+_REMEDY = f"set {variables.CACHE} to a folder where this user may write"
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -38,9 +38,9 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 def _named(environment: Mapping[str, str]) -> tuple[str, Path]:
     """The variable that decides, and the folder that it means."""
-    named = environment.get(CACHE)
+    named = environment.get(variables.CACHE)
     if named:
-        return CACHE, Path(named)
+        return variables.CACHE, Path(named)
     shared = environment.get("XDG_CACHE_HOME", "")
     if shared.startswith("/"):
         return "XDG_CACHE_HOME", Path(shared) / "cycleqd"
