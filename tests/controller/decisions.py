@@ -14,7 +14,7 @@ from cycleqd_operator.settings import Settings
 def condition(reason: str, status: str = "True") -> Condition:
     return Condition(
         type="Progressing",
-        status=status,  # type: ignore[arg-type]
+        status=status,
         reason=reason,
         last_transition_time="2026-01-01T00:00:00Z",
         observed_generation=1,

@@ -26,7 +26,7 @@ class JumpingSelector(selectors.SelectSelector):
         super().__init__()
         self.loop = loop
 
-    def select(self, timeout: float | None = None):
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if not ready and timeout is None:
             raise RuntimeError("nothing will ever happen any more: the test waits in vain")

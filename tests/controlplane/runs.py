@@ -40,7 +40,9 @@ COMPLETE_SECONDS = 1200
 
 def small_manifest(server: S3Server, prefix: str, generations: int, **spec: Any) -> Json:
     """tiny.yaml with fewer items and candidates, its data and store in S3."""
-    document = yaml.safe_load(MANIFEST.read_text().replace("out/demo/", f"s3://{BUCKET}/demo/"))
+    document: Json = yaml.safe_load(
+        MANIFEST.read_text().replace("out/demo/", f"s3://{BUCKET}/demo/")
+    )
     for task in document["spec"]["tasks"]:
         task["items"] |= {"searchLimit": 8, "testLimit": 6}
     document["spec"]["evolution"] |= {"generations": generations, "candidatesPerGeneration": 4}

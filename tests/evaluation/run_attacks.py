@@ -12,7 +12,11 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from attacks import PYTHON_ATTACKS, SHELL_ATTACKS, traces
+from attacks import (  # type: ignore[import-not-found]  # found by the path above
+    PYTHON_ATTACKS,
+    SHELL_ATTACKS,
+    traces,
+)
 
 from cycleqd.evaluation.sandbox import PythonProgram, Sandbox, ShellProgram
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from cycleqd.evolution.genome import Genome, expert_genome
@@ -16,7 +19,13 @@ LAYOUT = small_layout()
 TASKS = ("sql", "code", "bash")
 
 
-def spec(*, seed=0, archive=None, tasks=None, **evolution) -> Spec:
+def spec(
+    *,
+    seed: int = 0,
+    archive: dict[str, Any] | None = None,
+    tasks: tuple[dict[str, Any], ...] | None = None,
+    **evolution: object,
+) -> Spec:
     """A manifest's spec; ``evolution`` in document spelling."""
     items = {"search": "s.jsonl", "test": "t.jsonl"}
     return Spec.model_validate(
@@ -31,7 +40,14 @@ def spec(*, seed=0, archive=None, tasks=None, **evolution) -> Spec:
     )
 
 
-def result(entry, candidate, scores, *, failure=None, outcomes=None) -> ResultDocument:
+def result(
+    entry: int,
+    candidate: str,
+    scores: Sequence[float],
+    *,
+    failure: str | None = None,
+    outcomes: dict[str, str] | None = None,
+) -> ResultDocument:
     return ResultDocument(
         entry=entry,
         candidate=candidate,
@@ -42,12 +58,12 @@ def result(entry, candidate, scores, *, failure=None, outcomes=None) -> ResultDo
     )
 
 
-def expert_results():
+def expert_results() -> list[ResultDocument]:
     rows = {"a": (0.8, 0.2, 0.1), "b": (0.1, 0.7, 0.2), "c": (0.2, 0.1, 0.6)}
     return [result(n, keys.expert(e), row) for n, (e, row) in enumerate(rows.items())]
 
 
-def child_results(generation, count=8):
+def child_results(generation: int, count: int = 8) -> list[ResultDocument]:
     """Scores of candidates that no expert equals, the same for a generation every time."""
     random = np.random.default_rng(generation)
     first = (generation - 1) * count
@@ -57,14 +73,14 @@ def child_results(generation, count=8):
     ]
 
 
-def commits(generations, run=None) -> list[Commit]:
+def commits(generations: int, run: Spec | None = None) -> list[Commit]:
     made = [first_commit(run or spec(), expert_results())]
     for generation in range(1, generations + 1):
         made.append(tell(made[-1], child_results(generation), limit=10))
     return made
 
 
-def genome_of(candidate) -> Genome:
+def genome_of(candidate: str) -> Genome:
     """Some genome for every id."""
     if candidate.startswith("expert-"):
         return expert_genome(LAYOUT, candidate.removeprefix("expert-"))

@@ -24,7 +24,7 @@ from cycleqd_operator.settings import Settings
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def make_run(name: str = "demo", **spec) -> Json:
+def make_run(name: str = "demo", **spec: object) -> Json:
     """A CycleQDRun as the API server returns it; fields of the spec are replaced."""
     task = {
         "name": "sql",
@@ -211,7 +211,7 @@ class World:
         if found is not None and uid in (None, found["metadata"]["uid"]):
             del self.objects[kind, name]
 
-    def edit(self, **spec) -> None:
+    def edit(self, **spec: object) -> None:
         """A user edits the run's spec."""
         assert self.run is not None
         self.run["spec"] = merge(self.run["spec"], spec)
@@ -274,7 +274,7 @@ class World:
             "status": {"phase": "Pending"},
         }
 
-    def _set_condition(self, obj: Json, type_: str, status: str = "True", **more) -> None:
+    def _set_condition(self, obj: Json, type_: str, status: str = "True", **more: object) -> None:
         found = {"type": type_, "status": status, "lastTransitionTime": format_time(self.now)}
         present = obj.setdefault("status", {}).setdefault("conditions", [])
         present[:] = [c for c in present if c["type"] != type_] + [found | more]
@@ -303,7 +303,7 @@ class World:
         role = self.pods[pod]["metadata"]["labels"]["app.kubernetes.io/component"]
         self.pods[pod]["status"]["containerStatuses"] = [{"name": role, "state": waiting}]
 
-    def end(self, pod: str, code: int, message: str = "", **more) -> None:
+    def end(self, pod: str, code: int, message: str = "", **more: object) -> None:
         """A pod's process ends."""
         found = self.pods[pod]
         role = found["metadata"]["labels"]["app.kubernetes.io/component"]
@@ -330,7 +330,7 @@ class World:
 
     # The coordinator
 
-    def report(self, **changes) -> None:
+    def report(self, **changes: object) -> None:
         """The coordinator patches its progress."""
         config_map = self.objects["ConfigMap", "demo-progress"]
         text = (config_map.get("data") or {}).get(PROGRESS)
@@ -340,12 +340,12 @@ class World:
         changed = progress.model_copy(update=seen | changes)
         config_map["data"] = {PROGRESS: changed.to_json()}
 
-    def evolve(self, generation: int, *, finished: int = 0, **changes) -> None:
+    def evolve(self, generation: int, *, finished: int = 0, **changes: object) -> None:
         """The coordinator has committed a generation and planned the next."""
         stage = OpenStage(stage=f"generations/{generation + 1:06}", entries=4, finished=finished)
         self.report(phase="Evolving", generation=generation, stages=(stage,), **changes)
 
-    def complete(self, **changes) -> None:
+    def complete(self, **changes: object) -> None:
         """The coordinator has stored the summary and ends."""
         self.report(**{"phase": "Complete", "generation": 10, "stages": ()} | changes)
         for pod in self.running("demo-coordinator"):

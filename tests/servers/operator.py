@@ -66,7 +66,7 @@ class OperatorProcess:
         try:
             url = f"http://127.0.0.1:{self.health_port}/healthz"
             with urllib.request.urlopen(url, timeout=5) as answer:
-                return answer.status == 200
+                return int(answer.status) == 200
         except (urllib.error.URLError, OSError):
             return False
 

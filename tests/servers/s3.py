@@ -14,7 +14,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.exceptions
@@ -65,7 +65,7 @@ class S3Server:
     def uri(self, prefix: str) -> str:
         return f"s3://{self.bucket}/{prefix}"
 
-    def client(self):
+    def client(self) -> Any:  # boto3 makes its types at run time
         """A plain boto3 client, to look at the server without the store."""
         return boto3.client(
             "s3",
@@ -106,7 +106,15 @@ def running(
     address = f"127.0.0.1:{free_port()}"
     base = {"PATH": os.environ["PATH"], "HOME": str(folder), "GOMAXPROCS": "2"}
     if name == "versitygw":
-        command = [binary(name), "--port", address, "--region", REGION, "posix", data]
+        command: list[str | Path] = [
+            binary(name),
+            "--port",
+            address,
+            "--region",
+            REGION,
+            "posix",
+            data,
+        ]
         if tls:
             command[1:1] = ["--cert", tls[0], "--key", tls[1]]
         env = base | {"ROOT_ACCESS_KEY": access_key, "ROOT_SECRET_KEY": secret_key}

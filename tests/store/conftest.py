@@ -68,7 +68,9 @@ def aws_env(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], None]
 
 
 @pytest.fixture(params=ALL)
-def backend(request: pytest.FixtureRequest, tmp_path: Path, aws_env) -> Iterator[Backend]:
+def backend(
+    request: pytest.FixtureRequest, tmp_path: Path, aws_env: Callable[[dict[str, str]], None]
+) -> Iterator[Backend]:
     name = request.param
     if name in S3_NAMES:
         made = s3_backend(request.getfixturevalue(name))

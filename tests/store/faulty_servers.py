@@ -7,7 +7,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class _StubHandler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def stub_s3(**faults) -> Iterator[StubS3]:
+def stub_s3(**faults: Any) -> Iterator[StubS3]:
     server = StubS3(**faults)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -195,7 +195,7 @@ class Wire:
 
 
 @contextmanager
-def wire(endpoint: str, **faults) -> Iterator[Wire]:
+def wire(endpoint: str, **faults: Any) -> Iterator[Wire]:
     made = Wire(endpoint, **faults)
     try:
         yield made

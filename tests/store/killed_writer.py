@@ -10,7 +10,10 @@ Usage: killed_writer.py FOLDER
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from cycleqd.store import folder as folder_module
 from cycleqd.store import localfile as localfile_module
@@ -19,11 +22,13 @@ from cycleqd.store.folder import FolderStore
 FILES = {folder_module.__file__, localfile_module.__file__}
 CONTENT = b"0123456789" * 30_000
 
+Trace = Callable[[FrameType, str, Any], Any]
 
-def die_at(instant: int):
+
+def die_at(instant: int) -> Trace:
     left = instant
 
-    def trace(frame, event, _argument):
+    def trace(frame: FrameType, event: str, _argument: object) -> Trace | None:
         nonlocal left
         if frame.f_code.co_filename not in FILES:
             return None

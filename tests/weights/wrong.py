@@ -39,12 +39,12 @@ def case(*parts: str) -> Callable[[Callable[[Path], None]], Callable[[Path], Non
 
 def edit_config(folder: Path, **changes: Any) -> dict[str, Any]:
     path = folder / "config.json"
-    config = json.loads(path.read_text()) | changes
+    config: dict[str, Any] = json.loads(path.read_text()) | changes
     path.write_text(json.dumps(config))
     return config
 
 
-def edit_state(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+def edit_state(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
     # Copies: the loaded tensors map the file that is written again.
     state = {name: tensor.clone() for name, tensor in load_file(folder / WEIGHTS).items()}
     change(state)
