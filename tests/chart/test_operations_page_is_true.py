@@ -22,6 +22,9 @@ SOURCES = sorted((ROOT / "operator" / "cycleqd_operator").rglob("*.py"))
 QUIET = {"NotSuspended", "NotComplete", "NotFailed"}
 """Reasons of conditions that do not hold and need no explanation."""
 
+PLACES = {"Finding": 1, "Outcome": 1, "Obstacle": 0, "_Wait": 0}
+"""Where the reason stands among the arguments of a call."""
+
 WORD = re.compile(r"[A-Z][A-Za-z]+")
 
 
@@ -45,12 +48,12 @@ def _words(node: ast.AST) -> set[str]:
 
 
 def _reasons_in_code() -> set[str]:
-    """Second words of findings and outcomes, first words of obstacles, states of a living run."""
+    """Reasons of findings, outcomes, obstacles and waits, and states of a living run."""
     found = set(get_args(Progress.model_fields["store_error_reason"].annotation)) - {""}
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                place = {"Finding": 1, "Outcome": 1, "Obstacle": 0}.get(node.func.id)
+                place = PLACES.get(node.func.id)
                 if place is not None and len(node.args) > place:
                     found |= _words(node.args[place])
             elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):

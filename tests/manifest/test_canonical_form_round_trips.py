@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cycleqd.manifest.reader import parse_manifest
 from cycleqd.manifest.schema import canonical, manifest_schema
 from cycleqd.manifest.values import DECIMAL_PATTERN, decimal_text
-from cycleqd.run.store import parse_stored_manifest
+from cycleqd.run.revision import parse_stored_manifest
 
 from .documents import VALID, Edit, as_yaml, edited
 

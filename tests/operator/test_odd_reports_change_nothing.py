@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cycleqd_operator.children.config_maps import RUN_JSON
+from cycleqd.contract.config_maps import DOCUMENT
 from tests.operator.world import evolving, make_run
 
 
@@ -62,7 +62,7 @@ def test_a_manifest_that_somebody_wrote_over(text, broken):
     world = evolving()
     config_map = world.objects["ConfigMap", "demo-manifest"]
     good = config_map["data"]
-    config_map["data"] = good | {RUN_JSON: text}
+    config_map["data"] = good | {DOCUMENT: text}
     if broken:  # neither the run's manifest nor the one before can be read
         world.edit(workers={"template": {"spec": {"containers": "worker"}}})
     world.settle()

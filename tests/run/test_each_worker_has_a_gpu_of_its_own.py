@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cycleqd.api import evolving as command
 from cycleqd.cli import app
-from cycleqd.cli import run as command
 from cycleqd.errors import CycleQDError, InputError
 from cycleqd.records import keys
 from cycleqd.roles.gpu_detection import nvidia_gpus
@@ -231,7 +231,6 @@ def begun(tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[S
         raise Started
 
     monkeypatch.setattr(command, "LocalRunner", runner)
-    monkeypatch.setattr(command, "environment_of", lambda _: {})  # for the workers; not for us
     return noted
 
 
