@@ -30,7 +30,7 @@ from cycleqd.evaluation.engines import create_engine
 from cycleqd.evaluation.evaluate import evaluate
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.tasks import load_task
-from cycleqd.manifest.reader import read_manifest
+from cycleqd.manifest.reader import load_manifest
 from cycleqd.run.members import resolve_member
 from cycleqd.run.models import RunModels
 from cycleqd.run.store import RunStore
@@ -88,7 +88,7 @@ def items_file(out: Path, skill: str, part: int) -> Path:
 
 def outcomes_of(models: list[Chosen], out: Path, part: int) -> list[dict[str, np.ndarray]]:
     """For each model and skill (items,) 0 or 1."""
-    spec = read_manifest(QUICKSTART).spec
+    spec = load_manifest(QUICKSTART).spec
     sandbox = Sandbox()
     tasks = [
         load_task(

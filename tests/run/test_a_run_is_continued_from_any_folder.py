@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cycleqd.errors import CheckpointError, RunMismatch
-from cycleqd.manifest.reader import read_manifest
+from cycleqd.manifest.reader import load_manifest
 from cycleqd.records import keys
 from cycleqd.records.documents import RunDocument, SourceRecord
 from cycleqd.run.admission import admit
@@ -68,9 +68,9 @@ def write_manifest(folder: Path, generations: int) -> None:
 def evolve(folder: Path, scratch: Path) -> RunStore:
     """Run the manifest from the working directory; scores are synthetic, weights are real."""
     objects = open_store(str(folder / "store"))
-    runs = admit(objects, read_manifest(folder / "run.json"), checkpoints=scratch)
+    runs = admit(objects, load_manifest(folder / "run.json"), checkpoints=scratch)
     do_everything(runs)
-    models = RunModels(runs, scratch)
+    models = RunModels(runs, scratch).latest()
     for skill in SKILLS:
         models.factor(skill)
     return runs
@@ -130,7 +130,7 @@ def test_more_generations(finished: Path, elsewhere: Path, tmp_path: Path) -> No
     shutil.copytree(finished / "store", elsewhere / "store")
     write_manifest(elsewhere, generations=3)
     runs = evolve(elsewhere, tmp_path / "scratch")
-    assert len(runs.revisions()) == 1
+    assert runs.latest().number == 1
     assert runs.summary(3) is not None
 
 
@@ -161,17 +161,17 @@ def test_what_moved_is_found_from_the_working_directory(
 ) -> None:
     here = lay_out(tmp_path / "here")
     monkeypatch.chdir(here)
-    runs = admit(open_store("store"), read_manifest(here / "run.json"), checkpoints=tmp_path)
+    runs = admit(open_store("store"), load_manifest(here / "run.json"), checkpoints=tmp_path)
     there = tmp_path / "there"
     here.rename(there)
     monkeypatch.chdir(tmp_path)
     runs = RunStore(open_store(str(there / "store")))
     with pytest.raises(CheckpointError) as caught:
-        assert RunModels(runs, tmp_path).base
+        assert RunModels(runs, tmp_path).latest().base
     assert str(here / "models/base") in str(caught.value)
     assert f"working directory {tmp_path}" in str(caught.value)
     monkeypatch.chdir(there)
-    assert RunModels(runs, tmp_path).base.folder == Path("models/base")
+    assert RunModels(runs, tmp_path).latest().base.folder == Path("models/base")
 
 
 def test_the_digest_decides(
@@ -179,12 +179,12 @@ def test_the_digest_decides(
 ) -> None:
     here = lay_out(tmp_path / "here")
     monkeypatch.chdir(here)
-    runs = admit(open_store("store"), read_manifest(here / "run.json"), checkpoints=tmp_path)
+    runs = admit(open_store("store"), load_manifest(here / "run.json"), checkpoints=tmp_path)
     shutil.rmtree("models/base")
     shutil.copytree("models/sql", "models/base")
     monkeypatch.chdir(finished)  # has the right one under the same relative path
     with pytest.raises(RunMismatch, match=f"{here}/models/base are not those"):
-        assert RunModels(runs, tmp_path).base
+        assert RunModels(runs, tmp_path).latest().base
 
 
 def test_a_store_of_before_starts_at_the_working_directory(
@@ -197,6 +197,6 @@ def test_a_store_of_before_starts_at_the_working_directory(
     objects = open_store(str(elsewhere / "store"))
     objects.create(keys.RUN, old)
     with pytest.raises(CheckpointError, match=f"the working directory {elsewhere}"):
-        assert RunModels(RunStore(objects), tmp_path).base
+        assert RunModels(RunStore(objects), tmp_path).latest().base
     monkeypatch.chdir(finished)
-    assert RunModels(RunStore(objects), tmp_path).base.folder == Path("models/base")
+    assert RunModels(RunStore(objects), tmp_path).latest().base.folder == Path("models/base")
