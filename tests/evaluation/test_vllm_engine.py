@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,7 @@ def with_other_embedding(checkpoint: Path, folder: Path) -> Path:
         embedding.shape, generator=generator
     )
     save_file(tensors, folder / "model.safetensors")
+    shutil.copy(checkpoint / "config.json", folder)
     return folder
 
 
