@@ -25,6 +25,9 @@ from cycleqd.demo.base_model import copy_all_but_weights
 from cycleqd.demo.questions import Question
 from cycleqd.demo.recipes import Schedule
 
+_HAS_BF16 = torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "AVX2")
+"""Processors without such instructions take several times as long for bf16 as for float32."""
+
 
 def fine_tune(
     model: PreTrainedModel,
@@ -112,7 +115,7 @@ def _loss(model: PreTrainedModel, batch: Sequence[tuple[list[int], int]]) -> tor
     learned = torch.zeros(len(batch), width - 1, dtype=torch.bool)
     for row, (tokens, start) in enumerate(batch):
         learned[row, start - 1 : len(tokens) - 1] = True
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_HAS_BF16):
         hidden = model.base_model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
         logits = model.get_output_embeddings()(hidden[learned])
     return cross_entropy(logits.float(), ids[:, 1:][learned])
