@@ -1,6 +1,6 @@
 """The operator as a process of its own, with the ServiceAccount and the rights that users install.
 
-``operator`` serves the whole cluster for the session. A test that kills it starts it again.
+``operator`` serves the whole cluster for a test. A test that kills it starts it again.
 """
 
 from __future__ import annotations
@@ -75,12 +75,12 @@ class OperatorProcess:
         self.process.wait_until(self.is_healthy)
 
 
-@pytest.fixture(scope="session")
-def operator(
-    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OperatorProcess]:
-    """An operator that serves all namespaces."""
-    running = OperatorProcess(cluster, tmp_path_factory.mktemp("operator"))
+@pytest.fixture
+def operator(cluster: Cluster, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """An operator that serves all namespaces, for one test: others look at runs without one."""
+    folder = tmp_path / "operator"
+    folder.mkdir()
+    running = OperatorProcess(cluster, folder)
     try:
         yield running
     finally:
