@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.run.tiny import tiny_demo, tiny_store
+from tests.run.tiny import short_manifest, short_store, tiny_demo, tiny_store
 from tests.selection import may_hold
 from tests.servers.kubernetes import cluster, control_plane, kubectl, namespace
 from tests.servers.operator import operator
@@ -27,6 +27,8 @@ __all__ = [
     "minio",
     "namespace",
     "operator",
+    "short_manifest",
+    "short_store",
     "tiny_demo",
     "tiny_store",
     "versitygw",
