@@ -18,7 +18,8 @@ from cycleqd.errors import CheckpointError
 from cycleqd.weights.check import check_base, check_expert
 from cycleqd.weights.checkpoint import Checkpoint
 from tests.checkpoints import family, fine_tuned, llama_config, random_state, write_checkpoint
-from tests.weights.wrong import CASES, INDEX, WEIGHTS, edit_config, edit_state
+from tests.weights.damage import INDEX, WEIGHTS, edit_config, edit_state
+from tests.weights.wrong import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,97 @@
+"""Configurations and tokenizers that hold what they may not."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from tests.weights.damage import case, edit_config, edit_text, edit_tokenizer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@case("config.json", "has 1099511627776 bytes", "at most 100000000")
+def configuration_of_a_terabyte(folder: Path) -> None:
+    os.truncate(folder / "config.json", 1 << 40)
+
+
+@case("config.json", "nests at most 64 levels deep")
+def deep_configuration(folder: Path) -> None:
+    edit_config(folder, notes=json.loads("[" * 500 + "]" * 500))
+
+
+@case("config.json", "nests at most 64 levels deep")
+def deepest_configuration(folder: Path) -> None:
+    (folder / "config.json").write_text('{"a":' * 100_000)
+
+
+@case("config.json", "an integer of 5000 digits")
+def configuration_with_a_long_number(folder: Path) -> None:
+    edit_text(folder / "config.json", '"hidden_size": 64', f'"hidden_size": {"9" * 5000}')
+
+
+@case("config.json", "not JSON", "utf-8")
+def configuration_of_other_bytes(folder: Path) -> None:
+    (folder / "config.json").write_bytes(b'{"model_type": "\xff"}')
+
+
+@case("config.json", "not JSON of one object, but a list")
+def configuration_of_a_list(folder: Path) -> None:
+    (folder / "config.json").write_text("[]")
+
+
+@case("config.json", "text_config", "found 'none'", "expected an object")
+def text_config_of_text(folder: Path) -> None:
+    edit_config(folder, text_config="none")
+
+
+@case("config.json", "text_config.hidden_size", "found '64'", "expected a number")
+def nested_size_of_text(folder: Path) -> None:
+    edit_config(folder, text_config={"hidden_size": "64"})
+
+
+@case("config.json", "tie_word_embeddings", "found 'yes'", "expected true or false")
+def tie_of_text(folder: Path) -> None:
+    edit_config(folder, tie_word_embeddings="yes")
+
+
+@case("config.json", "architectures", "found 7", "expected a list of class names")
+def architecture_of_a_number(folder: Path) -> None:
+    edit_config(folder, architectures=7)
+
+
+@case("config.json", "num_hidden_layers", "found True", "expected a number")
+def layers_of_a_flag(folder: Path) -> None:
+    edit_config(folder, num_hidden_layers=True)
+
+
+@case("config.json", "rms_norm_eps", "found nan", "expected a number")
+def epsilon_of_no_number(folder: Path) -> None:
+    edit_config(folder, rms_norm_eps=float("nan"))
+
+
+@case("config.json", "rope_parameters.rope_theta", "found [{}]", "expected a number")
+def rope_of_a_list(folder: Path) -> None:
+    edit_config(folder, rope_parameters={"rope_theta": [{}]})
+
+
+@case("tokenizer.json", "model.merges", "found 3", "expected a list")
+def merges_of_a_number(folder: Path) -> None:
+    edit_tokenizer(folder, merges=3)
+
+
+@case("tokenizer.json", "model.vocab", "found 'x'", "a token's number")
+def token_id_of_text(folder: Path) -> None:
+    edit_tokenizer(folder, vocab={"cat": "x"})
+
+
+@case("tokenizer.json", "model.vocab", "found [[]]", "[piece, score]")
+def piece_of_a_list(folder: Path) -> None:
+    edit_tokenizer(folder, vocab=[[[]]])
+
+
+@case("tokenizer.json", "model: found None", "expected an object")
+def tokenizer_without_a_model(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("{}")
