@@ -1,6 +1,7 @@
-"""200 runs with 4,000 Jobs: few writes, bounded memory and statuses, and no run is forgotten.
+"""50 runs with 1,000 Jobs on 100 nodes: few writes, bounded memory, and no run is forgotten.
 
-The load and the figures come from ``benchmarks/operator_scale.py``. Times are not asserted.
+The figures come from ``benchmarks/operator_scale.py``, whose own load is four times as large: what
+is asserted here grows with the number of Jobs or not at all. Times are not asserted.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ pytestmark = [pytest.mark.scale, pytest.mark.timeout(2400)]
 
 WRITES_PER_GENERATION = 5
 STATUS_BYTES = 16 * 1024
-MEMORY_MIB = 384
+MEMORY_MIB = 100
+MEMORY_MIB_PER_JOB = 0.071  # 384 MiB with 4,000 Jobs
 
 LOADS = {
-    "generation": Load(runs=200, depth=19, nodes=100, generations=1),
+    "generation": Load(runs=50, depth=19, nodes=100, generations=1),
     "pool": Load(runs=20, depth=0, nodes=10, generations=2),
 }
 
@@ -37,7 +39,7 @@ def test_a_new_operator_changes_nothing(measured: Measured) -> None:
 
 
 def test_memory_and_statuses_are_bounded(measured: Measured) -> None:
-    assert measured.peak_memory_mib <= MEMORY_MIB
+    assert measured.peak_memory_mib <= MEMORY_MIB + MEMORY_MIB_PER_JOB * measured.jobs
     assert measured.status_bytes < STATUS_BYTES
 
 
