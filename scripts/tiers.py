@@ -35,9 +35,9 @@ STAGES: tuple[Stage, ...] = (
     (("controlplane", "nodes"), ("slow", "scale")),
 )
 
-# Each process of the control plane tier has a control plane of its own, and waits most of the time.
+# More than cores, for tests wait; each of the control plane tier has a control plane of its own.
 PROCESSES = {
-    "fast": ("-n", "2", "--dist", "worksteal"),
+    "fast": ("-n", "3", "--dist", "worksteal"),
     "controlplane": ("-n", "3", "--dist", "loadgroup"),
 }
 

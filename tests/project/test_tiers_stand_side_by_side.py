@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -85,3 +88,24 @@ def test_a_failure_interrupts_the_others_and_nothing_follows(
     assert status == 1
     assert [result.tier for result in results] == ["left", "right"]
     assert not (tmp_path / "later").exists()
+
+
+def test_sigterm_takes_the_tiers_along(script: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "test_all.py").write_text(FAIL.replace('Path("right").exists()', "False"))
+    stage = script.StageRun(tmp_path, [["left"], ["right"]])
+
+    def terminate() -> None:
+        limit = time.monotonic() + 60
+        while not (tmp_path / "right").exists() and time.monotonic() < limit:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(script.TERMINATED))
+    try:
+        threading.Thread(target=terminate).start()
+        with pytest.raises(SystemExit) as ended:
+            stage.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 143
+    assert [tier.ended() for tier in stage.running.values()] == [True, True]
