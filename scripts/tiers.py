@@ -31,7 +31,7 @@ Stage = tuple[Lane, ...]
 # The news that comes soonest first.
 STAGES: tuple[Stage, ...] = (
     (("fast",),),
-    (("s3",), ("runtime", "vllm")),
+    (("s3",), ("runtime",), ("vllm",)),
     (("controlplane", "nodes"), ("slow", "scale")),
 )
 
