@@ -32,13 +32,13 @@ Stage = tuple[Lane, ...]
 STAGES: tuple[Stage, ...] = (
     (("fast",),),
     (("s3",), ("runtime",), ("vllm",)),
-    (("controlplane", "nodes"), ("slow", "scale")),
+    (("controlplane",), ("nodes",), ("slow", "scale")),
 )
 
 # More than cores, for tests wait; each of the control plane tier has a control plane of its own.
 PROCESSES = {
     "fast": ("-n", "3", "--dist", "worksteal"),
-    "controlplane": ("-n", "3", "--dist", "loadgroup"),
+    "controlplane": ("-n", "2", "--dist", "loadgroup"),
 }
 
 S3_TOOLS = ("versitygw", "minio")
