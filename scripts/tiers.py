@@ -54,7 +54,8 @@ TOOLS = {
 
 EXISTING_CLUSTER = "CYCLEQD_TEST_KUBECONFIG"
 
-_PERCENT = re.compile(rb"\[ *(\d+)%\]")
+_SELECTED = re.compile(rb"(?m)^(?:collected .*?|\d+ workers \[)(\d+) (?:items?|selected)\]?$")
+_OUTCOMES = re.compile(rb"(?m)^(?:\S+\.py )?([.FEsxX]+)(?: +\[ *\d+%\])?$")
 
 
 def plan(chosen: Collection[str]) -> list[Stage]:
@@ -85,7 +86,10 @@ def processes(tier: str, environment: Mapping[str, str]) -> tuple[str, ...]:
     return () if environment.get(EXISTING_CLUSTER) else PROCESSES.get(tier, ())
 
 
-def percent(output: bytes) -> int:
-    """How much of a tier pytest has done by what it wrote last."""
-    found = _PERCENT.findall(output)
-    return int(found[-1]) if found else 0
+def progress(output: bytes) -> str:
+    """How far a tier is, by what its pytest has written: ``3 of 11 tests``."""
+    selected = _SELECTED.search(output)
+    if selected is None:
+        return "begins"
+    done = sum(len(found[1]) for found in _OUTCOMES.finditer(output, selected.end()))
+    return f"{done} of {int(selected[1])} tests"

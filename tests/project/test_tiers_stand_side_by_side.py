@@ -49,6 +49,32 @@ def test_never_runs():
 """
 
 
+PLAIN = b"""
+collected 4170 items / 4159 deselected / 11 selected
+
+tests/pod/test_tiny_in_pods.py F                                         [  9%]
+tests/run/test_tiny_end_to_end.py ..s"""
+SHARED = b"""
+created: 3/3 workers
+3 workers [315 items]
+
+........................................................................ [ 22%]
+......"""
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        (b"", "begins"),
+        (b"collected 1 item\n\ntest_a.py ", "0 of 1 tests"),
+        (PLAIN, "4 of 11 tests"),
+        (SHARED, "78 of 315 tests"),
+    ],
+)
+def test_progress_counts_tests(script: ModuleType, output: bytes, words: str) -> None:
+    assert script.tiers.progress(output) == words
+
+
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """scripts/test over a folder of its own."""
