@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 STOP_SECONDS = 10.0
-# Python warns about a child that is forgotten while it runs, which these do on purpose.
+# Python warns about a child that is forgotten while it runs, which these do on purpose, and about
+# one whose end it has not seen.
 _started: list[ServerProcess] = []
 
 
@@ -60,7 +61,8 @@ class Record:
         """End it and its process group: politely, and surely after `seconds`; 0 is a crash."""
         process = attach(self.pid_file)
         if process is not None:
-            end_group(process, seconds)
+            own = next((s.process for s in _started if s.process == process), process)
+            end_group(own, seconds)
         self.pid_file.unlink(missing_ok=True)
 
     def tail(self) -> str:

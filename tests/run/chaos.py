@@ -94,9 +94,11 @@ def run_with_kills(
             except subprocess.TimeoutExpired:
                 chaos.kills[_kill_one(process, rng)] += 1
                 if process.poll() == -signal.SIGKILL:
+                    assert process.stderr is not None
+                    process.stderr.close()
                     process = None
                 continue
-            stderr = process.stderr.read().decode() if process.stderr else ""
+            stderr = process.communicate()[1].decode()
             assert code == 0, f"exit {code}: {stderr[-2000:]}"
             chaos.seconds = time.monotonic() - begin
             return chaos
