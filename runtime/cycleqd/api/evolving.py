@@ -16,6 +16,7 @@ from cycleqd.roles.gpu_detection import nvidia_gpus
 from cycleqd.roles.gpus import VISIBLE_DEVICES, assign, check_memory, visible
 from cycleqd.roles.local import LocalRunner
 from cycleqd.roles.polling import seconds_between_looks
+from cycleqd.roles.processor import advice, facts
 from cycleqd.run.admission import admit, choose_engine
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
@@ -107,6 +108,8 @@ def prepare(
     evaluation = manifest.spec.evaluation
     if (stored.run.engine if begun else choose_engine(evaluation.engine)) == "vllm":
         check_memory(gpus, evaluation.gpu_memory_utilization)
+    if not begun and (advised := advice(evaluation.dtype, gpus, facts())):
+        say(advised)
     scratch = cache_folder()
     checkpoints = scratch / "checkpoints"
     runs = admit(objects, manifest, checkpoints=checkpoints, s3=settings, say=say)
