@@ -32,7 +32,7 @@ Stage = tuple[Lane, ...]
 STAGES: tuple[Stage, ...] = (
     (("fast",),),
     (("s3",), ("runtime",), ("vllm",)),
-    (("controlplane",), ("nodes",), ("slow", "scale")),
+    (("controlplane", "scale"), ("nodes",), ("slow",)),
 )
 
 # More than cores, for tests wait; each of the control plane tier has a control plane of its own.
