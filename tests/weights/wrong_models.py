@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def reshape(folder: Path, **changes: int) -> None:
+    """Whole weights of another shape."""
+    save_file(random_state(edit_config(folder, **changes), 5), folder / WEIGHTS)
+
+
 @case("config.json", "architectures", "Qwen2ForCausalLM", "LlamaForCausalLM", "fine-tune of")
 def other_architecture(folder: Path) -> None:
     edit_config(folder, architectures=["Qwen2ForCausalLM"])
@@ -21,20 +26,17 @@ def other_architecture(folder: Path) -> None:
 
 @case("config.json", "hidden_size", "found 128", "has 64")
 def other_width(folder: Path) -> None:
-    config = edit_config(folder, hidden_size=128)
-    save_file(random_state(config, 5), folder / WEIGHTS)
+    reshape(folder, hidden_size=128)
 
 
 @case("config.json", "num_hidden_layers", "found 3", "has 2")
 def more_layers(folder: Path) -> None:
-    config = edit_config(folder, num_hidden_layers=3)
-    save_file(random_state(config, 5), folder / WEIGHTS)
+    reshape(folder, num_hidden_layers=3)
 
 
 @case("config.json", "vocab_size", "found 50", "has 48")
 def grown_vocabulary(folder: Path) -> None:
-    config = edit_config(folder, vocab_size=50)
-    save_file(random_state(config, 5), folder / WEIGHTS)
+    reshape(folder, vocab_size=50)
 
 
 @case("config.json", "rope_theta", "500000", "10000")
