@@ -26,13 +26,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.namespaced_api import NamespacedApi
 from devcluster.base.control_plane import ControlPlane, ControlPlaneSettings
-from devcluster.played.kwok import END, EXIT_CODE, Kwok
+from devcluster.played.kwok import END, EXIT_CODE, GPUS, Kwok
 from devcluster.played.operator_process import ACCOUNT, TERM_SECONDS, OperatorProcess, grant
 from tests.controller.runs import evolving, progress_patch, run_document
 from tests.servers.kubernetes import CRD
 
 from cycleqd.contract.progress import Progress
+from cycleqd_operator.decision.obstacles import GRACE_SECONDS
 from cycleqd_operator.kube.names import COMPONENT_LABEL, progress_config_map
+from cycleqd_operator.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,6 +70,26 @@ class Load:
         """Jobs at any time: a coordinator's and the workers'."""
         return self.runs * (1 + (self.depth or 1))
 
+    @property
+    def workers(self) -> int:
+        """Worker pods at any time; each asks for one GPU."""
+        return self.runs * (self.depth or 2)
+
+    @property
+    def running(self) -> int:
+        """Pods that find a place."""
+        return self.runs + min(self.workers, self.nodes * int(GPUS["nvidia.com/gpu"]))
+
+    @property
+    def quiet_seconds(self) -> float:
+        """Silence after which the operator has nothing left to write.
+
+        Longer than its status interval; where pods wait for GPUs, also than the grace after which
+        each run's status says so.
+        """
+        grace = GRACE_SECONDS if self.running < self.runs + self.workers else 0
+        return max(Settings().status_interval_seconds, grace) + 5
+
 
 @dataclass(frozen=True)
 class Start:
@@ -78,12 +100,14 @@ class Start:
         start_cpu_seconds: processor time that it took until its probe answered.
         settle_seconds: from its first look until it had looked at every run.
         settle_writes: what it wrote until then, though nothing had changed.
+        settle_changes: what these writes changed in the runs' statuses, to find the reason.
     """
 
     start_seconds: float
     start_cpu_seconds: float
     settle_seconds: float
     settle_writes: float
+    settle_changes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -256,13 +280,15 @@ class Simulation:
         )
 
     def pods_are_there(self) -> bool:
-        """Whether each Job has its pods."""
-        workers = self.load.jobs - self.load.runs if self.load.depth else 2 * self.load.runs
-        return self.api.count("pods") >= self.load.runs + workers
+        """Whether each Job has its pods, and all run that find a place."""
+        pods = self.api.objects("pods")
+        running = sum(pod["status"]["phase"] == "Running" for pod in pods)
+        return len(pods) >= self.load.runs + self.load.workers and running >= self.load.running
 
     def restart(self) -> Start:
         """Stop the operator and start it anew beside all that is there."""
         self.peak = max(self.peak, self.memory())
+        before = self.statuses()
         self.operator.server.stop(TERM_SECONDS)
         self.operator.server.restart()
         self.operator.wait_until_ready()
@@ -278,7 +304,19 @@ class Simulation:
             start_cpu_seconds=round(times.user + times.system, 2),
             settle_seconds=round(settled - first, 2),
             settle_writes=sum(self.operator.writes().values()),
+            settle_changes=tuple(
+                f"{name}: {before.get(name)} -> {status}"
+                for name, status in self.statuses().items()
+                if status != before.get(name)
+            ),
         )
+
+    def statuses(self) -> dict[str, str]:
+        """The status of each run, as JSON."""
+        return {
+            run["metadata"]["name"]: json.dumps(run.get("status"), sort_keys=True)
+            for run in self.api.objects("cycleqdruns")
+        }
 
     def finish(self) -> int:
         """Let every run complete; how many did not."""
@@ -302,10 +340,10 @@ class Simulation:
         return 0
 
     def quieten(self) -> None:
-        """Wait until the operator has written nothing for longer than its status interval."""
+        """Wait until the operator has written nothing for `Load.quiet_seconds`."""
         last, since = -1.0, time.monotonic()
         limit = since + WAIT_SECONDS
-        while time.monotonic() - since < 15:
+        while time.monotonic() - since < self.load.quiet_seconds:
             now = sum(self.operator.writes().values())
             if now != last:
                 last, since = now, time.monotonic()

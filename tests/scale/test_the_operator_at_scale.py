@@ -35,7 +35,7 @@ def test_a_generation_costs_few_writes(measured: Measured) -> None:
 
 
 def test_a_new_operator_changes_nothing(measured: Measured) -> None:
-    assert measured.start.settle_writes == 0
+    assert measured.start.settle_writes == 0, measured.start.settle_changes
 
 
 def test_memory_and_statuses_are_bounded(measured: Measured) -> None:
