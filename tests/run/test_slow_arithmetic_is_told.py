@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cycleqd.api import evolving
-from cycleqd.roles import processor
-from cycleqd.roles.processor import advice
+from cycleqd.evaluation import processor
+from cycleqd.evaluation.processor import advice
 from tests.run.synthetic import manifest
 
 OLD = "processor\t: 0\nflags\t\t: fpu sse avx avx2 fma\nbugs\t\t: \n"
@@ -32,6 +32,13 @@ ARM = "processor\t: 0\nFeatures\t: fp asimd bf16\n"
 )
 def test_who_is_told(dtype: str, gpus: tuple[str, ...], facts: str, said: bool) -> None:
     assert (advice(dtype, gpus, facts) is not None) is said
+
+
+@pytest.mark.parametrize(
+    ("facts", "has"), [(OLD, False), (NEW, True), (AMX, True), (ARM, True), ("", None)]
+)
+def test_what_a_processor_has(facts: str, has: bool | None) -> None:
+    assert processor.has_bfloat16(facts) is has
 
 
 def test_it_is_told_before_anything_is_checked(

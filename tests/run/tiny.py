@@ -15,11 +15,11 @@ import yaml
 from devcluster.base import examples
 from devcluster.base.locks import held
 
+from cycleqd.evaluation import processor
 from cycleqd.store.cache import cache_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ROOT / "manifests/examples/tiny.yaml"
-CPU = Path("/proc/cpuinfo")
 DEMO = ROOT / "out" / "demo" / "tiny"
 LONGEST_MAKING = 1800.0
 SHORT_GENERATIONS = 6
@@ -61,9 +61,8 @@ def recipe_digest() -> str:
     digest = hashlib.sha256()
     for file in (ROOT / "constraints.txt", *sorted((ROOT / "runtime/cycleqd/demo").glob("*.py"))):
         digest.update(file.name.encode() + file.read_bytes())
-    facts = CPU.read_text().splitlines() if CPU.exists() else []
-    flags = next((line for line in facts if line.startswith(("flags", "Features"))), "")
-    digest.update(f"{platform.machine()} {flags}".encode())
+    flags = processor.flags(processor.facts()) or ()
+    digest.update(f"{platform.machine()} {' '.join(sorted(flags))}".encode())
     return digest.hexdigest()[:20]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cycleqd.api.run import Run
 from cycleqd.errors import InputError, ManifestError
+from cycleqd.evaluation.processor import advice, facts
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.reader import check_files, check_storage_files
 from cycleqd.roles.coordinator import Progress
@@ -16,7 +17,6 @@ from cycleqd.roles.gpu_detection import nvidia_gpus
 from cycleqd.roles.gpus import VISIBLE_DEVICES, assign, check_memory, visible
 from cycleqd.roles.local import LocalRunner
 from cycleqd.roles.polling import seconds_between_looks
-from cycleqd.roles.processor import advice, facts
 from cycleqd.run.admission import admit, choose_engine
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store

@@ -1,9 +1,9 @@
 """A fine-tune of some minutes on a CPU: what makes the experts of the demo.
 
-fp32 master weights under bf16 autocast, AdamW, loss on the answer's tokens only. The output head is
-applied to those positions alone, which saves a large part of the work where the vocabulary is large
-and the model small. The number of threads is fixed by the recipe, and everything random follows
-from its seed: the same machine gives the same bytes.
+fp32 master weights, bf16 autocast on processors that have it, AdamW, loss on the answer's tokens
+only. The output head is applied to those positions alone, which saves a large part of the work
+where the vocabulary is large and the model small. The number of threads is fixed by the recipe, and
+everything random follows from its seed: the same machine gives the same bytes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from cycleqd.checkpoints.header import CheckpointHeader
 from cycleqd.demo.base_model import copy_all_but_weights
 from cycleqd.demo.questions import Question
 from cycleqd.demo.recipes import Schedule
+from cycleqd.evaluation import processor
 
-_HAS_BF16 = torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "AVX2")
+_HAS_BF16 = processor.has_bfloat16(processor.facts()) is True
 """Processors without such instructions take several times as long for bf16 as for float32."""
 
 
