@@ -30,7 +30,7 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(module, "CONSTRAINTS", tmp_path / "constraints.txt")
     calls: list[tuple[str, ...]] = []
 
-    def pip_install(*arguments: str) -> None:
+    def install(*arguments: str) -> None:
         if arguments[0] == module.killed_at:
             raise Killed
         calls.append(arguments)
@@ -42,8 +42,9 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         (tmp_path / ".venv").mkdir(exist_ok=True)
 
     monkeypatch.setenv("CYCLEQD_VLLM", "0")
-    monkeypatch.setattr(module, "pip_install", pip_install)
-    monkeypatch.setattr(module, "pip_uninstall", lambda package: None)
+    monkeypatch.setattr(module, "install", install)
+    monkeypatch.setattr(module, "install_uv", lambda: None)
+    monkeypatch.setattr(module, "uninstall", lambda package: None)
     monkeypatch.setattr(module, "make_environment", make_environment)
     module.calls, module.killed_at = calls, None  # type: ignore[attr-defined]
     return module
