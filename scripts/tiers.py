@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 TIERS = {
-    "fast": "not (runtime or vllm or s3 or controlplane or scale or nodes or slow)",
+    "fast": "not (pods or runtime or vllm or s3 or controlplane or scale or nodes or slow)",
+    "pods": "pods and not (runtime or vllm or s3 or controlplane or scale or nodes or slow)",
     "runtime": "runtime and not (vllm or s3 or controlplane or scale or nodes or slow)",
     "s3": "s3 and not (vllm or controlplane or scale or nodes or slow)",
     "vllm": "vllm and not (controlplane or scale or nodes or slow)",
@@ -31,13 +32,13 @@ Stage = tuple[Lane, ...]
 # The news that comes soonest first.
 STAGES: tuple[Stage, ...] = (
     (("fast",),),
-    (("s3",), ("runtime",), ("vllm",)),
+    (("pods", "s3"), ("runtime",), ("vllm",)),
     (("controlplane", "scale"), ("nodes",), ("slow",)),
 )
 
 # More than cores, for tests wait; each of the control plane tier has a control plane of its own.
 PROCESSES = {
-    "fast": ("-n", "3", "--dist", "worksteal"),
+    "fast": ("-n", "4", "--dist", "worksteal"),
     "controlplane": ("-n", "2", "--dist", "loadgroup"),
 }
 

@@ -10,6 +10,8 @@ from cycleqd.store import open_store
 from tests.pod.pods import PATIENCE, Pods, wait_until
 from tests.run.synthetic import archives, begin, do_everything, fresh, manifest
 
+pytestmark = pytest.mark.pods
+
 
 @pytest.fixture(scope="module")
 def undisturbed() -> dict[str, bytes]:
