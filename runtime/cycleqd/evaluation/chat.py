@@ -25,11 +25,11 @@ def load_chat(checkpoint: Path, *, system: str | None = None) -> Callable[[str],
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(str(checkpoint), local_files_only=True)
     except Exception as error:  # transformers documents no errors of its own
-        msg = f"{checkpoint}: the tokenizer cannot be loaded: {error}"
-        raise CheckpointError(msg) from error
+        raise CheckpointError(f"{checkpoint}: the tokenizer cannot be loaded: {error}") from error
     if not tokenizer.chat_template:
-        msg = f"{checkpoint}: has no chat template; switch chat off, or use an instruct model"
-        raise CheckpointError(msg)
+        raise CheckpointError(
+            f"{checkpoint}: has no chat template; switch chat off, or use an instruct model"
+        )
     before = [] if system is None else [{"role": "system", "content": system}]
 
     def wrap(prompt: str) -> str:
@@ -39,8 +39,9 @@ def load_chat(checkpoint: Path, *, system: str | None = None) -> Callable[[str],
                 turns, tokenize=False, add_generation_prompt=True
             )
         except Exception as error:  # whatever the checkpoint's program raises
-            msg = f"{checkpoint}: its chat template fails: {error}; switch chat off, or mend it"
-            raise CheckpointError(msg) from error
+            raise CheckpointError(
+                f"{checkpoint}: its chat template fails: {error}; switch chat off, or mend it"
+            ) from error
         return text
 
     return wrap

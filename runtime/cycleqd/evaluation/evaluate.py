@@ -30,8 +30,9 @@ class Outcomes:
             ValueError: empty, or another character than 0 and 1.
         """
         if not self.solved or set(self.solved) - {"0", "1"}:
-            msg = f"outcomes must be a text of 0 and 1 that is not empty, not {self.solved!r}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"outcomes must be a text of 0 and 1 that is not empty, not {self.solved!r}"
+            )
 
     @property
     def score(self) -> float:
@@ -56,8 +57,7 @@ def evaluate(engine: Engine, tasks: Sequence[Task]) -> dict[str, Outcomes]:
     """
     names = [task.name for task in tasks]
     if len(set(names)) != len(names):
-        msg = f"tasks must have different names, not {names}"
-        raise ValueError(msg)
+        raise ValueError(f"tasks must have different names, not {names}")
     batches = [task.requests() for task in tasks]
     completions = engine.generate([request for batch in batches for request in batch])
     outcomes: dict[str, Outcomes] = {}

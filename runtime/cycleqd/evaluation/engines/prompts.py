@@ -34,8 +34,7 @@ class Tokenizer:
                 str(checkpoint), local_files_only=True
             )
         except Exception as error:  # transformers documents no errors of its own
-            msg = f"{checkpoint}: the tokenizer cannot be loaded: {error}"
-            raise EngineError(msg) from error
+            raise EngineError(f"{checkpoint}: the tokenizer cannot be loaded: {error}") from error
         self._max_model_len = max_model_len
         self.ends = end_tokens(checkpoint) | ({self._tokenizer.eos_token_id} - {None})
 
@@ -56,15 +55,15 @@ class Tokenizer:
                 request.prompt, add_special_tokens=special, verbose=False
             )["input_ids"]
             if not tokens:
-                msg = "a prompt without any token cannot be completed; give every item a prompt"
-                raise InputError(msg)
+                raise InputError(
+                    "a prompt without any token cannot be completed; give every item a prompt"
+                )
             if len(tokens) + request.max_new_tokens > self._max_model_len:
-                msg = (
+                raise InputError(
                     f"a prompt of {len(tokens)} tokens and {request.max_new_tokens} new ones do not"
                     f" fit into {self._max_model_len}: raise the engine's model length, or shorten"
                     f" the prompt that starts {request.prompt[:60]!r}"
                 )
-                raise InputError(msg)
             encoded.append(tokens)
         return encoded
 

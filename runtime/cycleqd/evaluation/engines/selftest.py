@@ -59,14 +59,17 @@ def check_swap(engine: SwappableEngine, checkpoint: Path, *, tied: bool) -> None
 
     first = scores(None)
     if scores(halved) == first:
-        msg = "the engine did not take over new weights of the layers; use the other engine"
-        raise EngineError(msg)
+        raise EngineError(
+            "the engine did not take over new weights of the layers; use the other engine"
+        )
     if scores(negated) == first:
-        msg = "the engine did not take over new weights of the output head; use the other engine"
-        raise EngineError(msg)
+        raise EngineError(
+            "the engine did not take over new weights of the output head; use the other engine"
+        )
     if scores(None) != first:
-        msg = "the engine's results depend on the weights it held before; use the other engine"
-        raise EngineError(msg)
+        raise EngineError(
+            "the engine's results depend on the weights it held before; use the other engine"
+        )
 
 
 def _changed(

@@ -79,8 +79,7 @@ class TransformersEngine:
             )
             self._model: Any = model.to(self._device).eval()
         except Exception as error:  # transformers documents no errors of its own
-            msg = f"{checkpoint}: transformers cannot load it: {error}"
-            raise EngineError(msg) from error
+            raise EngineError(f"{checkpoint}: transformers cannot load it: {error}") from error
         self._parameters: dict[str, torch.nn.Parameter] = dict(
             model.named_parameters(remove_duplicate=False)
         )
@@ -105,8 +104,7 @@ class TransformersEngine:
                 if name in self._parameters:
                     self._parameters[name].copy_(tensor)
                 elif name not in self._buffers:
-                    msg = f"weights: {name} is in the checkpoint but not in the model"
-                    raise EngineError(msg)
+                    raise EngineError(f"weights: {name} is in the checkpoint but not in the model")
 
     def generate(self, requests: Sequence[Request]) -> list[str]:
         """Greedy completions, one for each request.
@@ -123,8 +121,7 @@ class TransformersEngine:
                 for start in range(0, len(order), self._max_batch):
                     self._complete([rows[i] for i in order[start : start + self._max_batch]])
         except RuntimeError as error:
-            msg = f"transformers failed to generate: {error}"
-            raise EngineError(msg) from error
+            raise EngineError(f"transformers failed to generate: {error}") from error
         return [self._tokenizer.text(row.new, row.request.stop) for row in rows]
 
     def _complete(self, rows: list[_Row]) -> None:

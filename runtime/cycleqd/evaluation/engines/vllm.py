@@ -75,8 +75,9 @@ class VLLMEngine:
                     checkpoint, dtype, max_model_len, gpu_memory_utilization, max_batch
                 )
             except Exception as error:  # vLLM documents no errors of its own
-                msg = f"vLLM does not start on {checkpoint}: {error}\n{noise.tail()}"
-                raise EngineError(msg) from error
+                raise EngineError(
+                    f"vLLM does not start on {checkpoint}: {error}\n{noise.tail()}"
+                ) from error
             config = self._llm.llm_engine.model_config.hf_config
             self._tied = bool(getattr(config, "tie_word_embeddings", False))
             try:
@@ -107,11 +108,9 @@ class VLLMEngine:
         except CycleQDError:
             raise
         except Exception as error:
-            msg = f"vLLM failed to load weights: {error}"
-            raise EngineError(msg) from error
+            raise EngineError(f"vLLM failed to load weights: {error}") from error
         if unread:
-            msg = f"vLLM did not read {unread} tensors"
-            raise EngineError(msg)
+            raise EngineError(f"vLLM did not read {unread} tensors")
         self._forget()
 
     def generate(self, requests: Sequence[Request]) -> list[str]:
@@ -171,8 +170,7 @@ class VLLMEngine:
                 use_tqdm=False,
             )
         except Exception as error:
-            msg = f"vLLM failed to generate: {error}"
-            raise EngineError(msg) from error
+            raise EngineError(f"vLLM failed to generate: {error}") from error
         return outputs
 
     def _forget(self) -> None:
@@ -182,8 +180,7 @@ class VLLMEngine:
             EngineError: vLLM refused; outputs could then come from other weights.
         """
         if not self._llm.reset_prefix_cache():
-            msg = "vLLM did not empty its prefix cache"
-            raise EngineError(msg)
+            raise EngineError("vLLM did not empty its prefix cache")
 
     def close(self) -> None:
         """Release the model and vLLM's process groups; may be called twice."""

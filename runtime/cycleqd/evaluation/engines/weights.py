@@ -70,17 +70,15 @@ def checked(
     for given, tensor in tensors:
         name = canonical(given)
         if name not in expected:
-            msg = f"weights: {given} is no tensor of the base checkpoint"
-            raise EngineError(msg)
+            raise EngineError(f"weights: {given} is no tensor of the base checkpoint")
         if name in seen:
-            msg = f"weights: {given} came twice"
-            raise EngineError(msg)
+            raise EngineError(f"weights: {given} came twice")
         if tuple(tensor.shape) != expected[name]:
-            msg = f"weights: {given} has shape {tuple(tensor.shape)}, not {expected[name]}"
-            raise EngineError(msg)
+            raise EngineError(
+                f"weights: {given} has shape {tuple(tensor.shape)}, not {expected[name]}"
+            )
         seen.add(name)
         yield name, tensor
     missing = sorted(expected.keys() - seen)
     if missing:
-        msg = f"weights: {len(missing)} tensors are missing, the first is {missing[0]}"
-        raise EngineError(msg)
+        raise EngineError(f"weights: {len(missing)} tensors are missing, the first is {missing[0]}")

@@ -187,18 +187,18 @@ class _Harness:
         line = self._receive(_START_SECONDS)
         if line is None:
             self.stop()
-            msg = (
+            raise SandboxUnavailable(
                 f"the sandbox process did not start within {_START_SECONDS:.0f} s:"
                 f" {sys.executable} -I -S must run, and {tempfile.gettempdir()} be writable"
             )
-            raise SandboxUnavailable(msg)
         self.confinement = self._accept(json.loads(line))
 
     def _accept(self, greeting: dict[str, str]) -> str:
         if "unavailable" in greeting:
             self.stop()
-            msg = f"generated code cannot be contained on this machine: {greeting['unavailable']}"
-            raise SandboxUnavailable(msg)
+            raise SandboxUnavailable(
+                f"generated code cannot be contained on this machine: {greeting['unavailable']}"
+            )
         return greeting["ready"]
 
     def run(self, program: Program) -> Report:

@@ -69,11 +69,11 @@ def load_task(
     """
     if type not in TASK_TYPES.entries:
         known = ", ".join(sorted(TASK_TYPES.names))
-        msg = f"task {name}: unknown type {type!r}; there are {known}"
-        raise DatasetError(msg)
+        raise DatasetError(f"task {name}: unknown type {type!r}; there are {known}")
     if prompt_template is not None and prompt_template.count(_PLACEHOLDER) != 1:
-        msg = f"task {name}: the prompt template must hold {_PLACEHOLDER} exactly once"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"task {name}: the prompt template must hold {_PLACEHOLDER} exactly once"
+        )
     kind = skill_of(type)
     if settings is None and kind.settings_model is not None:
         settings = kind.settings_model()

@@ -96,8 +96,9 @@ def read_items(path: Path, fields: Sequence[Field], *, limit: int | None = None)
     try:
         data = path.read_bytes()
     except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror}; give a JSONL file"
-        raise DatasetError(msg) from error
+        raise DatasetError(
+            f"{path}: cannot be read: {error.strerror}; give a JSONL file"
+        ) from error
     problems: list[str] = []
     items: list[Item] = []
     seen: dict[str, int] = {}

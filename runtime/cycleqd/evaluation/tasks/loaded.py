@@ -56,7 +56,8 @@ class LoadedTask:
             SandboxUnavailable: generated code cannot be contained on this machine.
         """
         if len(completions) != len(self.items):
-            msg = f"task {self.name}: {len(completions)} completions, {len(self.items)} items"
-            raise ValueError(msg)
+            raise ValueError(
+                f"task {self.name}: {len(completions)} completions, {len(self.items)} items"
+            )
         answers = [answer_of(completion) for completion in completions]
         return self.skill.judge(self.items, answers, self.sandbox, self.limits)

@@ -86,18 +86,16 @@ def plain(base: str, user: int | None) -> Confinement:
     """
     version = landlock.abi()
     if os.geteuid() == 0 and user is None:
-        msg = (
+        raise Unconfinable(
             "root without the capabilities SETUID, SETGID, CHOWN and KILL cannot give programs a"
             " user of their own; grant them or run as another user"
         )
-        raise Unconfinable(msg)
     if user is None and version == 0:
-        msg = (
+        raise Unconfinable(
             "this kernel offers neither user namespaces nor Landlock to an unprivileged user, so"
             " programs could read this user's files; run as root, allow unprivileged user"
             " namespaces, or boot Linux 5.13+ with lsm=landlock"
         )
-        raise Unconfinable(msg)
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     return _in_fresh_place(os.path.realpath(base), user, os.getppid())
@@ -118,8 +116,9 @@ def renewed(confinement: Confinement) -> Confinement:
         base = os.path.dirname(confinement.place)
         return _in_fresh_place(base, confinement.user, confinement.worker)
     except OSError as error:
-        msg = f"no fresh folder for programs: {error}; check the space left in TMPDIR"
-        raise Unconfinable(msg) from error
+        raise Unconfinable(
+            f"no fresh folder for programs: {error}; check the space left in TMPDIR"
+        ) from error
 
 
 def _in_fresh_place(base: str, user: int | None, worker: int | None) -> Confinement:

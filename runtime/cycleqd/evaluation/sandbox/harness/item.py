@@ -46,8 +46,9 @@ def run(program: Program, confinement: Confinement) -> Report:
             confinement, program.limits, executable=program.starts_processes
         )
     except OSError as error:
-        msg = f"no folder for a program: {error}; check the space left in TMPDIR"
-        raise Unconfinable(msg) from error
+        raise Unconfinable(
+            f"no folder for a program: {error}; check the space left in TMPDIR"
+        ) from error
     if program.inputs:
         folders.write(folder, program.inputs, confinement)
     secret = os.urandom(child.SECRET_BYTES)
@@ -142,8 +143,9 @@ def _report(program: Program, watched: _Watched, secret: bytes, found: dict[str,
     if not watched.sent.startswith(child.CONTAINED):
         if watched.broken is None:
             reason = watched.sent.decode("utf-8", "replace").lstrip("!")
-            msg = f"a process could not be contained: {reason or f'exit code {watched.code}'}"
-            raise Unconfinable(msg)
+            raise Unconfinable(
+                f"a process could not be contained: {reason or f'exit code {watched.code}'}"
+            )
         return Report("timeout", "the machine was too slow to start it")
     if watched.broken is not None:
         return Report(watched.broken, "ended by the sandbox")

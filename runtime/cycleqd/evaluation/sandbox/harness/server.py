@@ -123,11 +123,10 @@ def _prove(confinement: walls.Confinement) -> walls.Confinement:
     except OSError as error:
         raise walls.Unconfinable(str(error)) from error
     if report.status != "passed":
-        msg = (
+        raise walls.Unconfinable(
             f"a probe of the sandbox ended as {report.status} ({report.detail}); the kernel must"
             f" allow seccomp filters (machine {kernel.MACHINE})"
         )
-        raise walls.Unconfinable(msg)
     return confinement
 
 
