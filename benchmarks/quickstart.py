@@ -107,17 +107,17 @@ def outcomes_of(models: list[Chosen], out: Path, part: int) -> list[dict[str, np
     found = []
     try:
         for model in models:
-            runs = RunStore(open_store(str(model.store)))
-            weights = RunModels(runs, cache_folder()).latest()
+            run = RunStore(open_store(str(model.store)))
+            weights = RunModels(run, cache_folder()).latest()
             engine = engine or create_engine(
-                runs.run.engine,
+                run.document.engine,
                 weights.base.folder,
                 dtype=spec.evaluation.dtype,
                 threads=1,
                 max_model_len=spec.evaluation.max_model_len,
                 gpu_memory_utilization=spec.evaluation.gpu_memory_utilization,
             )
-            genome = weights.genome(resolve_member(runs, model.member))
+            genome = weights.genome(resolve_member(run, model.member))
             engine.load(weights.materializer.tensors(genome))
             result = evaluate(engine, tasks)
             found.append({name: np.array([int(m) for m in r.solved]) for name, r in result.items()})
@@ -180,15 +180,15 @@ def report(models: list[Chosen], found: list[dict[str, np.ndarray]]) -> None:
             + f" {np.mean(scores):7.3f} {min(scores):7.3f}"
         )
     print("\nmethod               seeds  mean (spread over seeds)   mean of minimum")
-    for method, runs in by_method.items():
-        means = [np.mean([o[s].mean() for s in skills]) for o in runs]
-        lows = [min(o[s].mean() for s in skills) for o in runs]
+    for method, run in by_method.items():
+        means = [np.mean([o[s].mean() for s in skills]) for o in run]
+        lows = [min(o[s].mean() for s in skills) for o in run]
         spread = f"{min(means):.3f}..{max(means):.3f}"
-        print(f"{method:20s} {len(runs):5d}  {np.mean(means):.3f} ({spread})   {np.mean(lows):.3f}")
+        print(f"{method:20s} {len(run):5d}  {np.mean(means):.3f} ({spread})   {np.mean(lows):.3f}")
     print("\nmean over seeds, paired by item, +- standard error over items")
     averaged = {
-        method: {s: np.mean([o[s] for o in runs], axis=0) for s in skills}
-        for method, runs in by_method.items()
+        method: {s: np.mean([o[s] for o in run], axis=0) for s in skills}
+        for method, run in by_method.items()
     }
     best_expert = max(
         (m for m in averaged if m.startswith("expert")),

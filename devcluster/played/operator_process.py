@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from cycleqd_operator.kube.rights import RULES, Rule
+from cycleqd_operator.kube.rights import RULES, PolicyRule
 from devcluster.base.processes import ServerProcess, free_port
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def grant(
     cluster: Cluster,
     namespace: str,
     path: Path,
-    rules: Sequence[Rule] = RULES,
+    rules: Sequence[PolicyRule] = RULES,
     *,
     cluster_wide: bool = False,
 ) -> Path:

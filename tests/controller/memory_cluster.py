@@ -13,7 +13,7 @@ from cycleqd_operator.kube.actions import Action, Create, Event, Patch
 from cycleqd_operator.kube.cluster import ApiError, Listing
 from cycleqd_operator.kube.objects import Json, labels, metadata
 from cycleqd_operator.kube.resources import RUN, Resource
-from cycleqd_operator.kube.rights import Rule
+from cycleqd_operator.kube.rights import PolicyRule
 
 
 def merged(target: Json, patch: Json) -> Json:
@@ -112,5 +112,5 @@ class MemoryCluster:
         self._ask("create Event")
         self.events.append(event)
 
-    async def is_allowed(self, rule: Rule, verb: str, namespace: str) -> bool:
+    async def is_allowed(self, rule: PolicyRule, verb: str, namespace: str) -> bool:
         return (rule.resource, verb) not in self.denied

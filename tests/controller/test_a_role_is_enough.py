@@ -8,7 +8,7 @@ import pytest
 from devcluster.base.cluster import Cluster
 from devcluster.played.operator_process import OperatorProcess, grant
 
-from cycleqd_operator.kube.rights import RULES, Rule
+from cycleqd_operator.kube.rights import RULES, PolicyRule
 from tests.controller.runs import run_document
 from tests.controlplane.jobs import eventually
 
@@ -41,7 +41,7 @@ def test_without_a_right_it_ends_with_78_and_names_it(
     cluster: Cluster, namespace: str, tmp_path: Path, resource: str, verb: str
 ) -> None:
     rules = [
-        Rule(rule.group, rule.resource, tuple(v for v in rule.verbs if v != verb), rule.why)
+        PolicyRule(rule.group, rule.resource, tuple(v for v in rule.verbs if v != verb), rule.why)
         if rule.resource == resource
         else rule
         for rule in RULES

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cycleqd.contract.progress import Failure
+from cycleqd.contract.progress import PodFailure
 from cycleqd_operator.decision.endings import counted, endings, given_up
 
 DISRUPTED = [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]
@@ -24,7 +24,7 @@ def ended(code=1, *, message="", why="Error", role="worker", index="0", name="p"
 
 
 def told(reason, code):
-    return Failure(reason=reason, message="because", exit_code=code).to_json()
+    return PodFailure(reason=reason, message="because", exit_code=code).to_json()
 
 
 DELETED = {"deletionTimestamp": "2026-01-01T00:00:00Z"}

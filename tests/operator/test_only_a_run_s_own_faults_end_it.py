@@ -3,12 +3,12 @@ failed pods do, each with the cause as its message."""
 
 import pytest
 
-from cycleqd.contract.progress import Failure
+from cycleqd.contract.progress import PodFailure
 from tests.operator.world import evolving, make_run
 
 
 def failure(reason, message, code):
-    return Failure(reason=reason, message=message, exit_code=code).to_json()
+    return PodFailure(reason=reason, message=message, exit_code=code).to_json()
 
 
 def lose_workers(world, how):

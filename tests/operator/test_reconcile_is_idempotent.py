@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from cycleqd.contract.progress import Failure, OpenStage
+from cycleqd.contract.progress import OpenStage, PodFailure
 from cycleqd_operator.decision.conditions import CONDITION_TYPES
 from tests.operator.world import World, make_run
 
@@ -62,7 +62,7 @@ class AnyWorld(RuleBasedStateMachine):
     def a_pod_ends(self, number, code, said):
         pod = self.pick(number, "Pod")
         if pod is not None and self.world.pods[pod]["status"]["phase"] in ("Pending", "Running"):
-            failure = Failure(reason="RunFailed", message="maxFailedCandidates", exit_code=code)
+            failure = PodFailure(reason="RunFailed", message="maxFailedCandidates", exit_code=code)
             self.world.end(pod, code, failure.to_json() if said else "")
 
     @rule(number=st.integers(0, 9))

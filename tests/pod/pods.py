@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cycleqd.contract.progress import Failure
+from cycleqd.contract.progress import PodFailure
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.schema import canonical
 from tests.pod.api import NAME, NAMESPACE, ConfigMapServer
@@ -104,9 +104,9 @@ class Pods:
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
-    def failure(self, name: str) -> Failure | None:
+    def failure(self, name: str) -> PodFailure | None:
         path = self.folder / f"{name}.termination"
-        return Failure.model_validate_json(path.read_text()) if path.exists() else None
+        return PodFailure.model_validate_json(path.read_text()) if path.exists() else None
 
     def stop(self) -> None:
         """First politely: a pod's end kills all its processes, here the supervisor has to."""

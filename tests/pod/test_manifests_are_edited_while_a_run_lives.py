@@ -16,7 +16,7 @@ from cycleqd.pod.coordinate import PodCoordinator
 from cycleqd.pod.metrics import CoordinatorMetrics
 from cycleqd.pod.publishing import Publisher
 from cycleqd.pod.settings import CoordinatorSettings
-from cycleqd.roles.work_queue import WorkQueue
+from cycleqd.roles.entry_queue import EntryQueue
 from cycleqd.roles.worker import Worker, WorkerSettings
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
@@ -83,12 +83,12 @@ class Cluster:
     def turn(self, seconds: float) -> None:
         self.turns += 1
         assert self.turns < 200, "the run did not end"
-        runs = RunStore(open_store(str(self.store)))
-        worker = Worker(runs, WorkerSettings(0, 1, self.store), SyntheticWorkbench(runs))
-        queue = WorkQueue(runs, 0, 1)
+        run = RunStore(open_store(str(self.store)))
+        worker = Worker(run, WorkerSettings(0, 1, self.store), SyntheticWorkbench(run))
+        queue = EntryQueue(run, 0, 1)
         while (work := queue.next()) is not None:
             worker.do(work)
-        for generation in [g for g in self.edits if g <= runs.committed()]:
+        for generation in [g for g in self.edits if g <= run.committed()]:
             swap(self.mount, *self.edits.pop(generation))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cycleqd.contract.progress import Failure
+from cycleqd.contract.progress import PodFailure
 from cycleqd.errors import InputError, RunFailed
 from cycleqd.pod.ending import told_why
 from cycleqd.store import open_store
@@ -23,8 +23,8 @@ def test_errors_of_the_tree(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with pytest.raises(RunFailed), told_why(log):
         raise RunFailed("too much failed")
-    found = Failure.model_validate_json(log.read_text())
-    assert found == Failure(reason="RunFailed", message="too much failed", exit_code=1)
+    found = PodFailure.model_validate_json(log.read_text())
+    assert found == PodFailure(reason="RunFailed", message="too much failed", exit_code=1)
 
 
 def test_a_bug_is_no_failed_run(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_bug_is_no_failed_run(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as raised, told_why(log):
         raise KeyError("surprise")
     assert raised.value.code == 70
-    assert "KeyError" in Failure.model_validate_json(log.read_text()).message
+    assert "KeyError" in PodFailure.model_validate_json(log.read_text()).message
 
 
 def test_long_messages_fit_into_kubernetes_limit(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_long_messages_fit_into_kubernetes_limit(tmp_path: Path) -> None:
     with pytest.raises(InputError), told_why(log):
         raise InputError("\N{SNOWMAN}" * 5000)
     assert len(log.read_bytes()) <= 4096
-    assert Failure.model_validate_json(log.read_text()).exit_code == 78
+    assert PodFailure.model_validate_json(log.read_text()).exit_code == 78
 
 
 def test_a_message_that_cannot_be_written_hides_nothing(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.pods
 
 @pytest.fixture(scope="module")
 def undisturbed() -> dict[str, bytes]:
-    runs = fresh()
-    do_everything(runs)
-    return archives(runs.objects)
+    run = fresh()
+    do_everything(run)
+    return archives(run.objects)
 
 
 def test_a_pool_of_workers(pods: Pods, undisturbed: dict[str, bytes]) -> None:

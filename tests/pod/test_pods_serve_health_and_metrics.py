@@ -16,7 +16,7 @@ from cycleqd.pod.health import serving
 from cycleqd.pod.metrics import CoordinatorMetrics, WorkerMetrics
 from cycleqd.records.documents import EvaluateEntry, Failure, ResultDocument, Telemetry
 from cycleqd.records.keys import final, generation
-from cycleqd.roles.work_queue import Work
+from cycleqd.roles.entry_queue import Work
 from cycleqd.roles.worker import event_line
 from tests.pod.pods import Pods, wait_until
 

@@ -10,7 +10,7 @@ from cycleqd.contract.progress import Progress
 from cycleqd.errors import StoreDenied, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from cycleqd.pod.view import told, with_store_error
 from cycleqd.roles.coordinator import Coordinator
-from cycleqd.roles.work_queue import WorkQueue
+from cycleqd.roles.entry_queue import EntryQueue
 from cycleqd.roles.worker import Worker, WorkerSettings
 from tests.run.synthetic import SyntheticWorkbench, fresh
 
@@ -18,9 +18,9 @@ FAILING = frozenset({"c000003"})
 
 
 def test_a_whole_run(tmp_path: Path) -> None:
-    runs = fresh(generations=3)
-    coordinator, queue = Coordinator(runs), WorkQueue(runs, 0, 1)
-    worker = Worker(runs, WorkerSettings(0, 1, tmp_path), SyntheticWorkbench(runs, FAILING))
+    run = fresh(generations=3)
+    coordinator, queue = Coordinator(run), EntryQueue(run, 0, 1)
+    worker = Worker(run, WorkerSettings(0, 1, tmp_path), SyntheticWorkbench(run, FAILING))
     progress = Progress(run_id="synthetic-0", store="memory:", observed_generation=5)
     seen: list[Progress] = []
     for _ in range(100):
@@ -38,7 +38,7 @@ def test_a_whole_run(tmp_path: Path) -> None:
     assert all(len(p.stages) <= 2 for p in seen)
     assert all(0 <= s.finished <= s.entries for p in seen for s in p.stages)
     last = seen[-1]
-    archive = runs.archive(3)
+    archive = run.archive(3)
     assert archive is not None
     assert (last.succeeded, last.failed) == (3 + 12 - 1, 1)
     assert last.succeeded + last.failed == archive.evaluations

@@ -37,10 +37,10 @@ import json, sys
 from cycleqd.report.from_store import report_data
 from tests.run.synthetic import do_everything, fresh
 
-runs = fresh(strategy="Lattice", lattice={"steps": 3}, generations=8)
-do_everything(runs)
-candidates = [runs.genome(f"c{number:06d}").scale[:, 0].tolist() for number in range(27)]
-facts = report_data(runs).run
+run = fresh(strategy="Lattice", lattice={"steps": 3}, generations=8)
+do_everything(run)
+candidates = [run.genome(f"c{number:06d}").scale[:, 0].tolist() for number in range(27)]
+facts = report_data(run).run
 json.dump([candidates, facts.complete, facts.evaluations, dict(facts.details)], sys.stdout)
 """
 

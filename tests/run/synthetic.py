@@ -89,8 +89,8 @@ def begin(store: ObjectStore, document: Manifest) -> RunStore:
 class SyntheticWorkbench:
     """Scores that reward skill shares near 0.5 each, so that merging pays."""
 
-    def __init__(self, runs: RunStore, failing: frozenset[str] = frozenset()) -> None:
-        self._runs = runs
+    def __init__(self, run: RunStore, failing: frozenset[str] = frozenset()) -> None:
+        self._run = run
         self._failing = failing
 
     def factor(self, entry: FactorEntry, revision: Revision) -> str:
@@ -105,7 +105,7 @@ class SyntheticWorkbench:
                 failure=Failure(cause="CandidateError", message="not finite"),
                 telemetry=telemetry,
             )
-        genome = self._runs.genome(entry.candidate)
+        genome = self._run.genome(entry.candidate)
         share = genome.scale.astype(float).mean(axis=1)
         if genome.gain is not None:
             share = share + genome.gain.astype(float).mean(axis=1)
@@ -128,27 +128,27 @@ class SyntheticWorkbench:
         pass
 
 
-def digest_of(runs: RunStore, candidate: str) -> str:
-    return f"sha256:{hashlib.sha256(runs.objects.read(keys.genome(candidate))).hexdigest()}"
+def digest_of(run: RunStore, candidate: str) -> str:
+    return f"sha256:{hashlib.sha256(run.objects.read(keys.genome(candidate))).hexdigest()}"
 
 
-def do_everything(runs: RunStore, *, failing: frozenset[str] = frozenset(), order: int = 1) -> None:
+def do_everything(run: RunStore, *, failing: frozenset[str] = frozenset(), order: int = 1) -> None:
     """Coordinator and one worker, turn by turn; ``order`` -1 does the newest entries first."""
-    from cycleqd.roles.work_queue import WorkQueue
+    from cycleqd.roles.entry_queue import EntryQueue
     from cycleqd.roles.worker import Worker, WorkerSettings
 
-    coordinator = Coordinator(runs)
-    bench = SyntheticWorkbench(runs, failing)
-    queue = WorkQueue(runs, 0, 1)
-    worker = Worker(runs, WorkerSettings(0, 1, scratch=None), bench)  # type: ignore[arg-type]
+    coordinator = Coordinator(run)
+    bench = SyntheticWorkbench(run, failing)
+    queue = EntryQueue(run, 0, 1)
+    worker = Worker(run, WorkerSettings(0, 1, scratch=None), bench)  # type: ignore[arg-type]
     for _ in range(500):
         if coordinator.step().complete:
             return
         while (work := queue.next()) is not None:
             if order < 0:
-                plan = runs.plan(work.stage)
+                plan = run.plan(work.stage)
                 assert plan is not None
-                missing = set(range(len(plan.entries))) - runs.finished_entries(work.stage)
+                missing = set(range(len(plan.entries))) - run.finished_entries(work.stage)
                 index = max(missing)
                 work = type(work)(work.stage, index, plan.entries[index], own=True)
             worker.do(work)

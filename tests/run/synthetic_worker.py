@@ -12,7 +12,7 @@ from pathlib import Path
 from cycleqd.errors import CycleQDError
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry, ResultDocument
-from cycleqd.roles.work_queue import Work
+from cycleqd.roles.entry_queue import Work
 from cycleqd.roles.worker import Worker, WorkerSettings, event_line
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
@@ -22,8 +22,8 @@ from tests.run.synthetic import SyntheticWorkbench
 
 
 class CrashingWorkbench(SyntheticWorkbench):
-    def __init__(self, runs: RunStore, candidate: str | None, signal_number: int) -> None:
-        super().__init__(runs)
+    def __init__(self, run: RunStore, candidate: str | None, signal_number: int) -> None:
+        super().__init__(run)
         self.candidate = candidate
         self.signal_number = signal_number
 
@@ -41,14 +41,14 @@ def main() -> None:
         arguments.remove("--stage")
     store, index, count = arguments[0], int(arguments[1]), int(arguments[2])
     candidate, number = (arguments[3], int(arguments[4])) if len(arguments) > 3 else (None, 0)
-    runs = RunStore(open_store(store, settings_of()))
+    run = RunStore(open_store(store, settings_of()))
 
     def announce(event: str, work: Work, result: ResultDocument | None) -> None:
         print(event_line(event, work, result), end="", flush=True)
 
     settings = WorkerSettings(index, count, Path("/nonexistent"), poll_seconds=0.02, stage=stage)
     try:
-        Worker(runs, settings, CrashingWorkbench(runs, candidate, number), announce).run()
+        Worker(run, settings, CrashingWorkbench(run, candidate, number), announce).run()
     except CycleQDError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -68,12 +68,12 @@ def write_manifest(folder: Path, generations: int) -> None:
 def evolve(folder: Path, scratch: Path) -> RunStore:
     """Run the manifest from the working directory; scores are synthetic, weights are real."""
     objects = open_store(str(folder / "store"))
-    runs = admit(objects, load_manifest(folder / "run.json"), checkpoints=scratch)
-    do_everything(runs)
-    models = RunModels(runs, scratch).latest()
+    run = admit(objects, load_manifest(folder / "run.json"), checkpoints=scratch)
+    do_everything(run)
+    models = RunModels(run, scratch).latest()
     for skill in SKILLS:
         models.factor(skill)
-    return runs
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +129,9 @@ def test_run(finished: Path, elsewhere: Path) -> None:
 def test_more_generations(finished: Path, elsewhere: Path, tmp_path: Path) -> None:
     shutil.copytree(finished / "store", elsewhere / "store")
     write_manifest(elsewhere, generations=3)
-    runs = evolve(elsewhere, tmp_path / "scratch")
-    assert runs.latest().number == 1
-    assert runs.summary(3) is not None
+    run = evolve(elsewhere, tmp_path / "scratch")
+    assert run.latest().number == 1
+    assert run.summary(3) is not None
 
 
 def test_the_folder_changes_nothing_else(
@@ -139,12 +139,12 @@ def test_the_folder_changes_nothing_else(
 ) -> None:
     other = lay_out(tmp_path / "other")
     monkeypatch.chdir(other)
-    runs = evolve(other, tmp_path / "scratch")
+    run = evolve(other, tmp_path / "scratch")
     first = RunStore(open_store(str(finished / "store")))
-    assert archives(runs.objects) == archives(first.objects)
-    assert runs.run.base.location == str(other / "models/base")
-    assert first.run.base.location == str(finished / "models/base")
-    assert _without_locations(runs.run) == _without_locations(first.run)
+    assert archives(run.objects) == archives(first.objects)
+    assert run.document.base.location == str(other / "models/base")
+    assert first.document.base.location == str(finished / "models/base")
+    assert _without_locations(run.document) == _without_locations(first.document)
 
 
 def _without_locations(run: RunDocument) -> RunDocument:
@@ -161,17 +161,17 @@ def test_what_moved_is_found_from_the_working_directory(
 ) -> None:
     here = lay_out(tmp_path / "here")
     monkeypatch.chdir(here)
-    runs = admit(open_store("store"), load_manifest(here / "run.json"), checkpoints=tmp_path)
+    run = admit(open_store("store"), load_manifest(here / "run.json"), checkpoints=tmp_path)
     there = tmp_path / "there"
     here.rename(there)
     monkeypatch.chdir(tmp_path)
-    runs = RunStore(open_store(str(there / "store")))
+    run = RunStore(open_store(str(there / "store")))
     with pytest.raises(CheckpointError) as caught:
-        assert RunModels(runs, tmp_path).latest().base
+        assert RunModels(run, tmp_path).latest().base
     assert str(here / "models/base") in str(caught.value)
     assert f"working directory {tmp_path}" in str(caught.value)
     monkeypatch.chdir(there)
-    assert RunModels(runs, tmp_path).latest().base.folder == Path("models/base")
+    assert RunModels(run, tmp_path).latest().base.folder == Path("models/base")
 
 
 def test_the_digest_decides(
@@ -179,18 +179,18 @@ def test_the_digest_decides(
 ) -> None:
     here = lay_out(tmp_path / "here")
     monkeypatch.chdir(here)
-    runs = admit(open_store("store"), load_manifest(here / "run.json"), checkpoints=tmp_path)
+    run = admit(open_store("store"), load_manifest(here / "run.json"), checkpoints=tmp_path)
     shutil.rmtree("models/base")
     shutil.copytree("models/sql", "models/base")
     monkeypatch.chdir(finished)  # has the right one under the same relative path
     with pytest.raises(RunMismatch, match=f"{here}/models/base are not those"):
-        assert RunModels(runs, tmp_path).latest().base
+        assert RunModels(run, tmp_path).latest().base
 
 
 def test_a_store_of_before_starts_at_the_working_directory(
     finished: Path, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = RunStore(open_store(str(finished / "store"))).run
+    written = RunStore(open_store(str(finished / "store"))).document
     old = _without_locations(written).to_bytes()
     assert b"location" not in old
     assert RunDocument.from_bytes(old, keys.RUN).to_bytes() == old

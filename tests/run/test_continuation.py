@@ -21,9 +21,9 @@ def test_more_generations(tmp_path: Path) -> None:
     do_everything(begin(store, manifest(generations=6)))
     assert RunStore(store).summary(6) is not None
 
-    runs = admit(store, manifest(generations=9), checkpoints=tmp_path)
-    assert [r.from_generation for r in runs.history.refresh()] == [0, 7]
-    do_everything(runs)
+    run = admit(store, manifest(generations=9), checkpoints=tmp_path)
+    assert [r.from_generation for r in run.history.refresh()] == [0, 7]
+    do_everything(run)
 
     want, found = archives(longer.objects), archives(store)
     extra = set(found) - set(want)

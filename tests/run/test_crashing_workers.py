@@ -18,21 +18,21 @@ WORKER = "tests.run.synthetic_worker"
 
 
 def runner(store: Path, workers: int, *crash: str) -> LocalRunner:
-    runs = begin(open_store(str(store)), manifest())
+    run = begin(open_store(str(store)), manifest())
 
     def command(index: int, count: int) -> Sequence[str]:
         return [sys.executable, "-m", WORKER, str(store), str(index), str(count), *crash]
 
     return LocalRunner(
-        runs, command, workers=workers, log_folder=store.parent / "logs", poll_seconds=0.02
+        run, command, workers=workers, log_folder=store.parent / "logs", poll_seconds=0.02
     )
 
 
 @pytest.fixture(scope="module")
 def undisturbed() -> dict[str, bytes]:
-    runs = fresh()
-    do_everything(runs)
-    return archives(runs.objects)
+    run = fresh()
+    do_everything(run)
+    return archives(run.objects)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -48,7 +48,7 @@ def test_a_poisonous_candidate_is_recorded_and_survived(tmp_path: Path) -> None:
     running = runner(store, 1, "c000005", str(int(signal.SIGSEGV)))
     summary = running.run()
     assert summary.rows
-    archive = running._runs.archive(6)
+    archive = running._run.archive(6)
     assert archive is not None
     assert [(f.candidate, f.cause) for f in archive.failed] == [("c000005", "WorkerCrash")]
     assert "SIGSEGV" in archive.failed[0].message
@@ -60,10 +60,10 @@ def test_endless_kills_stop_the_run_with_a_remedy(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_cannot_start_stops_the_run_with_its_words(tmp_path: Path) -> None:
-    runs = begin(open_store(str(tmp_path / "store")), manifest())
+    run = begin(open_store(str(tmp_path / "store")), manifest())
     script = "import sys; print('error: no device', file=sys.stderr); sys.exit(65)"
     running = LocalRunner(
-        runs,
+        run,
         lambda _index, _count: [sys.executable, "-c", script],
         workers=1,
         log_folder=tmp_path / "logs",

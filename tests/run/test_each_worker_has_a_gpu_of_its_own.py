@@ -197,9 +197,9 @@ def test_workers_are_shown_their_own_at_every_start(
         tell = f'echo "shown ${VISIBLE_DEVICES}" >&2; exec "$@"'
         return ["sh", "-c", tell, "sh", *worker, str(index), str(count), *crash]
 
-    runs = begin(open_store(str(store)), manifest())
+    run = begin(open_store(str(store)), manifest())
     logs = tmp_path / "logs"
-    LocalRunner(runs, start, workers=3, log_folder=logs, gpus=gpus, poll_seconds=0.02).run()
+    LocalRunner(run, start, workers=3, log_folder=logs, gpus=gpus, poll_seconds=0.02).run()
     starts = 0
     for index in range(3):
         log = (logs / f"worker-{index}.log").read_text()
@@ -264,7 +264,7 @@ def test_the_command_refuses_what_does_not_fit(begun: list[Sequence[str]], tmp_p
 def test_engines_that_do_not_fit_are_refused_before_a_run_begins(
     begun: list[Sequence[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = RunStore(open_store("store")).run
+    written = RunStore(open_store("store")).document
     with_vllm = open_store("vllm")
     with_vllm.create(keys.RUN, written.model_copy(update={"engine": "vllm"}).to_bytes())
     refused = _run("--workers", "4", "--share-gpus", store="vllm")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cycleqd.records.keys import generation
-from cycleqd.roles.work_queue import choose
+from cycleqd.roles.entry_queue import choose
 
 
 @given(st.integers(1, 9), st.sets(st.integers(0, 40), min_size=1))

@@ -9,9 +9,9 @@ from tests.run.synthetic import do_everything, fresh
 
 
 def test_recorded_and_survived() -> None:
-    runs = fresh(maxFailedCandidates=2)
-    do_everything(runs, failing=frozenset({"c000002", "c000009"}))
-    archive = runs.archive(6)
+    run = fresh(maxFailedCandidates=2)
+    do_everything(run, failing=frozenset({"c000002", "c000009"}))
+    archive = run.archive(6)
     assert archive is not None
     assert [f.candidate for f in archive.failed] == ["c000002", "c000009"]
     assert archive.failed[0].message == "not finite"
@@ -21,9 +21,9 @@ def test_recorded_and_survived() -> None:
 
 
 def test_limit_names_the_field_and_the_cause() -> None:
-    runs = fresh(maxFailedCandidates=1)
+    run = fresh(maxFailedCandidates=1)
     with pytest.raises(RunFailed, match=r"maxFailedCandidates: 1.*c000009.*not finite"):
-        do_everything(runs, failing=frozenset({"c000002", "c000009"}))
+        do_everything(run, failing=frozenset({"c000002", "c000009"}))
 
 
 def test_a_failing_expert_ends_the_run() -> None:

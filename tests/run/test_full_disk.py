@@ -33,11 +33,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_full_then_not(small_disk: Path) -> None:
     store = open_store(str(small_disk / "store"))
-    runs = begin(store, manifest())
+    run = begin(store, manifest())
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * 350_000)
     with pytest.raises(StoreFull):
-        do_everything(runs)
+        do_everything(run)
     ballast.unlink()
     do_everything(RunStore(store))
 

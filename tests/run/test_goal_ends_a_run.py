@@ -9,7 +9,7 @@ import pytest
 from cycleqd.evolution.goal import total_qd_score
 from cycleqd.records import keys
 from cycleqd.roles.coordinator import Coordinator
-from cycleqd.roles.work_queue import WorkQueue
+from cycleqd.roles.entry_queue import EntryQueue
 from cycleqd.run.admission import admit
 from cycleqd.run.members import resolve_member
 from cycleqd.run.store import RunStore
@@ -22,13 +22,13 @@ GENERATIONS = 9
 
 @pytest.fixture(scope="module")
 def whole() -> RunStore:
-    runs = fresh(generations=GENERATIONS)
-    do_everything(runs)
-    return runs
+    run = fresh(generations=GENERATIONS)
+    do_everything(run)
+    return run
 
 
-def score_after(runs: RunStore, generation: int) -> float:
-    archive = runs.archive(generation)
+def score_after(run: RunStore, generation: int) -> float:
+    archive = run.archive(generation)
     assert archive is not None
     return total_qd_score(archive)
 
@@ -67,10 +67,10 @@ def test_the_run_ends_there(early: tuple[int, MemoryStore], whole: RunStore) -> 
 def test_nothing_more_is_planned_or_worked_on(early: tuple[int, MemoryStore]) -> None:
     _, store = early
     before = sorted(store.list(""))
-    runs = RunStore(store)
-    step = Coordinator(runs).step()
+    run = RunStore(store)
+    step = Coordinator(run).step()
     assert (step.complete, step.stages) == (True, ())
-    queue = WorkQueue(runs, 0, 1)
+    queue = EntryQueue(run, 0, 1)
     assert queue.next() is None
     assert queue.complete()
     assert sorted(store.list("")) == before
@@ -86,10 +86,10 @@ def test_the_same_final_table_as_with_so_few_generations(early: tuple[int, Memor
 
 def test_verify_and_names_of_members(early: tuple[int, MemoryStore]) -> None:
     generation, store = early
-    runs = RunStore(store)
-    verified = Verifier(runs, lambda candidate: digest_of(runs, candidate)).verify()
+    run = RunStore(store)
+    verified = Verifier(run, lambda candidate: digest_of(run, candidate)).verify()
     assert (verified.archives, verified.summaries) == (generation + 1, 1)
-    assert resolve_member(runs, "aggregate") == keys.aggregate(generation)
+    assert resolve_member(run, "aggregate") == keys.aggregate(generation)
 
 
 @pytest.mark.parametrize("change", ["no goal", "higher goal", "both"])
@@ -106,16 +106,16 @@ def test_going_on_equals_a_run_that_never_stopped(
     if change == "both":
         reference = fresh(generations=longer)
         do_everything(reference)
-    runs = admit(store, manifest(generations=longer, goal=goal), checkpoints=tmp_path)
-    assert [r.from_generation for r in runs.history.refresh()] == [0, generation + 1]
-    assert not runs.position().complete
-    do_everything(runs)
+    run = admit(store, manifest(generations=longer, goal=goal), checkpoints=tmp_path)
+    assert [r.from_generation for r in run.history.refresh()] == [0, generation + 1]
+    assert not run.position().complete
+    do_everything(run)
     want, found = archives(reference.objects), archives(store)
     extra = set(found) - set(want)
     table = (f"final/{generation:06d}", f"candidates/aggregate-{generation:06d}")
     assert all(key.startswith(table) for key in extra)
     assert {key: found[key] for key in want} == want
-    verified = Verifier(runs, lambda candidate: digest_of(runs, candidate)).verify()
+    verified = Verifier(run, lambda candidate: digest_of(run, candidate)).verify()
     assert verified.summaries == 2
 
 
@@ -125,13 +125,13 @@ def test_a_raised_goal_is_noticed_by_a_worker_on_the_final_table(
     """Manifests are read again when commits move or nothing is left, which must not lose work."""
     generation, _ = early
     store = MemoryStore()
-    runs = begin(store, manifest(generations=GENERATIONS, goal=goal_at(whole, generation)))
+    run = begin(store, manifest(generations=GENERATIONS, goal=goal_at(whole, generation)))
     from cycleqd.roles.worker import Worker, WorkerSettings
     from tests.run.synthetic import SyntheticWorkbench
 
-    queue = WorkQueue(runs, 0, 1)
-    worker = Worker(runs, WorkerSettings(0, 1, scratch=tmp_path), SyntheticWorkbench(runs))
-    coordinator = Coordinator(runs)
+    queue = EntryQueue(run, 0, 1)
+    worker = Worker(run, WorkerSettings(0, 1, scratch=tmp_path), SyntheticWorkbench(run))
+    coordinator = Coordinator(run)
     while not coordinator.step().ended:
         while (work := queue.next()) is not None:
             worker.do(work)
@@ -139,7 +139,7 @@ def test_a_raised_goal_is_noticed_by_a_worker_on_the_final_table(
     assert work is not None
     assert work.stage == keys.final(generation)
     admit(store, manifest(generations=GENERATIONS), checkpoints=tmp_path)
-    coordinator = Coordinator(runs)
+    coordinator = Coordinator(run)
     coordinator.step()
     while work is not None and work.stage.is_final:
         worker.do(work)

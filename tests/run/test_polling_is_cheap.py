@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cycleqd.roles.coordinator import Coordinator
-from cycleqd.roles.work_queue import WorkQueue
+from cycleqd.roles.entry_queue import EntryQueue
 from cycleqd.roles.worker import Pause, Worker, WorkerSettings
 from cycleqd.run.store import RunStore
 from cycleqd.store import MemoryStore
@@ -38,13 +38,13 @@ class Counting:
 @pytest.mark.parametrize("goal", [None, ("QDScore", "100000")])
 def test_an_idle_look(goal: tuple[str, str] | None, tmp_path: Path) -> None:
     store = Counting()
-    runs = begin(store, manifest(goal=goal))  # type: ignore[arg-type]
-    coordinator = Coordinator(runs)
-    worker = Worker(runs, WorkerSettings(0, 1, tmp_path), SyntheticWorkbench(runs))
-    idle = WorkQueue(RunStore(store), 1, 2)  # type: ignore[arg-type]
+    run = begin(store, manifest(goal=goal))  # type: ignore[arg-type]
+    coordinator = Coordinator(run)
+    worker = Worker(run, WorkerSettings(0, 1, tmp_path), SyntheticWorkbench(run))
+    idle = EntryQueue(RunStore(store), 1, 2)  # type: ignore[arg-type]
     for _ in range(3):
         coordinator.step()
-        queue = WorkQueue(runs, 0, 1)
+        queue = EntryQueue(run, 0, 1)
         while (work := queue.next()) is not None:
             worker.do(work)
     assert idle.next() is None
@@ -58,11 +58,11 @@ def test_an_idle_look(goal: tuple[str, str] | None, tmp_path: Path) -> None:
 
 def test_a_busy_worker_lists_one_stage(tmp_path: Path) -> None:
     store = Counting()
-    runs = begin(store, manifest(candidatesPerGeneration=12))  # type: ignore[arg-type]
-    coordinator = Coordinator(runs)
-    worker = Worker(runs, WorkerSettings(0, 1, tmp_path), SyntheticWorkbench(runs))
+    run = begin(store, manifest(candidatesPerGeneration=12))  # type: ignore[arg-type]
+    coordinator = Coordinator(run)
+    worker = Worker(run, WorkerSettings(0, 1, tmp_path), SyntheticWorkbench(run))
     coordinator.step()
-    queue = WorkQueue(runs, 0, 1)
+    queue = EntryQueue(run, 0, 1)
     while (work := queue.next()) is not None:
         worker.do(work)
     coordinator.step()

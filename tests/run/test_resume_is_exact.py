@@ -40,9 +40,9 @@ class MortalStore(MemoryStore):
 
 @pytest.fixture(scope="module")
 def undisturbed() -> dict[str, bytes]:
-    runs = fresh()
-    do_everything(runs)
-    return archives(runs.objects)
+    run = fresh()
+    do_everything(run)
+    return archives(run.objects)
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -50,9 +50,9 @@ def test_killed_at_every_write(undisturbed: dict[str, bytes], after: bool) -> No
     first = len(archives_and_inputs())
     for lives in range(first + 1, first + WRITES, 3):
         store = MortalStore(lives, after)
-        runs = begin(store, manifest())
+        run = begin(store, manifest())
         with pytest.raises(Killed):
-            do_everything(runs)
+            do_everything(run)
         do_everything(RunStore(store))
         assert archives(store) == undisturbed
 
@@ -71,6 +71,6 @@ def test_killed_again_and_again(undisturbed: dict[str, bytes]) -> None:
 
 
 def test_order_of_work_does_not_matter(undisturbed: dict[str, bytes]) -> None:
-    runs = fresh()
-    do_everything(runs, order=-1)
-    assert archives(runs.objects) == undisturbed
+    run = fresh()
+    do_everything(run, order=-1)
+    assert archives(run.objects) == undisturbed

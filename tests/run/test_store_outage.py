@@ -41,14 +41,14 @@ def test_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = tmp_path / "data"
     with running("versitygw", tmp_path / "first", data) as server:
         use(server, monkeypatch)
-        runs = begin(GoesAway(server, lives=30), manifest())
+        run = begin(GoesAway(server, lives=30), manifest())
         with pytest.raises(StoreUnavailable, match=server.endpoint):
-            do_everything(runs)
+            do_everything(run)
     with running("versitygw", tmp_path / "second", data) as server:
         use(server, monkeypatch)
         store = S3Store(server.bucket, "run", server.settings)
-        runs = type(runs)(store)
-        do_everything(runs)
+        run = type(run)(store)
+        do_everything(run)
         undisturbed = fresh()
         do_everything(undisturbed)
         assert archives(store) == archives(undisturbed.objects)

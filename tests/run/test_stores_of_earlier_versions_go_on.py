@@ -42,8 +42,8 @@ def decided(folder: Path) -> dict[str, bytes]:
 
 
 def verify(folder: Path) -> Verified:
-    runs = RunStore(open_store(str(folder)))
-    return Verifier(runs, lambda candidate: digest_of(runs, candidate)).verify()
+    run = RunStore(open_store(str(folder)))
+    return Verifier(run, lambda candidate: digest_of(run, candidate)).verify()
 
 
 def test_a_finished_run_is_verified(stores: Path) -> None:
@@ -53,18 +53,18 @@ def test_a_finished_run_is_verified(stores: Path) -> None:
 
 
 def test_a_run_that_was_begun_ends_with_equal_bytes(stores: Path) -> None:
-    runs = RunStore(open_store(str(stores / "begun")))
-    assert runs.committed() == 2
-    continue_run(runs, manifest(**asked(4)))
-    do_everything(runs)
-    continue_run(runs, manifest(**asked(6)))
-    do_everything(runs)
+    run = RunStore(open_store(str(stores / "begun")))
+    assert run.committed() == 2
+    continue_run(run, manifest(**asked(4)))
+    do_everything(run)
+    continue_run(run, manifest(**asked(6)))
+    do_everything(run)
     assert decided(stores / "begun") == decided(stores / "finished")
     assert verify(stores / "begun") == verify(stores / "finished")
 
 
 def test_the_manifest_of_then_still_means_the_same(stores: Path) -> None:
-    runs = RunStore(open_store(str(stores / "finished")))
-    stored = parse_stored_manifest(runs.run.manifest)
-    assert canonical(stored)["spec"].items() >= runs.run.manifest["spec"].items()
+    run = RunStore(open_store(str(stores / "finished")))
+    stored = parse_stored_manifest(run.document.manifest)
+    assert canonical(stored)["spec"].items() >= run.document.manifest["spec"].items()
     assert identity(stored) == identity(manifest(**asked(4)))

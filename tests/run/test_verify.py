@@ -15,17 +15,17 @@ from tests.run.synthetic import digest_of, do_everything, fresh
 
 @pytest.fixture(scope="module")
 def finished() -> dict[str, bytes]:
-    runs = fresh()
-    do_everything(runs)
-    return {key: runs.objects.read(key) for key in runs.objects.list("")}
+    run = fresh()
+    do_everything(run)
+    return {key: run.objects.read(key) for key in run.objects.list("")}
 
 
 def verify(objects: dict[str, bytes]) -> Verified:
     store = MemoryStore()
     for key, data in objects.items():
         store.create(key, data)
-    runs = RunStore(store)
-    return Verifier(runs, lambda candidate: digest_of(runs, candidate)).verify()
+    run = RunStore(store)
+    return Verifier(run, lambda candidate: digest_of(run, candidate)).verify()
 
 
 def test_untouched(finished: dict[str, bytes]) -> None:

@@ -30,7 +30,7 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
-class Part(BaseModel):
+class StatusPart(BaseModel):
     """Base of all parts: frozen, camelCase."""
 
     model_config = ConfigDict(
@@ -42,7 +42,7 @@ class Part(BaseModel):
     )
 
 
-class Condition(Part):
+class Condition(StatusPart):
     """One aspect of a run's state, as ``metav1.Condition``."""
 
     type: ConditionType
@@ -64,7 +64,7 @@ class Condition(Part):
     """``metadata.generation`` that this was found for."""
 
 
-class Evaluations(Part):
+class Evaluations(StatusPart):
     """Counts of candidates."""
 
     succeeded: Count = 0
@@ -77,7 +77,7 @@ class Evaluations(Part):
     """Planned entries without a result when the last generation was planned or committed."""
 
 
-class ArchiveSummary(Part):
+class ArchiveSummary(StatusPart):
     """Measures over all archives at the last commit."""
 
     coverage: Decimal = "0"
@@ -87,7 +87,7 @@ class ArchiveSummary(Part):
     """Sum of all elites' qualities."""
 
 
-class Best(Part):
+class Best(StatusPart):
     """The best elite of one archive."""
 
     task: Text
@@ -100,7 +100,7 @@ class Best(Part):
     """Its quality, 0 to 1."""
 
 
-class WorkerCounts(Part):
+class WorkerCounts(StatusPart):
     """Pods of the worker Jobs."""
 
     desired: Count = 0
@@ -120,7 +120,7 @@ class WorkerCounts(Part):
     """Kueue queue that the pods wait for or were admitted by."""
 
 
-class RunStatus(Part):
+class RunStatus(StatusPart):
     """What the operator found at its last look."""
 
     observed_generation: Count = 0

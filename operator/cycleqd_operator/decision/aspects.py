@@ -18,18 +18,18 @@ from cycleqd_operator.text import one_line
 _REFUSED = "The manifest's last change is refused and the run goes on without it: "
 
 
-def findings(found: Situation, workers: Finding) -> Findings:
+def findings(situation: Situation, workers: Finding) -> Findings:
     """The conditions of a run that goes on.
 
     Args:
-        found: its world.
+        situation: its world.
         workers: the condition WorkersReady.
     """
-    suspended = found.manifest.spec.suspend
+    suspended = situation.manifest.spec.suspend
     return {
-        "StorageReady": storage(found),
+        "StorageReady": storage(situation),
         "WorkersReady": workers,
-        "Progressing": progressing(found, workers),
+        "Progressing": progressing(situation, workers),
         "Suspended": (
             Finding("True", "Suspended", "Set spec.suspend to false to go on.")
             if suspended
@@ -40,13 +40,13 @@ def findings(found: Situation, workers: Finding) -> Findings:
     }
 
 
-def ended(found: Situation, end: Outcome) -> Findings:
+def ended(situation: Situation, end: Outcome) -> Findings:
     """The conditions of a run that came to its end."""
     complete = end.type == "Complete"
     return {
-        "StorageReady": storage(found, end),
+        "StorageReady": storage(situation, end),
         "WorkersReady": Finding("False", "Finished", "The run needs no workers any more."),
-        "Progressing": Finding("False", end.reason, _with_refusal(found, end.message)),
+        "Progressing": Finding("False", end.reason, _with_refusal(situation, end.message)),
         "Suspended": Finding("False", "NotSuspended"),
         "Complete": (
             Finding("True", end.reason, end.message)
@@ -59,93 +59,98 @@ def ended(found: Situation, end: Outcome) -> Findings:
     }
 
 
-def storage(found: Situation, end: Outcome | None = None) -> Finding:
+def storage(situation: Situation, end: Outcome | None = None) -> Finding:
     """Whether the store can be used, as the coordinator said last."""
-    for ending in found.endings["coordinator"]:
+    for ending in situation.endings["coordinator"]:
         if end is not None and ending.error == ConditionalWritesUnsupported.__name__:
             return Finding("False", ending.error, ending.message)
-    progress = found.progress
+    progress = situation.progress
     if progress is not None and progress.store_error:
         reason = progress.store_error_reason or "StoreUnavailable"
         return Finding("False", reason, progress.store_error)
-    if found.admitted:
+    if situation.admitted:
         return Finding("True", "Available", "The store answers.")
-    before = conditions.finding(found.status, "StorageReady")
+    before = conditions.finding(situation.status, "StorageReady")
     if before is not None and before.status == "True":
         return before
     return Finding("Unknown", "Unknown", "The coordinator has not reached the store yet.")
 
 
-def progressing(found: Situation, workers: Finding) -> Finding:
+def progressing(situation: Situation, workers: Finding) -> Finding:
     """What the run does now."""
-    if found.manifest.spec.suspend:
+    if situation.manifest.spec.suspend:
         message = "The run is suspended; its store keeps everything."
-        return Finding("False", "Suspended", _with_refusal(found, message))
+        return Finding("False", "Suspended", _with_refusal(situation, message))
     if workers.reason == "WaitingForQuota":
-        return Finding("False", "WaitingForQuota", _with_refusal(found, workers.message))
-    reason, message = _state(found, workers)
+        return Finding("False", "WaitingForQuota", _with_refusal(situation, workers.message))
+    reason, message = _state(situation, workers)
     if reason != "StartingWorkers":  # whose message says already what is the matter
-        message = f"{message} {_coordinator_trouble(found)}".strip()
-    message = f"{message} {_store_trouble(found)} {_report_trouble(found)}".strip()
-    return Finding("True", reason, _with_refusal(found, one_line(message, 600)))
+        message = f"{message} {_coordinator_trouble(situation)}".strip()
+    message = f"{message} {_store_trouble(situation)} {_report_trouble(situation)}".strip()
+    return Finding("True", reason, _with_refusal(situation, one_line(message, 600)))
 
 
-def _state(found: Situation, workers: Finding) -> tuple[str, str]:
+def _state(situation: Situation, workers: Finding) -> tuple[str, str]:
     """Reason and message of a run that advances, or tries to."""
-    if found.foreign:
+    if situation.foreign:
         return "Initializing", "Waits until the objects of an older run are gone."
-    progress = found.progress
-    started = found.status.generation >= 0 or found.status.run_id
-    if progress is None or (not found.admitted and not started):
+    progress = situation.progress
+    started = situation.status.generation >= 0 or situation.status.run_id
+    if progress is None or (not situation.admitted and not started):
         return "Initializing", "The coordinator admits the run to its store."
-    if progress.phase == "Complete" and progress.observed_generation < found.followed_generation:
+    if (
+        progress.phase == "Complete"
+        and progress.observed_generation < situation.followed_generation
+    ):
         return "Initializing", "The coordinator takes the run up again."
     if progress.phase in ("Finishing", "Complete"):
         return "Finishing", "The best candidates are compared on held-out items."
     if workers.status == "False":
         return "StartingWorkers", workers.message
-    generation = max(progress.generation, found.status.generation)
-    generations = found.manifest.spec.evolution.generations
+    generation = max(progress.generation, situation.status.generation)
+    generations = situation.manifest.spec.evolution.generations
     return "Evolving", f"Generation {generation} of {generations} is committed."
 
 
-def _coordinator_trouble(found: Situation) -> str:
+def _coordinator_trouble(situation: Situation) -> str:
     """Why nobody plans, where that is so."""
-    if found.coordinator_ready:
+    if situation.coordinator_ready:
         return ""
-    obstacle = first_obstacle(found.pods["coordinator"], "coordinator", found.now)
+    obstacle = first_obstacle(situation.pods["coordinator"], "coordinator", situation.now)
     if obstacle is not None:
         return f"The coordinator does not run. {obstacle.message}"
     failures = [
         ending
-        for ending in found.endings["coordinator"]
+        for ending in situation.endings["coordinator"]
         if ending.kind not in ("Succeeded", "Stopped")
     ]
     return f"The coordinator starts again. {failures[-1].message}" if failures else ""
 
 
-def _store_trouble(found: Situation) -> str:
-    if found.progress is None or not found.progress.store_error:
+def _store_trouble(situation: Situation) -> str:
+    if situation.progress is None or not situation.progress.store_error:
         return ""
     return "The store cannot be used now; see StorageReady."
 
 
-def _report_trouble(found: Situation) -> str:
+def _report_trouble(situation: Situation) -> str:
     """What to do where somebody else wrote where the coordinator reports."""
-    if not found.report_is_unreadable:
+    if not situation.report_is_unreadable:
         return ""
-    page = names.progress_config_map(found.name)
+    page = names.progress_config_map(situation.name)
     return (
         f"ConfigMap {page} holds no report of a coordinator, whose next one replaces it; see who"
         " else may patch ConfigMaps here."
     )
 
 
-def refusal(found: Situation) -> str:
+def refusal(situation: Situation) -> str:
     """Why the manifest's last change is not followed; empty where it is."""
-    return found.problem or (found.progress.rejected if found.progress is not None else "")
+    return situation.problem or (
+        situation.progress.rejected if situation.progress is not None else ""
+    )
 
 
-def _with_refusal(found: Situation, message: str) -> str:
-    why = refusal(found)
+def _with_refusal(situation: Situation, message: str) -> str:
+    why = refusal(situation)
     return f"{_REFUSED}{one_line(why, 500)} ({message})" if why else message

@@ -2,8 +2,8 @@
 
 A pod that was told to stop (preempted, evicted, deleted, on a node that was lost) says nothing
 about the run, so it never counts. Of the others the exit code speaks first, as `cycleqd.errors`
-gives it, then the termination message, which is a `cycleqd.contract.progress.Failure` where our own
-process wrote it and the tail of the log otherwise.
+gives it, then the termination message, which is a `cycleqd.contract.progress.PodFailure` where our
+own process wrote it and the tail of the log otherwise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from cycleqd.contract.progress import Failure
+from cycleqd.contract.progress import PodFailure
 from cycleqd.errors import InputError, RunFailed, SlotError, StoreUnavailable
 from cycleqd_operator.kube.objects import (
     Json,
@@ -177,14 +177,14 @@ def _terminated(pod: Json, container: str) -> Json:
     return main if main.get("exitCode") or not failed else failed
 
 
-def _failure(terminated: Json) -> Failure | None:
+def _failure(terminated: Json) -> PodFailure | None:
     try:
-        return Failure.model_validate_json(str(terminated.get("message") or ""))
+        return PodFailure.model_validate_json(str(terminated.get("message") or ""))
     except ValidationError:
         return None
 
 
-def _message(pod: Json, container: str, kind: Kind, found: Json, failure: Failure | None) -> str:
+def _message(pod: Json, container: str, kind: Kind, found: Json, failure: PodFailure | None) -> str:
     """What happened to the pod and, where there is one, the remedy."""
     who = f"Pod {name(pod)}"
     if kind == "Stopped":

@@ -43,119 +43,131 @@ class Workforce:
     look_again_seconds: float | None = None
 
 
-def workforce(found: Situation) -> Workforce:
+def workforce(situation: Situation) -> Workforce:
     """How the pods of a run fare that goes on."""
-    failed, seen = failed_pods(found)
+    failed, seen = failed_pods(situation)
     counts = WorkerCounts(
         failed_pods=failed,
         failed_pods_seen=seen,
-        queue=found.manifest.spec.workers.queue_name or "",
+        queue=situation.manifest.spec.workers.queue_name or "",
     )
-    if found.manifest.spec.suspend:
+    if situation.manifest.spec.suspend:
         return Workforce(Finding("False", "Suspended", "The run is suspended."), counts)
-    desired, ready = _desired(found), _ready(found)
-    look_again = _look_again(found)
-    before = conditions.finding(found.status, "WorkersReady")
-    settling = _settling_seconds(found, desired, ready)
+    desired, ready = _desired(situation), _ready(situation)
+    look_again = _look_again(situation)
+    before = conditions.finding(situation.status, "WorkersReady")
+    settling = _settling_seconds(situation, desired, ready)
     if before is not None and before.status == "True" and settling is not None:
         kept = counts.model_copy(
-            update={"desired": found.status.workers.desired, "ready": found.status.workers.ready}
+            update={
+                "desired": situation.status.workers.desired,
+                "ready": situation.status.workers.ready,
+            }
         )
         return Workforce(before, kept, min(settling, look_again or settling))
     counts = counts.model_copy(update={"desired": desired, "ready": ready})
-    return Workforce(_finding(found, desired, ready), counts, look_again)
+    return Workforce(_finding(situation, desired, ready), counts, look_again)
 
 
-def lacks_pods(found: Situation, job: Json) -> bool:
+def lacks_pods(situation: Situation, job: Json) -> bool:
     """Whether the Job controller could make no pod for a Job: no account, no quota."""
-    return _wants_pods(found, job) and found.age(job).total_seconds() >= NO_PODS_SECONDS
+    return _wants_pods(situation, job) and situation.age(job).total_seconds() >= NO_PODS_SECONDS
 
 
-def _wants_pods(found: Situation, job: Json) -> bool:
+def _wants_pods(situation: Situation, job: Json) -> bool:
     """Whether a Job should have pods and has none."""
     if is_suspended(job) or is_finished(job) or is_deleting(job):
         return False
-    return uid(job) not in found.jobs_with_pods
+    return uid(job) not in situation.jobs_with_pods
 
 
-def _open_jobs(found: Situation) -> list[Json]:
-    return [job for job in found.workers.values() if not is_finished(job) and not is_deleting(job)]
+def _open_jobs(situation: Situation) -> list[Json]:
+    return [
+        job for job in situation.workers.values() if not is_finished(job) and not is_deleting(job)
+    ]
 
 
-def _desired(found: Situation) -> int:
-    if found.manifest.spec.workers.mode == "Pool":
-        return found.manifest.spec.workers.replicas if found.workers else 0
-    return sum(int(spec(job).get("completions") or 0) for job in _open_jobs(found))
+def _desired(situation: Situation) -> int:
+    if situation.manifest.spec.workers.mode == "Pool":
+        return situation.manifest.spec.workers.replicas if situation.workers else 0
+    return sum(int(spec(job).get("completions") or 0) for job in _open_jobs(situation))
 
 
-def _ready(found: Situation) -> int:
+def _ready(situation: Situation) -> int:
     """Ready pods; in mode Generation also those that did their share of an open stage."""
-    if found.manifest.spec.workers.mode == "Pool":
-        return found.ready_workers
-    jobs = {uid(job) for job in _open_jobs(found)}
-    ended = found.endings["worker"]
-    return found.ready_workers + sum(e.kind == "Succeeded" and e.job_uid in jobs for e in ended)
+    if situation.manifest.spec.workers.mode == "Pool":
+        return situation.ready_workers
+    jobs = {uid(job) for job in _open_jobs(situation)}
+    ended = situation.endings["worker"]
+    return situation.ready_workers + sum(e.kind == "Succeeded" and e.job_uid in jobs for e in ended)
 
 
-def _settling_seconds(found: Situation, desired: int, ready: int) -> float | None:
+def _settling_seconds(situation: Situation, desired: int, ready: int) -> float | None:
     """Seconds for which an incomplete stage is no news; None where it is, or none is open."""
-    if found.manifest.spec.workers.mode == "Pool" or 0 < desired <= ready:
+    if situation.manifest.spec.workers.mode == "Pool" or 0 < desired <= ready:
         return None
-    youngest = min((found.age(job).total_seconds() for job in _open_jobs(found)), default=0.0)
+    youngest = min(
+        (situation.age(job).total_seconds() for job in _open_jobs(situation)), default=0.0
+    )
     left = (FILL_SECONDS if ready else START_SECONDS) - youngest
     return left if left > 0 else None
 
 
-def _look_again(found: Situation) -> float | None:
+def _look_again(situation: Situation) -> float | None:
     """When a pod or a Job that starts now would be late."""
-    pods = [pod for role in found.pods.values() for pod in role]
-    waits = [waits_until(pods, found.now)]
-    for job in found.jobs:
-        left = NO_PODS_SECONDS - found.age(job).total_seconds()
-        waits.append(left if left > 0 and _wants_pods(found, job) else None)
+    pods = [pod for role in situation.pods.values() for pod in role]
+    waits = [waits_until(pods, situation.now)]
+    for job in situation.jobs:
+        left = NO_PODS_SECONDS - situation.age(job).total_seconds()
+        waits.append(left if left > 0 and _wants_pods(situation, job) else None)
     return min((wait for wait in waits if wait is not None), default=None)
 
 
-def _finding(found: Situation, desired: int, ready: int) -> Finding:
+def _finding(situation: Situation, desired: int, ready: int) -> Finding:
     if ready > 0 and ready >= desired:
         return Finding("True", "Ready", f"All {ready} workers are ready.")
-    obstacle = _obstacle(found)
+    obstacle = _obstacle(situation)
     if ready > 0:
         reason = "PartlyReady"
         more = f" {obstacle.message}" if obstacle is not None else ""
         return Finding("True", reason, f"{ready} of {desired} workers are ready.{more}")
     if obstacle is not None:
         return Finding("False", obstacle.reason, obstacle.message)
-    return Finding("False", "Starting", _starting(found))
+    return Finding("False", "Starting", _starting(situation))
 
 
-def _starting(found: Situation) -> str:
-    ending = last_failure(found)
+def _starting(situation: Situation) -> str:
+    ending = last_failure(situation)
     if ending is not None:
         return f"Pods are starting again. The last failure: {ending.message}"
-    if not found.workers:
+    if not situation.workers:
         return "Workers start once the coordinator has admitted the run."
     return "The workers' pods are starting."
 
 
-def _obstacle(found: Situation) -> Obstacle | None:
+def _obstacle(situation: Situation) -> Obstacle | None:
     """The most telling cause, the coordinator's first: without it there are no workers."""
-    if found.refused:
-        what, answer = min(found.refused.items())
+    if situation.refused:
+        what, answer = min(situation.refused.items())
         return Obstacle("Refused", f"The API server refuses {what}: {answer}")
-    if not found.coordinator_ready:
-        obstacle = first_obstacle(found.pods["coordinator"], "coordinator", found.now)
+    if not situation.coordinator_ready:
+        obstacle = first_obstacle(situation.pods["coordinator"], "coordinator", situation.now)
         if obstacle is not None:
             return obstacle
-    obstacle = first_obstacle(found.pods["worker"], "workers", found.now)
-    return obstacle or _waiting_for_quota(found) or _without_pods(found) or _crash_loop(found)
+    obstacle = first_obstacle(situation.pods["worker"], "workers", situation.now)
+    return (
+        obstacle
+        or _waiting_for_quota(situation)
+        or _without_pods(situation)
+        or _crash_loop(situation)
+    )
 
 
-def _waiting_for_quota(found: Situation) -> Obstacle | None:
-    waiting = [job for job in _open_jobs(found) if is_queued(job) and is_suspended(job)]
+def _waiting_for_quota(situation: Situation) -> Obstacle | None:
+    waiting = [job for job in _open_jobs(situation) if is_queued(job) and is_suspended(job)]
     if not waiting:
         return None
-    queue = found.manifest.spec.workers.queue_name
+    queue = situation.manifest.spec.workers.queue_name
     return Obstacle(
         "WaitingForQuota",
         f"Job {min(name(job) for job in waiting)} waits until Kueue admits it by LocalQueue"
@@ -164,8 +176,8 @@ def _waiting_for_quota(found: Situation) -> Obstacle | None:
     )
 
 
-def _without_pods(found: Situation) -> Obstacle | None:
-    lacking = sorted(name(job) for job in found.jobs if lacks_pods(found, job))
+def _without_pods(situation: Situation) -> Obstacle | None:
+    lacking = sorted(name(job) for job in situation.jobs if lacks_pods(situation, job))
     if not lacking:
         return None
     return Obstacle(
@@ -175,14 +187,14 @@ def _without_pods(found: Situation) -> Obstacle | None:
     )
 
 
-def _crash_loop(found: Situation) -> Obstacle | None:
-    ended = [e for role in found.endings.values() for e in role]
+def _crash_loop(situation: Situation) -> Obstacle | None:
+    ended = [e for role in situation.endings.values() for e in role]
     failures = [e for e in ended if e.kind not in ("Succeeded", "Stopped")]
-    ending = last_failure(found)
+    ending = last_failure(situation)
     if ending is None or len(failures) < CRASHES:
         return None
-    failed, _ = failed_pods(found)
-    limit = found.manifest.spec.workers.max_failed_pods
+    failed, _ = failed_pods(situation)
+    limit = situation.manifest.spec.workers.max_failed_pods
     return Obstacle(
         "CrashLooping", f"{failed} of at most {limit} failed pods. The last: {ending.message}"
     )

@@ -24,7 +24,7 @@ from cycleqd_operator.kube.names import MANAGED_BY, RUN_LABEL
 from cycleqd_operator.kube.nesting import parse_json
 from cycleqd_operator.kube.objects import Json, metadata
 from cycleqd_operator.kube.resources import BY_KIND, EVENT, RUN, Resource
-from cycleqd_operator.kube.rights import Rule
+from cycleqd_operator.kube.rights import PolicyRule
 from cycleqd_operator.kube.trimming import trim
 
 PAGE = 250
@@ -105,7 +105,7 @@ class Cluster(Protocol):
             ApiError: it was not recorded.
         """
 
-    async def is_allowed(self, rule: Rule, verb: str, namespace: str) -> bool:
+    async def is_allowed(self, rule: PolicyRule, verb: str, namespace: str) -> bool:
         """Whether this process may do that in a namespace, "" for all.
 
         Raises:
@@ -246,7 +246,7 @@ class ApiCluster:
         }
         await self._request("create", EVENT, EVENT.path(seen["namespace"]), body=body)
 
-    async def is_allowed(self, rule: Rule, verb: str, namespace: str) -> bool:
+    async def is_allowed(self, rule: PolicyRule, verb: str, namespace: str) -> bool:
         """See `Cluster.is_allowed`."""
         resource, _, subresource = rule.resource.partition("/")
         attributes = {

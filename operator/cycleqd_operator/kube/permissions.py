@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from cycleqd.errors import InputError
 from cycleqd_operator.kube.cluster import Cluster
-from cycleqd_operator.kube.rights import RULES, Rule
+from cycleqd_operator.kube.rights import RULES, PolicyRule
 
 
 class MissingPermissions(InputError):
@@ -22,7 +22,7 @@ class MissingPermissions(InputError):
         missing: the rules, each with the missing verbs only, by namespace ("" for all).
     """
 
-    def __init__(self, missing: Sequence[tuple[str, Rule]]) -> None:
+    def __init__(self, missing: Sequence[tuple[str, PolicyRule]]) -> None:
         self.missing = tuple(missing)
         lines = [
             f"  {rule} {f'in namespace {namespace}' if namespace else 'in all namespaces'}"
@@ -68,7 +68,7 @@ async def check_permissions(cluster: Cluster, namespaces: Sequence[str]) -> None
     if refused:
         raise MissingPermissions(
             [
-                (namespace, Rule(group, resource, tuple(verbs), _why(group, resource)))
+                (namespace, PolicyRule(group, resource, tuple(verbs), _why(group, resource)))
                 for (namespace, group, resource), verbs in refused.items()
             ]
         )

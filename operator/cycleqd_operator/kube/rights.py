@@ -21,7 +21,7 @@ from cycleqd_operator.kube.resources import (
 
 
 @dataclass(frozen=True)
-class Rule:
+class PolicyRule:
     """One RBAC rule.
 
     Attributes:
@@ -40,12 +40,12 @@ class Rule:
         return f"{', '.join(self.verbs)} {self.resource}" + (f".{self.group}" if self.group else "")
 
 
-def _rule(resource: Resource, *verbs: str, why: str, subresource: str = "") -> Rule:
+def _rule(resource: Resource, *verbs: str, why: str, subresource: str = "") -> PolicyRule:
     """A rule about one kind."""
-    return Rule(resource.group, resource.plural + subresource, verbs, why)
+    return PolicyRule(resource.group, resource.plural + subresource, verbs, why)
 
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[PolicyRule, ...] = (
     _rule(RUN, "list", "watch", "delete", why="follow the runs; delete them by their TTL"),
     _rule(RUN, "patch", subresource="/status", why="report what was found"),
     _rule(

@@ -12,7 +12,7 @@ from cycleqd.errors import InputError, ManifestError
 from cycleqd.evaluation.processor import advice, facts
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.reader import check_files, check_storage_files
-from cycleqd.roles.coordinator import Progress
+from cycleqd.roles.coordinator import RunProgress
 from cycleqd.roles.gpu_detection import nvidia_gpus
 from cycleqd.roles.gpus import VISIBLE_DEVICES, assign, check_memory, visible
 from cycleqd.roles.local import LocalRunner
@@ -30,7 +30,7 @@ def evolve(
     *,
     workers: int | None = None,
     share_gpus: bool = False,
-    observe: Callable[[Progress], None] = lambda progress: None,
+    observe: Callable[[RunProgress], None] = lambda progress: None,
 ) -> Run:
     """Run a manifest on this machine until it is complete, or go on where its store stands.
 
@@ -60,7 +60,7 @@ class Prepared:
     """A run that was admitted, and who will work on it.
 
     Attributes:
-        run: the run.
+        run: the run's store.
         runner: its coordinator and workers.
     """
 
@@ -106,18 +106,18 @@ def prepare(
         share=share_gpus,
     )
     evaluation = manifest.spec.evaluation
-    if (stored.run.engine if begun else choose_engine(evaluation.engine)) == "vllm":
+    if (stored.document.engine if begun else choose_engine(evaluation.engine)) == "vllm":
         check_memory(gpus, evaluation.gpu_memory_utilization)
     if not begun and (advised := advice(evaluation.dtype, gpus, facts())):
         say(advised)
     scratch = cache_folder()
     checkpoints = scratch / "checkpoints"
-    runs = admit(objects, manifest, checkpoints=checkpoints, s3=settings, say=say)
+    run = admit(objects, manifest, checkpoints=checkpoints, s3=settings, say=say)
     runner = LocalRunner(
-        runs,
+        run,
         lambda index, of: _worker_command(uri, index, of),
         workers=count,
-        log_folder=scratch / "runs" / runs.run.run_id / "logs",
+        log_folder=scratch / "runs" / run.document.run_id / "logs",
         gpus=gpus,
         environment=environment_of(settings),
         poll_seconds=seconds_between_looks(uri),

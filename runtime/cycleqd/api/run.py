@@ -57,7 +57,7 @@ class Run:
     @property
     def id(self) -> str:
         """The manifest's name and a digest of what defines the run."""
-        return self._run.run.run_id
+        return self._run.document.run_id
 
     @property
     def uri(self) -> str:

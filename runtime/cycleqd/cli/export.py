@@ -36,13 +36,13 @@ def materialize(store: StoreArgument, member: MemberOption) -> None:
     """Keep a member's weights in the store, under candidates/CANDIDATE/model/."""
     from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
 
-    runs = open_run_store(store)
-    candidate = resolve_member(runs, member)
-    models = RunModels(runs, cache_folder()).latest()
+    run = open_run_store(store)
+    candidate = resolve_member(run, member)
+    models = RunModels(run, cache_folder()).latest()
     prefix = keys.model_folder(candidate)
     with scratch_folder("model", cache_folder()) as folder:
         made = folder / "model"
         digest = models.materializer.to_file(models.genome(candidate), made)
         for path in sorted(made.iterdir()):
-            runs.objects.create_file(f"{prefix}/{path.name}", path)
-    print_result(f"{runs.objects.uri}/{prefix}: weights {digest}")
+            run.objects.create_file(f"{prefix}/{path.name}", path)
+    print_result(f"{run.objects.uri}/{prefix}: weights {digest}")

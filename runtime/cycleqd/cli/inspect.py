@@ -107,9 +107,9 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """One candidate: scores, parents, cells, and what its genome holds of each expert."""
-    runs = open_run_store(store)
-    candidate = resolve_member(runs, candidate)
-    document = Members(runs).describe(candidate)
+    run = open_run_store(store)
+    candidate = resolve_member(run, candidate)
+    document = Members(run).describe(candidate)
     if as_json:
         print_json(document)
         return
@@ -135,16 +135,16 @@ def verify(
     ] = True,
 ) -> None:
     """Recompute every plan, archive and digest from the store; fail on the first that differs."""
-    runs = open_run_store(store)
+    run = open_run_store(store)
     digest_of = None
     if weights:
         from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
 
-        models = RunModels(runs, cache_folder()).latest()
+        models = RunModels(run, cache_folder()).latest()
 
         def digest_of(candidate: str) -> str:
             return models.materializer.digest(models.stored_genome(candidate))
 
-    verified = Verifier(runs, digest_of, lambda stage: print_note(f"verifying {stage}")).verify()
+    verified = Verifier(run, digest_of, lambda stage: print_note(f"verifying {stage}")).verify()
     parts = ", ".join(f"{count} {name}" for name, count in asdict(verified).items())
-    print_result(f"{runs.run.run_id}: verified {parts}")
+    print_result(f"{run.document.run_id}: verified {parts}")

@@ -23,7 +23,7 @@ from cycleqd.roles import coordinator
 
 
 class ProgressDisplay:
-    """Shows `cycleqd.roles.coordinator.Progress`; a context manager.
+    """Shows `cycleqd.roles.coordinator.RunProgress`; a context manager.
 
     Args:
         console: where to.
@@ -64,7 +64,7 @@ class ProgressDisplay:
     ) -> None:
         self._bar.stop()
 
-    def show(self, progress: coordinator.Progress) -> None:
+    def show(self, progress: coordinator.RunProgress) -> None:
         """Show where the run stands."""
         archive = progress.archive
         done = archive.evaluations if archive is not None else 0

@@ -21,8 +21,8 @@ from cycleqd.manifest.reader import load_manifest
 from cycleqd.records import keys
 from cycleqd.records.documents import ResultDocument
 from cycleqd.records.keys import Stage
+from cycleqd.roles.entry_queue import Work
 from cycleqd.roles.polling import LONGEST_SECONDS, seconds_between_looks
-from cycleqd.roles.work_queue import Work
 from cycleqd.store.cache import cache_folder
 
 
@@ -102,8 +102,8 @@ def work(
     logging.getLogger("cycleqd").setLevel(logging.INFO)
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    runs = open_run_store(store, patient=patient)
-    threads = str(runs.latest().spec.workers.threads)
+    run = open_run_store(store, patient=patient)
+    threads = str(run.latest().spec.workers.threads)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = threads  # before torch is imported
 
@@ -121,9 +121,9 @@ def work(
         longest_poll_seconds=LONGEST_SECONDS if patient else None,
         stage=stage,
     )
-    workbench = ModelWorkbench(runs, settings.scratch)
+    workbench = ModelWorkbench(run, settings.scratch)
     try:
-        Worker(runs, settings, workbench, announce).run()
+        Worker(run, settings, workbench, announce).run()
     finally:
         workbench.close()
 

@@ -35,9 +35,9 @@ def open_run_store(uri: str, *, patient: bool = False) -> RunStore:
         InputError: no run is stored there.
     """
     store = open_store(uri, settings_of())
-    runs = RunStore(PatientStore(store, _log_trouble) if patient else store)
-    assert runs.run  # reads run.json, or says that there is none
-    return runs
+    run = RunStore(PatientStore(store, _log_trouble) if patient else store)
+    assert run.document  # reads run.json, or says that there is none
+    return run
 
 
 def _log_trouble(error: StoreError | None) -> None:

@@ -22,7 +22,7 @@ StageFolder = Annotated[str, StringConstraints(pattern=r"^(generations|final)/[0
 """A stage's folder, of which the reader makes the names of Jobs."""
 
 
-class Part(BaseModel):
+class ProgressPart(BaseModel):
     """Base of all parts: frozen, camelCase; unknown fields of newer versions are ignored."""
 
     model_config = ConfigDict(
@@ -30,7 +30,7 @@ class Part(BaseModel):
     )
 
 
-class OpenStage(Part):
+class OpenStage(ProgressPart):
     """A planned stage that is not yet committed.
 
     Attributes:
@@ -44,7 +44,7 @@ class OpenStage(Part):
     finished: Whole
 
 
-class BestMember(Part):
+class BestMember(ProgressPart):
     """The best elite of one archive.
 
     Attributes:
@@ -58,7 +58,7 @@ class BestMember(Part):
     score: float
 
 
-class Progress(Part):
+class Progress(ProgressPart):
     """Where a run stands.
 
     Attributes:
@@ -118,7 +118,7 @@ class Progress(Part):
         return cls.model_validate_json(text)
 
 
-class Failure(Part):
+class PodFailure(ProgressPart):
     """Why a pod of a run ended: its termination message.
 
     Attributes:

@@ -95,14 +95,14 @@ class PodCoordinator:
         """Work until the run is complete and its completion published."""
         version = self._folder.read()
         self._publisher.publish(self._progress)
-        runs = self._admit(version)
-        self._update(run_id=runs.run.run_id)
-        log.info("%s: coordinating in %s", runs.run.run_id, runs.objects.uri)
-        coordinator = Coordinator(runs)
+        run = self._admit(version)
+        self._update(run_id=run.document.run_id)
+        log.info("%s: coordinating in %s", run.document.run_id, run.objects.uri)
+        coordinator = Coordinator(run)
         while True:
             edited = self._folder.changed()
             if edited is not None:
-                self._accept(runs, edited)
+                self._accept(run, edited)
             step = coordinator.step()
             if step.generation > self._progress.generation:
                 log.info("generation %d of %d", step.generation, step.generations)
@@ -113,8 +113,8 @@ class PodCoordinator:
             if step.complete:
                 break
             self._sleep(self._poll_seconds)
-        self._update(phase="Complete", report=self._write_report(runs, step.generation))
-        log.info("%s: complete", runs.run.run_id)
+        self._update(phase="Complete", report=self._write_report(run, step.generation))
+        log.info("%s: complete", run.document.run_id)
 
     def _update(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
@@ -145,33 +145,33 @@ class PodCoordinator:
 
         try:
             # Checkpoints and items may lie in other stores, which may be away as well.
-            runs = patiently(begin, self._tell_store, self._sleep)
+            run = patiently(begin, self._tell_store, self._sleep)
         except InputError as error:
-            runs = RunStore(self._store)
-            before = self._accepted_before(version, runs)
+            run = RunStore(self._store)
+            before = self._accepted_before(version, run)
             if before is None:
                 raise
             self._refuse(version, error)
             self._update(observed_generation=before.observed_generation)
-            return runs
+            return run
         self._update(observed_generation=version.generation)
-        return runs
+        return run
 
-    def _accepted_before(self, version: ManifestVersion, runs: RunStore) -> Progress | None:
+    def _accepted_before(self, version: ManifestVersion, run: RunStore) -> Progress | None:
         """What was published, if an earlier version of this very manifest began the stored run.
 
         The first version of a manifest that does not fit the stored run is another run's, and
         nothing may go on under its name.
         """
-        if version.generation <= 1 or not runs.exists():
+        if version.generation <= 1 or not run.exists():
             return None
         before = self._publisher.before()
-        return before if before is not None and before.run_id == runs.run.run_id else None
+        return before if before is not None and before.run_id == run.document.run_id else None
 
-    def _accept(self, runs: RunStore, version: ManifestVersion) -> None:
+    def _accept(self, run: RunStore, version: ManifestVersion) -> None:
         """Take a new version of the manifest, or say why not."""
         try:
-            continue_run(runs, parse_manifest(version.text, DOCUMENT))
+            continue_run(run, parse_manifest(version.text, DOCUMENT))
         except InputError as error:
             self._refuse(version, error)
             return
@@ -184,18 +184,18 @@ class PodCoordinator:
 
     # The report
 
-    def _write_report(self, runs: RunStore, generation: int) -> str:
+    def _write_report(self, run: RunStore, generation: int) -> str:
         """Write the report into the store; its URI, empty if it could not be made."""
         try:
             from cycleqd.report.from_store import write_run_report  # noqa: PLC0415 - matplotlib
 
             with scratch_folder("report") as folder:
-                page = write_run_report(runs, folder).html
+                page = write_run_report(run, folder).html
                 for path in sorted(p for p in folder.rglob("*") if p.is_file()):
                     name = path.relative_to(folder).as_posix()
-                    runs.objects.create_file(keys.report(generation, name), path)
+                    run.objects.create_file(keys.report(generation, name), path)
                 name = page.relative_to(folder).as_posix()
-                return f"{runs.objects.uri}/{keys.report(generation, name)}"
+                return f"{run.objects.uri}/{keys.report(generation, name)}"
         except Exception:  # the run is complete, whatever a picture fails of
             log.exception(
                 "the report could not be written; `cycleqd report` makes it from the store"

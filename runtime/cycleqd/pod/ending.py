@@ -1,7 +1,7 @@
 """How a process of a pod ends: its exit status, its last words, and SIGTERM.
 
 The operator judges a run by how its pods ended: by the statuses of `cycleqd.errors` and by the
-termination message, a `cycleqd.contract.progress.Failure`. A pod that is told to stop (suspend,
+termination message, a `cycleqd.contract.progress.PodFailure`. A pod that is told to stop (suspend,
 preemption, drain) exits with 143 and no message: that is no failure.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from cycleqd.contract.progress import Failure
+from cycleqd.contract.progress import PodFailure
 from cycleqd.errors import CycleQDError
 
 log = logging.getLogger(__name__)
@@ -38,18 +38,18 @@ def told_why(termination_log: Path) -> Iterator[None]:
     except CycleQDError as error:
         _tell(
             termination_log,
-            Failure(reason=type(error).__name__, message=str(error), exit_code=error.exit_code),
+            PodFailure(reason=type(error).__name__, message=str(error), exit_code=error.exit_code),
         )
         raise
     except Exception as error:
         log.exception("unexpected")
         code = CycleQDError.exit_code
         message = f"unexpected {type(error).__name__}: {error}; please report it with the pod's log"
-        _tell(termination_log, Failure(reason="InternalError", message=message, exit_code=code))
+        _tell(termination_log, PodFailure(reason="InternalError", message=message, exit_code=code))
         sys.exit(code)
 
 
-def _tell(path: Path, failure: Failure) -> None:
+def _tell(path: Path, failure: PodFailure) -> None:
     try:
         path.write_text(failure.to_json(), "utf-8")
     except OSError as error:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from cycleqd.contract.progress import BestMember, OpenStage
-from cycleqd.contract.progress import Progress as Told
+from cycleqd.contract.progress import BestMember, OpenStage, Progress
 from cycleqd.errors import StoreDenied, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from cycleqd.evolution.goal import total_coverage, total_qd_score
 from cycleqd.evolution.search import Commit
 from cycleqd.records.documents import ArchiveDocument
-from cycleqd.roles.coordinator import Progress
+from cycleqd.roles.coordinator import RunProgress
 
 
-def told(before: Told, progress: Progress) -> Told:
+def told(before: Progress, progress: RunProgress) -> Progress:
     """The progress to publish.
 
     Args:
@@ -51,7 +50,7 @@ def _best(document: ArchiveDocument) -> tuple[BestMember, ...]:
     )
 
 
-def with_store_error(before: Told, error: StoreError | None) -> Told:
+def with_store_error(before: Progress, error: StoreError | None) -> Progress:
     """The progress with what the store answers, or without once it answers well again."""
     if error is None:
         return before.model_copy(update={"store_error": "", "store_error_reason": ""})

@@ -17,8 +17,8 @@ from cycleqd.errors import StoreError
 from cycleqd.pod.health import serving
 from cycleqd.pod.metrics import WorkerMetrics
 from cycleqd.pod.settings import WorkerPodSettings
+from cycleqd.roles.entry_queue import EntryQueue
 from cycleqd.roles.polling import LONGEST_SECONDS
-from cycleqd.roles.work_queue import WorkQueue
 from cycleqd.roles.worker import Pause
 from cycleqd.roles.worker_process import GRACE_SECONDS, Keeper, WorkerProcess
 from cycleqd.run.store import RunStore
@@ -65,13 +65,13 @@ def work(settings: WorkerPodSettings, command: Command = worker_command) -> None
             metrics.store_errors.inc()
 
     with serving(settings.health_port, metrics.registry):
-        runs = RunStore(PatientStore(open_store(settings.store, settings_of()), tell))
-        _await_run(runs)
-        if _nothing_left(runs, settings):
-            log.info("%s: nothing left to do", runs.run.run_id)
+        run = RunStore(PatientStore(open_store(settings.store, settings_of()), tell))
+        _await_run(run)
+        if _nothing_left(run, settings):
+            log.info("%s: nothing left to do", run.document.run_id)
             return
         process = WorkerProcess(settings.index, command(settings), listen=metrics.hear)
-        keeper = Keeper(runs, process, patient=True, started=metrics.starts.inc)
+        keeper = Keeper(run, process, patient=True, started=metrics.starts.inc)
         try:
             while not keeper.tend():
                 _reap(process.pid)
@@ -79,19 +79,19 @@ def work(settings: WorkerPodSettings, command: Command = worker_command) -> None
         finally:
             process.terminate()
             process.finish(time.monotonic() + GRACE_SECONDS)
-        log.info("%s: done", runs.run.run_id)
+        log.info("%s: done", run.document.run_id)
 
 
-def _await_run(runs: RunStore) -> None:
+def _await_run(run: RunStore) -> None:
     """The coordinator may still be checking what the run is made of."""
     pause = Pause(1.0, LONGEST_SECONDS)
-    while not runs.exists():
+    while not run.exists():
         time.sleep(pause.next())
 
 
-def _nothing_left(runs: RunStore, settings: WorkerPodSettings) -> bool:
+def _nothing_left(run: RunStore, settings: WorkerPodSettings) -> bool:
     """Whether the pod came too late, before an engine is started for nothing."""
-    queue = WorkQueue(runs, settings.index, settings.workers, settings.stage)
+    queue = EntryQueue(run, settings.index, settings.workers, settings.stage)
     return queue.next() is None and queue.complete()
 
 

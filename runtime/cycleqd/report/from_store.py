@@ -37,30 +37,30 @@ _KINDS: dict[str, RowKind] = {
 }
 
 
-def write_run_report(runs: RunStore, out: Path) -> ReportPaths:
+def write_run_report(run: RunStore, out: Path) -> ReportPaths:
     """Write a run's report from what is stored now.
 
     Args:
-        runs: the run; it may be unfinished.
+        run: the run; it may be unfinished.
         out: folder to fill.
     """
-    return write_report(report_data(runs), out)
+    return write_report(report_data(run), out)
 
 
-def report_data(runs: RunStore) -> ReportData:
+def report_data(run: RunStore) -> ReportData:
     """Everything a report tells about a run."""
-    spec = runs.latest().spec
+    spec = run.latest().spec
     tasks = tuple(task.name for task in spec.tasks)
-    committed = runs.committed()
-    history = [runs.committed_archive(number) for number in range(committed + 1)]
+    committed = run.committed()
+    history = [run.committed_archive(number) for number in range(committed + 1)]
     last = history[-1] if history else None
-    summary = runs.position().summary
-    families = _families(runs, tasks) if last is not None else ()
+    summary = run.position().summary
+    families = _families(run, tasks) if last is not None else ()
     return ReportData(
-        run=_facts(runs, spec, last, summary),
+        run=_facts(run, spec, last, summary),
         tasks=tasks,
         archives=_archives(last, tasks) if last is not None else (),
-        experts=_experts(runs, spec),
+        experts=_experts(run, spec),
         history=tuple(
             HistoryRow(
                 generation=document.generation,
@@ -72,7 +72,7 @@ def report_data(runs: RunStore) -> ReportData:
             for document in history
         ),
         table=_table(summary),
-        ancestors=_ancestors(runs, spec, [family.candidate for family in families]),
+        ancestors=_ancestors(run, spec, [family.candidate for family in families]),
         families=families,
         failures=tuple(
             FailedCandidate(failed.candidate, failed.cause, failed.message)
@@ -82,9 +82,9 @@ def report_data(runs: RunStore) -> ReportData:
 
 
 def _facts(
-    runs: RunStore, spec: Spec, last: ArchiveDocument | None, summary: SummaryDocument | None
+    run: RunStore, spec: Spec, last: ArchiveDocument | None, summary: SummaryDocument | None
 ) -> RunFacts:
-    run, evolution = runs.run, spec.evolution
+    document, evolution = run.document, spec.evolution
     details = [
         ("experts", ", ".join(expert.name for expert in spec.experts)),
         *strategy_of(evolution).described(evolution),
@@ -93,17 +93,17 @@ def _facts(
     if last is not None:
         details.append(("hypervolume", f"{last.hypervolume:.3f}"))
     return RunFacts(
-        name=runs.latest().manifest.metadata.name,
-        run_id=run.run_id,
+        name=run.latest().manifest.metadata.name,
+        run_id=document.run_id,
         seed=spec.seed,
-        engine=run.engine,
-        base=run.base.uri,
+        engine=document.engine,
+        base=document.base.uri,
         strategy=evolution.strategy,
         generation=last.generation if last is not None else -1,
         generations=evolution.generations,
         evaluations=last.evaluations if last is not None else 0,
         complete=summary is not None,
-        store=runs.objects.uri,
+        store=run.objects.uri,
         details=tuple(details),
     )
 
@@ -126,15 +126,15 @@ def _archives(document: ArchiveDocument, tasks: tuple[str, ...]) -> tuple[Archiv
     )
 
 
-def _experts(runs: RunStore, spec: Spec) -> tuple[ExpertPoint, ...]:
+def _experts(run: RunStore, spec: Spec) -> tuple[ExpertPoint, ...]:
     stage = keys.generation(0)
-    plan = runs.plan(stage)
+    plan = run.plan(stage)
     if plan is None:
         return ()
-    finished = runs.finished_entries(stage)
+    finished = run.finished_entries(stage)
     names = {keys.expert(expert.name): expert.name for expert in spec.experts}
     return tuple(
-        ExpertPoint(names[entry.candidate], runs.result(stage, index).scores)
+        ExpertPoint(names[entry.candidate], run.result(stage, index).scores)
         for index, entry in enumerate(plan.entries)
         if isinstance(entry, EvaluateEntry) and index in finished and entry.candidate in names
     )
@@ -157,16 +157,16 @@ def _table(summary: SummaryDocument | None) -> tuple[TableRow, ...]:
     )
 
 
-def _families(runs: RunStore, tasks: tuple[str, ...]) -> tuple[Family, ...]:
+def _families(run: RunStore, tasks: tuple[str, ...]) -> tuple[Family, ...]:
     """The best member of each archive and the balanced one, each candidate once."""
-    titles = {resolve_member(runs, "balanced"): "balanced member"}
+    titles = {resolve_member(run, "balanced"): "balanced member"}
     for task in tasks:
-        titles.setdefault(resolve_member(runs, f"best:{task}"), f"best in {task}")
+        titles.setdefault(resolve_member(run, f"best:{task}"), f"best in {task}")
     return tuple(Family(title, candidate) for candidate, title in titles.items())
 
 
-def _ancestors(runs: RunStore, spec: Spec, candidates: list[str]) -> dict[str, Ancestor]:
-    members = Members(runs)
+def _ancestors(run: RunStore, spec: Spec, candidates: list[str]) -> dict[str, Ancestor]:
+    members = Members(run)
     operators = strategy_of(spec.evolution).operators(spec.evolution)
     names = {keys.expert(expert.name): expert.name for expert in spec.experts}
     ancestors: dict[str, Ancestor] = {}
@@ -186,7 +186,7 @@ def _ancestors(runs: RunStore, spec: Spec, candidates: list[str]) -> dict[str, A
                 parents=parents,
                 operator=made,
                 generation=generation,
-                scores=runs.result(stage, index).scores,
+                scores=run.result(stage, index).scores,
                 expert=names.get(candidate),
             )
     return ancestors

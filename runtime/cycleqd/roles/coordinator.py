@@ -55,7 +55,7 @@ class StageProgress:
 
 
 @dataclass(frozen=True)
-class Progress(Position):
+class RunProgress(Position):
     """Where a run stands, and what is under way.
 
     Attributes:
@@ -87,36 +87,36 @@ class Coordinator:
     """Plans and commits one run.
 
     Args:
-        runs: the run's store; ``run.json`` is there.
+        run: the run's store; ``run.json`` is there.
     """
 
-    def __init__(self, runs: RunStore) -> None:
-        self._runs = runs
-        self._objects = runs.objects
+    def __init__(self, run: RunStore) -> None:
+        self._run = run
+        self._objects = run.objects
         self._commits: dict[int, Commit] = {}
         self._documents: dict[int, ArchiveDocument] = {}
         self._plans: dict[Stage, PlanDocument] = {}
-        self._committed = runs.committed()
+        self._committed = run.committed()
         for number in range(max(0, self._committed - self._depth), self._committed + 1):
-            self._remember(number, runs.committed_archive(number))
+            self._remember(number, run.committed_archive(number))
 
     @property
     def _spec(self) -> Spec:
         """What is in force now: how long the run goes on."""
-        return self._runs.history.latest().spec
+        return self._run.history.latest().spec
 
     @property
     def _depth(self) -> int:
         return self._spec.evolution.pipeline_depth
 
-    def step(self) -> Progress:
+    def step(self) -> RunProgress:
         """Do everything that can be done now.
 
         Raises:
             RunFailed: the run gave up.
             StoreError: the store failed; nothing is lost.
         """
-        self._runs.history.refresh()
+        self._run.history.refresh()
         while not self._ended() and self._commit_next():
             pass
         generations = self._spec.evolution.generations
@@ -131,7 +131,7 @@ class Coordinator:
         else:
             last = min(self._committed + self._depth, generations)
             stages = [self._plan(number) for number in range(self._committed + 1, last + 1)]
-        return Progress(
+        return RunProgress(
             generation=self._committed,
             generations=generations,
             archive=self._documents.get(self._committed),
@@ -144,11 +144,11 @@ class Coordinator:
         return has_ended(self._spec, self._documents.get(self._committed))
 
     def _stage_progress(self, stage: Stage) -> StageProgress:
-        finished = len(self._runs.finished_entries(stage))
+        finished = len(self._run.finished_entries(stage))
         return StageProgress(stage, len(self._plans[stage].entries), finished)
 
     def _remember(self, number: int, document: ArchiveDocument) -> None:
-        tasks = self._runs.history.as_of(number).tasks
+        tasks = self._run.history.as_of(number).tasks
         self._documents[number] = document
         self._commits[number] = Commit.from_document(document, tasks)
         for old in [n for n in self._commits if n < number - self._depth]:
@@ -157,7 +157,7 @@ class Coordinator:
     # Plans
 
     def _plan_of(self, stage: Stage) -> PlanDocument | None:
-        plan = self._plans.get(stage) or self._runs.plan(stage)
+        plan = self._plans.get(stage) or self._run.plan(stage)
         if plan is not None:
             self._plans[stage] = plan
         return plan
@@ -172,12 +172,12 @@ class Coordinator:
     def _plan(self, number: int) -> Stage:
         stage = keys.generation(number)
         if self._plan_of(stage) is None:
-            revision = self._runs.history.as_of(number)
+            revision = self._run.history.as_of(number)
             if number == 0:
                 plan = planning.first_plan(revision)
             else:
                 commit = self._commits[read_generation(number, revision.spec)]
-                plan = planning.make_plan(revision, number, commit, self._runs.genome)
+                plan = planning.make_plan(revision, number, commit, self._run.genome)
             self._store_plan(stage, plan)
         return stage
 
@@ -189,9 +189,9 @@ class Coordinator:
         if plan is None:
             return None
         indices = range(len(plan.entries))
-        if not self._runs.finished_entries(stage).issuperset(indices):
+        if not self._run.finished_entries(stage).issuperset(indices):
             return None
-        return self._runs.results(stage, indices)
+        return self._run.results(stage, indices)
 
     def _commit_next(self) -> bool:
         number = self._committed + 1
@@ -199,7 +199,7 @@ class Coordinator:
         results = self._results(stage)
         if results is None:
             return False
-        revision = self._runs.history.as_of(number)
+        revision = self._run.history.as_of(number)
         commit = planning.make_commit(revision, results, self._commits.get(number - 1))
         document = commit.document()
         create_same(self._objects, stage.commit_key, document.to_bytes())
@@ -210,14 +210,14 @@ class Coordinator:
 
     def _finish(self) -> SummaryDocument | None:
         """The final table, planned first where it is not."""
-        summary = self._runs.summary(self._committed)
+        summary = self._run.summary(self._committed)
         if summary is not None:
             return summary
         stage = keys.final(self._committed)
         commit = self._commits[self._committed]
-        revision = self._runs.history.as_of(self._committed)
+        revision = self._run.history.as_of(self._committed)
         if self._plan_of(stage) is None:
-            self._store_plan(stage, planning.make_final_plan(revision, commit, self._runs.genome))
+            self._store_plan(stage, planning.make_final_plan(revision, commit, self._run.genome))
         results = self._results(stage)
         if results is None:
             return None

@@ -57,27 +57,25 @@ def choose(
     return None
 
 
-class WorkQueue:
+class EntryQueue:
     """The open stages of a run as one worker sees them.
 
     Looking is cheap, as hundreds of workers do it: what cannot have changed is not read again, and
     stages are listed one by one, only until an entry of one's own is found.
 
     Args:
-        runs: the run.
+        run: the run's store.
         worker: index of the worker.
         workers: number of workers.
         only: the stage to work on; None for all of the run.
     """
 
-    def __init__(
-        self, runs: RunStore, worker: int, workers: int, only: Stage | None = None
-    ) -> None:
-        self._runs = runs
+    def __init__(self, run: RunStore, worker: int, workers: int, only: Stage | None = None) -> None:
+        self._run = run
         self._worker = worker
         self._workers = workers
         self._only = only
-        self._committed = runs.committed()
+        self._committed = run.committed()
         self._archive: ArchiveDocument | None = None
         self._spec: Spec | None = None
         self._stages: list[Stage] = []
@@ -105,13 +103,13 @@ class WorkQueue:
         if self._only is not None:
             return self._is_over(self._only)
         final = keys.final(self._committed)
-        return self._ended and self._runs.objects.exists(final.commit_key)
+        return self._ended and self._run.objects.exists(final.commit_key)
 
     def _is_over(self, stage: Stage) -> bool:
         if stage in self._stages:
             return stage in self._plans
         if stage.is_final:
-            return self._runs.plan(stage) is not None
+            return self._run.plan(stage) is not None
         return self._ended or stage.folder < self._stages[0].folder
 
     def _choose(self) -> Work | None:
@@ -130,27 +128,27 @@ class WorkQueue:
         return Work(stage, index, self._plans[stage].entries[index], own)
 
     def _missing(self, stage: Stage, plan: PlanDocument) -> list[int]:
-        finished = self._runs.finished_entries(stage)
+        finished = self._run.finished_entries(stage)
         return [index for index in range(len(plan.entries)) if index not in finished]
 
     def _plan(self, stage: Stage) -> PlanDocument | None:
         if stage in self._plans:
             return self._plans[stage]
-        plan = self._runs.plan(stage)
+        plan = self._run.plan(stage)
         if plan is not None:
             # A plan may be made under a change that was accepted since the last look.
-            self._runs.history.refresh()
+            self._run.history.refresh()
             self._plans[stage] = plan
         return plan
 
     def _look(self) -> bool:
         """Learn of commits, and then of a changed manifest; whether the manifest was read."""
         before = self._committed
-        while self._runs.objects.exists(keys.generation(self._committed + 1).commit_key):
+        while self._run.objects.exists(keys.generation(self._committed + 1).commit_key):
             self._committed += 1
         if self._spec is not None and self._committed == before:
             return False
-        self._spec = self._runs.latest().spec
+        self._spec = self._run.latest().spec
         self._stages = self._open_stages(self._spec)
         self._plans = {stage: plan for stage, plan in self._plans.items() if stage in self._stages}
         return True
@@ -161,7 +159,7 @@ class WorkQueue:
         self._ended = self._committed >= evolution.generations
         if spec.goal is not None and self._committed >= 0:
             if self._archive is None or self._archive.generation != self._committed:
-                self._archive = self._runs.archive(self._committed)
+                self._archive = self._run.archive(self._committed)
             self._ended = has_ended(spec, self._archive)
         if self._ended:
             return [keys.final(self._committed)]

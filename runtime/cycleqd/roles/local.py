@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cycleqd.records.documents import SummaryDocument
-from cycleqd.roles.coordinator import Coordinator, Progress
+from cycleqd.roles.coordinator import Coordinator, RunProgress
 from cycleqd.roles.gpus import VISIBLE_DEVICES
 from cycleqd.roles.worker_process import GRACE_SECONDS, Keeper, WorkerProcess
 from cycleqd.run.store import RunStore
@@ -23,7 +23,7 @@ class LocalRunner:
     """Runs a coordinator and its workers until the run is complete.
 
     Args:
-        runs: the run.
+        run: the run's store.
         worker_command: the command that starts worker ``index`` of ``count``.
         workers: how many.
         log_folder: where workers' logs go.
@@ -34,7 +34,7 @@ class LocalRunner:
 
     def __init__(
         self,
-        runs: RunStore,
+        run: RunStore,
         worker_command: Callable[[int, int], Sequence[str]],
         *,
         workers: int,
@@ -43,7 +43,7 @@ class LocalRunner:
         environment: Mapping[str, str] | None = None,
         poll_seconds: float = 0.2,
     ) -> None:
-        self._runs = runs
+        self._run = run
         self._poll_seconds = poll_seconds
         log_folder.mkdir(parents=True, exist_ok=True)
         self._workers = [
@@ -58,10 +58,12 @@ class LocalRunner:
             )
             for index in range(workers)
         ]
-        self._keepers = [Keeper(runs, worker) for worker in self._workers]
+        self._keepers = [Keeper(run, worker) for worker in self._workers]
         self.log_folder = log_folder
 
-    def run(self, observe: Callable[[Progress], None] = lambda progress: None) -> SummaryDocument:
+    def run(
+        self, observe: Callable[[RunProgress], None] = lambda progress: None
+    ) -> SummaryDocument:
         """Work until the run is complete; workers are started only if something is left to do.
 
         Args:
@@ -70,7 +72,7 @@ class LocalRunner:
         Raises:
             CycleQDError: the run stopped; the message says why and what to do.
         """
-        coordinator = Coordinator(self._runs)
+        coordinator = Coordinator(self._run)
         try:
             while True:
                 progress = coordinator.step()

@@ -43,16 +43,16 @@ class ModelWorkbench:
     """Factors experts and evaluates candidates of one run.
 
     Args:
-        runs: the run.
+        run: the run's store.
         scratch: folder for downloads and factors, shared by the processes of one machine.
         device: where weights are materialised and the engine runs; None takes a GPU if there is
             one.
     """
 
-    def __init__(self, runs: RunStore, scratch: Path, device: str | None = None) -> None:
-        self._runs = runs
+    def __init__(self, run: RunStore, scratch: Path, device: str | None = None) -> None:
+        self._run = run
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self._models = RunModels(runs, scratch, self._device)
+        self._models = RunModels(run, scratch, self._device)
         self._tasks: dict[tuple[int, str, Split], Task] = {}
         self._engine: Engine | None = None
         self._sandbox: Sandbox | None = None
@@ -155,7 +155,7 @@ class ModelWorkbench:
             self._sandbox = Sandbox()
         with scratch_folder("items") as folder:
             path = folder / f"{name}.{split}.jsonl"
-            self._runs.objects.download(keys.items(name, split), path)
+            self._run.objects.download(keys.items(name, split), path)
             task = load_task(
                 name,
                 spec.type,

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from cycleqd.records.documents import EvaluateEntry, FactorEntry, ResultDocument, Telemetry
 from cycleqd.records.keys import Stage
-from cycleqd.roles.work_queue import Work, WorkQueue
+from cycleqd.roles.entry_queue import EntryQueue, Work
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 
@@ -109,7 +109,7 @@ class Worker:
     """Does entries one by one.
 
     Args:
-        runs: the run.
+        run: the run's store.
         settings: who it is.
         workbench: what does the work.
         announce: called with ``begin`` and ``end`` around each entry, the latter with its result.
@@ -118,18 +118,18 @@ class Worker:
 
     def __init__(
         self,
-        runs: RunStore,
+        run: RunStore,
         settings: WorkerSettings,
         workbench: Workbench,
         announce: Announce = lambda event, work, result: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._runs = runs
+        self._run = run
         self._settings = settings
         self._workbench = workbench
         self._announce = announce
         self._clock = clock
-        self._queue = WorkQueue(runs, settings.index, settings.count, settings.stage)
+        self._queue = EntryQueue(run, settings.index, settings.count, settings.stage)
         self._pause = Pause(settings.poll_seconds, settings.longest_poll_seconds)
         self._last_seconds = 0.0
 
@@ -161,7 +161,7 @@ class Worker:
         self._announce("begin", work, None)
         start = self._clock()
         entry = work.entry
-        revision = self._runs.history.as_of(work.stage.number)
+        revision = self._run.history.as_of(work.stage.number)
         if isinstance(entry, FactorEntry):
             digest = self._workbench.factor(entry, revision)
             result = ResultDocument(
@@ -180,7 +180,7 @@ class Worker:
         }
         telemetry = result.telemetry.model_copy(update=told)
         result = result.model_copy(update={"entry": work.index, "telemetry": telemetry})
-        self._runs.objects.create(work.stage.result_key(work.index), result.to_bytes())
+        self._run.objects.create(work.stage.result_key(work.index), result.to_bytes())
         self._announce("end", work, result)
         log.info(
             "%s entry %d (%s) in %.1f s",

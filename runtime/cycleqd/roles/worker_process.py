@@ -181,7 +181,7 @@ class Keeper:
     """Keeps one worker running: starts it again, or condemns what it dies of.
 
     Args:
-        runs: the run.
+        run: the run's store.
         process: the worker.
         patient: whether a store that cannot be reached is waited for without limit.
         started: told of each start.
@@ -189,13 +189,13 @@ class Keeper:
 
     def __init__(
         self,
-        runs: RunStore,
+        run: RunStore,
         process: WorkerProcess,
         *,
         patient: bool = False,
         started: Callable[[], None] = lambda: None,
     ) -> None:
-        self._runs = runs
+        self._run = run
         self._patient = patient
         self._started = started
         self.process = process
@@ -235,7 +235,7 @@ class Keeper:
     def _condemn(self, entry: tuple[str, int], cause: str) -> None:
         folder, index = entry
         stage = Stage(folder, "")
-        plan = self._runs.plan(stage)
+        plan = self._run.plan(stage)
         candidate = None
         if plan is not None:
             planned = plan.entries[index]
@@ -246,7 +246,7 @@ class Keeper:
             failure=Failure(cause="WorkerCrash", message=cause),
             telemetry=Telemetry(worker=-1, host="", seconds=0.0),
         )
-        self._runs.objects.create(stage.result_key(index), result.to_bytes())
+        self._run.objects.create(stage.result_key(index), result.to_bytes())
 
 
 def _error_of(code: int) -> type[CycleQDError]:

@@ -69,13 +69,13 @@ def admit(
         StoreError: the store failed.
     """
     objects.probe()
-    runs = RunStore(objects)
-    if not runs.exists():
+    run = RunStore(objects)
+    if not run.exists():
         say("checking checkpoints and items")
         _begin(objects, manifest, checkpoints, s3, say)
-        runs = RunStore(objects)
-    continue_run(runs, manifest)
-    return runs
+        run = RunStore(objects)
+    continue_run(run, manifest)
+    return run
 
 
 def choose_engine(requested: str) -> Literal["transformers", "vllm"]:
@@ -212,20 +212,20 @@ def _blamed_on(field: str) -> Iterator[None]:
         raise CheckpointError(f"{field}: {error}") from error
 
 
-def continue_run(runs: RunStore, manifest: Manifest) -> None:
+def continue_run(run: RunStore, manifest: Manifest) -> None:
     """Accept what may change, refuse the rest.
 
     Raises:
         RunMismatch: the manifest describes another run than the stored one.
     """
     while True:
-        revisions = runs.history.refresh()
+        revisions = run.history.refresh()
         current = revisions[-1].manifest
         check_continuation(current, manifest)
         if all(concerns_pods_only(path) for path in changes(current, manifest)):
             return
         revision = RevisionDocument(
-            manifest=canonical(manifest), from_generation=runs.committed() + 1
+            manifest=canonical(manifest), from_generation=run.committed() + 1
         )
         # Where another coordinator took the number first, its manifest is the one to continue.
-        runs.objects.create(keys.revision(len(revisions)), revision.to_bytes())
+        run.objects.create(keys.revision(len(revisions)), revision.to_bytes())

@@ -16,23 +16,23 @@ from cycleqd.run.store import RunStore
 from cycleqd.store.keys import is_name
 
 
-def resolve_member(runs: RunStore, member: str) -> str:
+def resolve_member(run: RunStore, member: str) -> str:
     """The candidate id that a user means.
 
     Args:
-        runs: the run.
+        run: the run's store.
         member: a candidate id; ``aggregate`` or ``balanced`` of the last generation; or
             ``best:TASK``.
 
     Raises:
         InputError: there is no such candidate; the message says what there is.
     """
-    committed = runs.committed()
-    archive = runs.archive(committed) if committed >= 0 else None
+    committed = run.committed()
+    archive = run.archive(committed) if committed >= 0 else None
     if member == "aggregate":
         member = keys.aggregate(committed)
     elif archive is not None and (member == "balanced" or member.startswith("best:")):
-        tasks = runs.latest().tasks
+        tasks = run.latest().tasks
         commit = Commit.from_document(archive, tasks)
         if member == "balanced":
             member = balanced_member(commit).candidate
@@ -41,9 +41,9 @@ def resolve_member(runs: RunStore, member: str) -> str:
             if task not in tasks:
                 raise InputError(f"{member}: no task {task!r}; the run has {', '.join(tasks)}")
             member = commit.state.archives[task].ranked()[0].candidate
-    if not is_name(member) or not runs.objects.exists(keys.genome(member)):
+    if not is_name(member) or not run.objects.exists(keys.genome(member)):
         raise InputError(
-            f"{member}: the run has no such candidate; `cycleqd list {runs.objects.uri}` prints "
+            f"{member}: the run has no such candidate; `cycleqd list {run.objects.uri}` prints "
             "those in the archives; `best:TASK`, `balanced` and, once the run is complete, "
             "`aggregate` name one by its role"
         )
@@ -54,13 +54,13 @@ class Members:
     """What the store knows of candidates.
 
     Args:
-        runs: the run.
+        run: the run's store.
     """
 
-    def __init__(self, runs: RunStore) -> None:
-        self._runs = runs
-        self._plan = lru_cache(None)(lambda number: runs.plan(keys.generation(number)))
-        self._size = runs.latest().spec.evolution.candidates_per_generation
+    def __init__(self, run: RunStore) -> None:
+        self._run = run
+        self._plan = lru_cache(None)(lambda number: run.plan(keys.generation(number)))
+        self._size = run.latest().spec.evolution.candidates_per_generation
 
     def find_entry(self, candidate: str) -> tuple[int, int, EvaluateEntry] | None:
         """Generation, index and entry that made a candidate, None for finalists."""
@@ -90,14 +90,14 @@ class Members:
 
     def describe(self, candidate: str) -> dict[str, Any]:
         """A candidate as JSON: origin, scores, cells and the shares of the experts."""
-        runs = self._runs
+        run = self._run
         found = self.find_entry(candidate)
-        genome = runs.genome(candidate)
+        genome = run.genome(candidate)
         experts = genome.layout.experts
         scale = genome.scale.astype(np.float64).mean(axis=1)
         document: dict[str, Any] = {
             "candidate": candidate,
-            "genomeBytes": runs.objects.size(keys.genome(candidate)),
+            "genomeBytes": run.objects.size(keys.genome(candidate)),
             "meanScale": {name: round(float(s), 6) for name, s in zip(experts, scale, strict=True)},
         }
         if genome.gain is not None:
@@ -114,14 +114,14 @@ class Members:
                 "parents": list(entry.parents),
                 "ancestors": len(self.lineage(candidate)) - 1,
             }
-            if index in runs.finished_entries(stage):
-                result = runs.result(stage, index)
+            if index in run.finished_entries(stage):
+                result = run.result(stage, index)
                 document["scores"] = result.scores
                 document["digest"] = result.digest
                 if result.failure is not None:
                     document["failure"] = result.failure.model_dump()
-        committed = runs.committed()
-        archive = runs.archive(committed) if committed >= 0 else None
+        committed = run.committed()
+        archive = run.archive(committed) if committed >= 0 else None
         if archive is not None:
             document["cells"] = {
                 task: list(member.cell)

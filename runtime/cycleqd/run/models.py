@@ -55,13 +55,13 @@ class RunModels:
     """Weights of a run.
 
     Args:
-        runs: the run.
+        run: the run's store.
         scratch: folder for downloads and factors, shared by the processes of one machine.
         device: where arithmetic runs.
     """
 
-    def __init__(self, runs: RunStore, scratch: Path, device: str = "cpu") -> None:
-        self.runs = runs
+    def __init__(self, run: RunStore, scratch: Path, device: str = "cpu") -> None:
+        self.run = run
         self.device = device
         self._scratch = scratch
         self._revisions: dict[int, RevisionModels] = {}
@@ -76,7 +76,7 @@ class RunModels:
 
     def latest(self) -> RevisionModels:
         """The weights of the revision in force."""
-        return self.as_of(self.runs.latest())
+        return self.as_of(self.run.latest())
 
     def check_genome(self, candidate: str, expected: str) -> None:
         """Compare a stored genome with the digest in its plan.
@@ -84,7 +84,7 @@ class RunModels:
         Raises:
             StoreCorrupt: they differ.
         """
-        found = hashlib.sha256(self.runs.objects.read(keys.genome(candidate))).hexdigest()
+        found = hashlib.sha256(self.run.objects.read(keys.genome(candidate))).hexdigest()
         if found != expected:
             raise StoreCorrupt(
                 f"{keys.genome(candidate)}: SHA-256 {found}, but the plan says {expected}"
@@ -92,12 +92,12 @@ class RunModels:
 
     def cache(self, kind: str) -> Path:
         """A folder of this run on this machine."""
-        return self._scratch / "runs" / self.runs.run.run_id / kind
+        return self._scratch / "runs" / self.run.document.run_id / kind
 
     def factors(self, expert: str) -> Factors:
         """An expert's stored factors."""
         if expert not in self._factors:
-            self._factors[expert] = Factors.open(self.runs.objects, expert, self.cache("factors"))
+            self._factors[expert] = Factors.open(self.run.objects, expert, self.cache("factors"))
         return self._factors[expert]
 
     def checkpoint(self, source: SourceRecord, s3: S3 | None) -> Checkpoint:
@@ -135,7 +135,7 @@ class RevisionModels:
 
     def __init__(self, models: RunModels, revision: Revision) -> None:
         self._models = models
-        self._runs = models.runs
+        self._run = models.run
         self.revision = revision
         names = tuple(expert.name for expert in revision.spec.experts)
         s3 = revision.spec.storage.s3
@@ -156,7 +156,7 @@ class RevisionModels:
             self.experts,
             self.factors,
             self.revision.layout,
-            dense_source=StoredTaskVectors(self._runs.objects, self._models.cache("task-vectors")),
+            dense_source=StoredTaskVectors(self._run.objects, self._models.cache("task-vectors")),
             seed=spec.seed,
             dtype=spec.evaluation.dtype,
             threads=spec.workers.threads,
@@ -170,11 +170,11 @@ class RevisionModels:
             self.experts[expert],
             expert,
             self.revision.layout,
-            self._runs.objects,
+            self._run.objects,
             cache=self._models.cache("factors"),
             device=self._models.device,
         )
-        index = self._runs.objects.read(keys.factors(expert))
+        index = self._run.objects.read(keys.factors(expert))
         return f"sha256:{hashlib.sha256(index).hexdigest()}"
 
     def genome(self, candidate: str) -> Genome:
@@ -183,12 +183,12 @@ class RevisionModels:
         A child-SVD candidate's task vector is stored first, so that what is evaluated is what its
         descendants build on.
         """
-        genome = self._runs.genome(candidate)
+        genome = self._run.genome(candidate)
         if genome.child_svd is None:
             return genome
-        return self.materializer.store_task_vector(genome, candidate, self._runs.objects)
+        return self.materializer.store_task_vector(genome, candidate, self._run.objects)
 
     def stored_genome(self, candidate: str) -> Genome:
         """Like `genome`, for reading only: a stored task vector is used, never made."""
-        genome = self._runs.genome(candidate)
+        genome = self._run.genome(candidate)
         return genome if genome.child_svd is None else as_parent(candidate, genome)

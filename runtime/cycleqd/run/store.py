@@ -75,7 +75,7 @@ class RunStore:
         return self.objects.exists(keys.RUN)
 
     @property
-    def run(self) -> RunDocument:
+    def document(self) -> RunDocument:
         """``run.json``.
 
         Raises:
@@ -118,7 +118,7 @@ class RunStore:
             archive = ArchiveDocument.from_bytes(self.objects.read(key), key)
         except ObjectNotFound:
             return None
-        consistency.check_archive(self.run, archive, generation)
+        consistency.check_archive(self.document, archive, generation)
         return archive
 
     def committed_archive(self, generation: int) -> ArchiveDocument:
@@ -149,7 +149,7 @@ class RunStore:
             summary = SummaryDocument.from_bytes(self.objects.read(key), key)
         except ObjectNotFound:
             return None
-        consistency.check_summary(self.run, summary, generations)
+        consistency.check_summary(self.document, summary, generations)
         return summary
 
     def position(self) -> Position:

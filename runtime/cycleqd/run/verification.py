@@ -40,18 +40,18 @@ class Verifier:
     """Recomputes one run.
 
     Args:
-        runs: the run.
+        run: the run's store.
         digest_of: the digest of a candidate's weights, None to leave weights out.
         say: told about each stage.
     """
 
     def __init__(
         self,
-        runs: RunStore,
+        run: RunStore,
         digest_of: Callable[[str], str] | None,
         say: Callable[[str], None] = lambda message: None,
     ) -> None:
-        self._runs = runs
+        self._run = run
         self._digest_of = digest_of
         self._say = say
         self._digests: dict[str, str] = {}
@@ -65,11 +65,11 @@ class Verifier:
         """
         self._items()
         commits: dict[int, Commit] = {}
-        depth = self._runs.latest().spec.evolution.pipeline_depth
-        committed = self._runs.committed()
+        depth = self._run.latest().spec.evolution.pipeline_depth
+        committed = self._run.committed()
         for number in range(committed + depth + 1):
             stage = keys.generation(number)
-            plan = self._runs.plan(stage)
+            plan = self._run.plan(stage)
             if plan is None:
                 if number <= committed:
                     raise VerificationError(
@@ -77,14 +77,14 @@ class Verifier:
                     )
                 break
             self._say(f"generation {number}")
-            revision = self._runs.history.as_of(number)
+            revision = self._run.history.as_of(number)
             if number == 0:
                 self._plan(stage, planning.first_plan(revision))
             else:
                 read = commits[read_generation(number, revision.spec)]
-                self._plan(stage, planning.make_plan(revision, number, read, self._runs.genome))
+                self._plan(stage, planning.make_plan(revision, number, read, self._run.genome))
             if number <= committed:
-                self._runs.committed_archive(number)
+                self._run.committed_archive(number)
                 results = self._results(stage, plan, revision)
                 commit = planning.make_commit(revision, results, commits.get(number - 1))
                 self._same(stage.commit_key, commit.document().to_bytes())
@@ -96,10 +96,10 @@ class Verifier:
         return self.verified
 
     def _items(self) -> None:
-        for task, splits in self._runs.latest().items.items():
+        for task, splits in self._run.latest().items.items():
             for split, record in splits.items():
                 key = keys.items(task, split)
-                found = hashlib.sha256(self._runs.objects.read(key)).hexdigest()
+                found = hashlib.sha256(self._run.objects.read(key)).hexdigest()
                 if found != record.digest:
                     raise VerificationError(
                         f"{key}: SHA-256 {found}, run.json says {record.digest}"
@@ -116,7 +116,7 @@ class Verifier:
     def _results(
         self, stage: Stage, plan: PlanDocument, revision: Revision
     ) -> list[ResultDocument]:
-        results = self._runs.results(stage, range(len(plan.entries)))
+        results = self._run.results(stage, range(len(plan.entries)))
         for index, (entry, result) in enumerate(zip(plan.entries, results, strict=True)):
             if isinstance(entry, EvaluateEntry):
                 self._belongs(stage.result_key(index), index, entry, result)
@@ -154,12 +154,12 @@ class Verifier:
 
     def _final(self, generations: int, commit: Commit, revision: Revision) -> None:
         stage = keys.final(generations)
-        plan = self._runs.plan(stage)
+        plan = self._run.plan(stage)
         if plan is None:
             return
         self._say("final table")
-        self._plan(stage, planning.make_final_plan(revision, commit, self._runs.genome))
-        if self._runs.summary(generations) is None:
+        self._plan(stage, planning.make_final_plan(revision, commit, self._run.genome))
+        if self._run.summary(generations) is None:
             return
         results = self._results(stage, plan, revision)
         summary = planning.make_summary(revision, commit, results)
@@ -167,7 +167,7 @@ class Verifier:
         self.verified.summaries += 1
 
     def _same(self, key: str, recomputed: bytes) -> None:
-        if self._runs.objects.read(key) != recomputed:
+        if self._run.objects.read(key) != recomputed:
             raise VerificationError(
-                f"{self._runs.objects.uri}/{key}: differs from what is recomputed from its inputs"
+                f"{self._run.objects.uri}/{key}: differs from what is recomputed from its inputs"
             )

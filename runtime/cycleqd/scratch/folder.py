@@ -108,8 +108,7 @@ def _locked(prefix: str, parent: Path) -> tuple[Path, int]:
             if os.path.samestat(path.lstat(), os.fstat(lock)):
                 return path, lock
         os.close(lock)
-    msg = f"{parent}: folders made here are removed by others at once"
-    raise FileNotFoundError(msg)
+    raise FileNotFoundError(f"{parent}: folders made here are removed by others at once")
 
 
 def sweep(parent: Path, *, seconds: float = SWEEP_SECONDS) -> None:
