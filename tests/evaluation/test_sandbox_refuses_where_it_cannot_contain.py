@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from cycleqd.evaluation.sandbox import PythonProgram, Sandbox
 from cycleqd.evaluation.sandbox.harness import confinement, landlock, seccomp
 
 pytestmark = pytest.mark.timeout(120)
+
+ONE_PROGRAM = """
+from cycleqd.evaluation.sandbox import PythonProgram, Sandbox
+with Sandbox() as box:
+    print(box.run([PythonProgram("", "", "")])[0].status)
+"""
 
 
 def test_neither_root_nor_namespaces_nor_landlock(
@@ -61,3 +68,18 @@ def test_a_harness_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_START", words)
     with Sandbox() as box, pytest.raises(SandboxUnavailable, match="no walls here"):
         box.run([PythonProgram("", "", "")])
+
+
+@pytest.mark.parametrize("most", [20, 110, 127])
+def test_a_low_limit_of_open_files_is_named_with_the_remedy(most: int) -> None:
+    command = ["sh", "-c", f'ulimit -n {most}; "$@"', "sh", sys.executable, "-c", ONE_PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    said = done.stderr.splitlines()[-1]
+    assert "SandboxUnavailable" in said
+    assert f"a process only {most} here; allow more with `ulimit -n 4096`" in said
+
+
+def test_as_many_open_files_as_a_program_may_have_suffice() -> None:
+    command = ["sh", "-c", 'ulimit -n 128; "$@"', "sh", sys.executable, "-c", ONE_PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "passed\n", done.stderr

@@ -21,6 +21,9 @@ from cycleqd.evaluation.sandbox.harness import kernel, landlock, seccomp
 from cycleqd.evaluation.sandbox.harness.confinement import Confinement
 from cycleqd.evaluation.sandbox.programs import Limits, Program
 
+OPEN_FILES = 128
+"""How many files a program may have open."""
+
 CONTAINED = b"C"
 SECRET_BYTES = 32
 NOT_CONTAINED = 97
@@ -92,7 +95,7 @@ def contain(limits: Limits, confinement: Confinement, folder: str, *, processes:
         (resource.RLIMIT_CPU, cpu, cpu + 1),
         (resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
         (resource.RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes),
-        (resource.RLIMIT_NOFILE, 128, 128),
+        (resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
         (resource.RLIMIT_MEMLOCK, 0, 0),
     ):
         resource.setrlimit(kind, (soft, hard))

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from cycleqd.evaluation.sandbox.harness import confinement as walls
 from cycleqd.evaluation.sandbox.harness import folders, item, kernel
+from cycleqd.evaluation.sandbox.harness.child import OPEN_FILES
 from cycleqd.evaluation.sandbox.programs import (
     Limits,
     Program,
@@ -51,6 +52,10 @@ def main(base: str, user: int | None, *, namespaces: bool) -> None:
     """
     # The descriptors of a program's folders wait to be looked into: as many as it may have files.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= most < OPEN_FILES:
+        reason = f"a program may open {OPEN_FILES} files, and a process only {most} here"
+        _say({"unavailable": f"{reason}; allow more with `ulimit -n 4096`"})
+        return
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _OPEN_FILES), most))
     for name in _WARM.split():
         # A slim Python may lack one of them; a program that needs it then fails by itself.
