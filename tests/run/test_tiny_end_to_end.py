@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sqlite3
 from pathlib import Path
@@ -32,6 +33,11 @@ def test_the_run_is_complete_and_its_table_holds(tiny_store: Path) -> None:
         expert = rows[f"expert {skill}"]["test"]
         assert expert[skill] > rows["base"]["test"][skill] + 0.1, "training taught the skill"
     assert all(record > 3 / 225 for record in status["coverage"].values()), "the search found cells"
+
+
+def test_no_temporary_file_is_left(tiny_store: Path) -> None:
+    left = {path.name for path in tiny_store.with_name("tmp").iterdir()}
+    assert left <= {f"torchinductor_{getpass.getuser()}"}  # torch's cache, always of that name
 
 
 def test_every_plan_archive_and_digest_is_recomputed(tiny_store: Path) -> None:

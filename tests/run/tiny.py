@@ -25,12 +25,14 @@ LONGEST_MAKING = 1800.0
 SHORT_GENERATIONS = 6
 
 
-def cycleqd(*arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+def cycleqd(
+    *arguments: str, timeout: float = 600, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """A command that must succeed."""
     done = subprocess.run(
         [sys.executable, "-m", "cycleqd.cli", *arguments],
         cwd=ROOT,
-        env={**os.environ, "COLUMNS": "140"},
+        env={**os.environ, "COLUMNS": "140", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -76,9 +78,11 @@ def copy_whole(source: Path, target: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_store(tiny_demo: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An undisturbed run of tiny.yaml by one worker."""
+    """An undisturbed run of tiny.yaml by one worker; its temporary files are in ``tmp``."""
     store = tmp_path_factory.mktemp("tiny") / "store"
-    cycleqd("run", str(MANIFEST), "--store", str(store), "--workers", "1")
+    temporary = store.with_name("tmp")
+    temporary.mkdir()
+    cycleqd("run", str(MANIFEST), "--store", str(store), "--workers", "1", TMPDIR=str(temporary))
     return store
 
 

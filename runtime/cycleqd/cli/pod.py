@@ -13,9 +13,10 @@ from typing import Any
 import typer
 
 from cycleqd.cli.console import LOG_FORMAT, log_to_stderr
+from cycleqd.cli.termination import exit_on_sigterm
 from cycleqd.contract.pods import COMMANDS, EXIT_SECONDS
 from cycleqd.errors import InputError
-from cycleqd.pod.ending import exit_on_sigterm, told_why
+from cycleqd.pod.ending import told_why
 from cycleqd.pod.settings import CoordinatorSettings, WorkerPodSettings, termination_log
 
 app = typer.Typer(

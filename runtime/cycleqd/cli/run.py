@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -17,12 +18,14 @@ from cycleqd.cli.manifests import ManifestArgument
 from cycleqd.cli.progress import ProgressDisplay
 from cycleqd.cli.stores import StoreArgument, open_run_store
 from cycleqd.cli.tables import final_table
+from cycleqd.cli.termination import exit_on_sigterm
 from cycleqd.manifest.reader import load_manifest
 from cycleqd.records import keys
 from cycleqd.records.documents import ResultDocument
 from cycleqd.records.keys import Stage
 from cycleqd.roles.entry_queue import Work
 from cycleqd.roles.polling import LONGEST_SECONDS, seconds_between_looks
+from cycleqd.roles.worker_process import GRACE_SECONDS
 from cycleqd.store.cache import cache_folder
 
 
@@ -122,9 +125,12 @@ def work(
         stage=stage,
     )
     workbench = ModelWorkbench(run, settings.scratch)
+    # A worker that is no longer needed is told so by SIGTERM, and leaves no folder behind.
+    exit_on_sigterm(GRACE_SECONDS / 2)
     try:
         Worker(run, settings, workbench, announce).run()
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
         workbench.close()
 
 

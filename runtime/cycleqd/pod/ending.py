@@ -1,4 +1,4 @@
-"""How a process of a pod ends: its exit status, its last words, and SIGTERM.
+"""How a process of a pod ends: its exit status and its last words.
 
 The operator judges a run by how its pods ended: by the statuses of `cycleqd.errors` and by the
 termination message, a `cycleqd.contract.progress.PodFailure`. A pod that is told to stop (suspend,
@@ -8,22 +8,15 @@ preemption, drain) exits with 143 and no message: that is no failure.
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from cycleqd.contract.progress import PodFailure
 from cycleqd.errors import CycleQDError
 
 log = logging.getLogger(__name__)
-
-TERMINATED = 128 + signal.SIGTERM
 
 
 @contextmanager
@@ -54,20 +47,3 @@ def _tell(path: Path, failure: PodFailure) -> None:
         path.write_text(failure.to_json(), "utf-8")
     except OSError as error:
         log.warning("%s: the termination message cannot be written: %s", path, error)
-
-
-def exit_on_sigterm(grace_seconds: float) -> None:
-    """From now on SIGTERM unwinds the main thread and exits with 143, in that time at the latest.
-
-    Args:
-        grace_seconds: one of `cycleqd.contract.pods.EXIT_SECONDS`.
-    """
-
-    def terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - given
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        timer = threading.Timer(grace_seconds, os._exit, (TERMINATED,))
-        timer.daemon = True
-        timer.start()
-        sys.exit(TERMINATED)
-
-    signal.signal(signal.SIGTERM, terminate)

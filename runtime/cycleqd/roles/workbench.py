@@ -94,11 +94,11 @@ class ModelWorkbench:
         )
 
     def close(self) -> None:
-        """Release engine and sandbox."""
-        self._drop_engine()
+        """Release sandbox and engine, the quicker first."""
         if self._sandbox is not None:
             self._sandbox.close()
             self._sandbox = None
+        self._drop_engine()
 
     def _evaluate(
         self, genome: Genome, entry: EvaluateEntry, models: RevisionModels
