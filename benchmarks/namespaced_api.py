@@ -47,9 +47,10 @@ class NamespacedApi:
         found: list[Json] = self._request("GET", self.path(plural))["items"]
         return found
 
-    def listed(self, plural: str) -> list[Json]:
-        """Metadata of all objects of a kind."""
-        found: list[Json] = self._request("GET", self.path(plural), accept=ONLY_METADATA)["items"]
+    def listed(self, plural: str, fields: str = "") -> list[Json]:
+        """Metadata of all objects of a kind, or of those that a field selector names."""
+        path = f"{self.path(plural)}?fieldSelector={fields}"
+        found: list[Json] = self._request("GET", path, accept=ONLY_METADATA)["items"]
         return found
 
     def count(self, plural: str) -> int:

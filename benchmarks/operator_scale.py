@@ -281,9 +281,9 @@ class Simulation:
 
     def pods_are_there(self) -> bool:
         """Whether each Job has its pods, and all run that find a place."""
-        pods = self.api.objects("pods")
-        running = sum(pod["status"]["phase"] == "Running" for pod in pods)
-        return len(pods) >= self.load.runs + self.load.workers and running >= self.load.running
+        if self.api.count("pods") < self.load.runs + self.load.workers:
+            return False
+        return len(self.api.listed("pods", "status.phase=Running")) >= self.load.running
 
     def restart(self) -> Start:
         """Stop the operator and start it anew beside all that is there."""
