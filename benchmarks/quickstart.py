@@ -180,15 +180,15 @@ def report(models: list[Chosen], found: list[dict[str, np.ndarray]]) -> None:
             + f" {np.mean(scores):7.3f} {min(scores):7.3f}"
         )
     print("\nmethod               seeds  mean (spread over seeds)   mean of minimum")
-    for method, run in by_method.items():
-        means = [np.mean([o[s].mean() for s in skills]) for o in run]
-        lows = [min(o[s].mean() for s in skills) for o in run]
+    for method, runs in by_method.items():
+        means = [np.mean([o[s].mean() for s in skills]) for o in runs]
+        lows = [min(o[s].mean() for s in skills) for o in runs]
         spread = f"{min(means):.3f}..{max(means):.3f}"
-        print(f"{method:20s} {len(run):5d}  {np.mean(means):.3f} ({spread})   {np.mean(lows):.3f}")
+        print(f"{method:20s} {len(runs):5d}  {np.mean(means):.3f} ({spread})   {np.mean(lows):.3f}")
     print("\nmean over seeds, paired by item, +- standard error over items")
     averaged = {
-        method: {s: np.mean([o[s] for o in run], axis=0) for s in skills}
-        for method, run in by_method.items()
+        method: {s: np.mean([o[s] for o in runs], axis=0) for s in skills}
+        for method, runs in by_method.items()
     }
     best_expert = max(
         (m for m in averaged if m.startswith("expert")),
