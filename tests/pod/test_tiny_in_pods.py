@@ -16,7 +16,7 @@ from tests.run.chaos import contents
 from tests.run.tiny import SHORT_GENERATIONS
 from tests.servers.s3 import S3Server, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.s3, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.s3, pytest.mark.timeout(3000)]
 
 
 def start(pods: Pods, index: int) -> subprocess.Popen[bytes]:

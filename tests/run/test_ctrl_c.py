@@ -13,7 +13,7 @@ import pytest
 
 from tests.run.tiny import MANIFEST, ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
 LIMIT_SECONDS = 600
 

@@ -15,7 +15,7 @@ from cycleqd.store import open_store
 from tests.run.chaos import contents, run_with_kills
 from tests.run.tiny import MANIFEST, ROOT, cycleqd
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
 
 def test_the_run_is_complete_and_its_table_holds(tiny_store: Path) -> None:

@@ -11,7 +11,7 @@ from cycleqd.store import access, open_store
 from tests.run.chaos import contents, run_with_kills
 from tests.servers.s3 import S3Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.s3, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.s3, pytest.mark.timeout(3000)]
 
 
 def test_kills_on_s3_change_nothing(

@@ -12,7 +12,7 @@ from cycleqd.store import open_store
 from tests.run.chaos import contents, run_with_kills
 from tests.run.tiny import MANIFEST, cycleqd
 
-pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.timeout(3000)]
 
 
 def test_vllm_runs_and_resumes_exactly(tiny_demo: None, tmp_path: Path) -> None:
