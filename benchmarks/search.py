@@ -25,6 +25,7 @@ from landscape import Landscape, evolve, qd_score, spec_of
 Float64 = npt.NDArray[np.float64]
 
 BLOCK = {"granularity": "Block"}
+LINE = {"method": "Line"}
 REFERENCE = "random genomes, block"
 STRATEGIES: dict[str, dict[str, object]] = {
     REFERENCE: {"strategy": "RandomGenomes", "crossover": BLOCK},
@@ -43,6 +44,15 @@ STRATEGIES: dict[str, dict[str, object]] = {
     "CycleQD, block, focus fixed": {"crossover": BLOCK, "cycleInterval": 1_000_000},
     "CycleQD, block, lag 1": {"crossover": BLOCK, "pipelineDepth": 1},
     "CycleQD, block, lag 8": {"crossover": BLOCK, "pipelineDepth": 8},
+    "CycleQD, block, start": {"crossover": BLOCK, "start": {}},
+    "CycleQD, block, line": {"crossover": LINE | BLOCK},
+    "CycleQD, block, line, start": {"crossover": LINE | BLOCK, "start": {}},
+    "CycleQD, band, line, start": {"crossover": LINE | {"granularity": "Band"}, "start": {}},
+    "CycleQD, block, line, start, no mutation": {
+        "crossover": LINE | BLOCK,
+        "start": {},
+        "mutation": {"method": "None"},
+    },
 }
 MEASURES = ("qd score", "coverage", "hypervolume", "balanced")
 

@@ -34,7 +34,7 @@ def _rules(path: str) -> list[tuple[str, str]]:
 
 
 def test_rules_stand_where_a_change_would_be_refused() -> None:
-    others = {"", "spec.experts", "spec.tasks", "spec.evolution.generations"}
+    others = {"", "spec.experts", "spec.tasks", "spec.evolution", "spec.evolution.generations"}
     assert set(MUTABILITY) == _FIXED | others | {"spec.storage", "spec.storage.s3"}
 
 
@@ -44,7 +44,8 @@ def test_what_decides_the_candidates_is_immutable() -> None:
         assert MUTABILITY[path][0].rule == "self == oldSelf"
 
 
-def test_a_place_is_compared_from_what_holds_it_as_it_is_optional() -> None:
+def test_what_is_optional_is_compared_from_what_holds_it() -> None:
+    assert _rules("spec.evolution") == [(".start", "is immutable, since")]
     assert _rules("spec.storage") == [(".uri", "is immutable, since")]
     assert _rules("spec.storage.s3") == [
         (".endpoint", "is immutable, since"),

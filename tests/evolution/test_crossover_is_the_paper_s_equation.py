@@ -85,13 +85,22 @@ def test_scales_of_a_child_of_experts_sum_to_1():
 
 
 def test_grains():
-    assert units(LAYOUT, "Model") == [0, 0, 0, 0, 0]
-    assert units(LAYOUT, "Block") == [0, 0, 1, 1, 2]
-    assert units(LAYOUT, "Tensor") == [0, 1, 2, 3, 4]
+    assert units(LAYOUT, Crossover(granularity="Model")) == [0, 0, 0, 0, 0]
+    assert units(LAYOUT, Crossover(granularity="Block")) == [0, 0, 1, 1, 2]
+    assert units(LAYOUT, Crossover(granularity="Tensor")) == [0, 1, 2, 3, 4]
     for granularity, distinct in (("Model", 1), ("Block", 3), ("Tensor", 5)):
-        share = first_parent_weights(LAYOUT, Crossover(granularity=granularity), stream(0, 0))
+        crossover = Crossover(granularity=granularity)
+        share = first_parent_weights(LAYOUT, crossover, stream(0, 0))
         assert len(set(share)) == distinct
-        assert len(set(zip(units(LAYOUT, granularity), share, strict=True))) == distinct
+        assert len(set(zip(units(LAYOUT, crossover), share, strict=True))) == distinct
+
+
+@pytest.mark.parametrize(
+    ("bands", "expected"),
+    [(1, [0] * 5), (2, [0, 0, 0, 0, 1]), (3, [0, 0, 1, 1, 2]), (None, [0, 0, 1, 1, 2])],
+)
+def test_bands_are_of_neighbouring_blocks(bands, expected):
+    assert units(LAYOUT, Crossover(granularity="Band", bands=bands)) == expected
 
 
 @pytest.mark.parametrize("mean", [0.001, 1.0, 5.0])

@@ -36,6 +36,7 @@ MARKED_DECISIVE = {
             "cycleInterval",
             "pipelineDepth",
             "selection",
+            "start",
             "crossover",
             "mutation",
             "aggregate",

@@ -80,6 +80,30 @@ WRONG_RULES: Final = [
         "has no effect with method Uniform; remove the line",
     ),
     Wrong(
+        "share without effect",
+        {"spec.evolution.crossover": {"method": "Line", "stddev": "0.1"}},
+        "spec.evolution.crossover.stddev",
+        "has no effect with method Line; remove the line",
+    ),
+    Wrong(
+        "line without effect",
+        {"spec.evolution.crossover": {"line": {"step": "0.2"}}},
+        "spec.evolution.crossover.line",
+        "has no effect with method Linear; remove the line",
+    ),
+    Wrong(
+        "bands without effect",
+        {"spec.evolution.crossover": {"granularity": "Block", "bands": 4}},
+        "spec.evolution.crossover.bands",
+        "has no effect with granularity Block; remove the line",
+    ),
+    Wrong(
+        "noise on a line",
+        {**_GAUSSIAN, "spec.evolution.crossover": {"method": "Line"}},
+        "spec.evolution.crossover.method",
+        "Line cannot be combined with mutation Gaussian",
+    ),
+    Wrong(
         "rank without effect",
         {"spec.evolution.mutation": {"method": "None", "rank": 4}},
         "spec.evolution.mutation.rank",

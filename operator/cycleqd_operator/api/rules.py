@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import json
 
-from cycleqd.manifest.model import Evolution, Mutation, Selection, Task
+from cycleqd.manifest.model import Crossover, Evolution, Mutation, Selection, Task
 from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Conflict, Registry
-from cycleqd.manifest.rules import MUTATION_IGNORES, RESERVED_EXPERTS
+from cycleqd.manifest.rules import CROSSOVER_IGNORES, MUTATION_IGNORES, RESERVED_EXPERTS
 from cycleqd.manifest.uris import ENDPOINT, FORMS, SIGNED, USERINFO
 from cycleqd.manifest.values import MAX_NAME, NAME_PATTERN, Model
 from cycleqd_operator.api.cel import Rule, matches, quoted
@@ -53,7 +53,7 @@ def _unchanged(model: type[Model], field: str) -> str:
     return f"self.{field} == {json.dumps(info.default)}"
 
 
-def _without_effect(model: type[Mutation | Selection], method: str, field: str) -> Rule:
+def _without_effect(model: type[Crossover | Mutation | Selection], method: str, field: str) -> Rule:
     """A setting that a method ignores must have its default."""
     return Rule(
         f"self.method != {quoted(method)} || {_unchanged(model, field)}",
@@ -186,6 +186,18 @@ RULES: dict[str, tuple[Rule, ...]] = {
             ".low",
         ),
         *(_without_effect(Selection, "Uniform", field) for field in ("low", "high")),
+    ),
+    "spec.evolution.crossover": (
+        *(
+            _without_effect(Crossover, method, field)
+            for method, fields in CROSSOVER_IGNORES.items()
+            for field in fields
+        ),
+        Rule(
+            f"self.granularity == 'Band' || {_unchanged(Crossover, 'bands')}",
+            "has no effect but with granularity Band; remove it",
+            ".bands",
+        ),
     ),
     "spec.evolution.mutation": tuple(
         _without_effect(Mutation, method, field)

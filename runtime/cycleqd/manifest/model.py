@@ -157,15 +157,42 @@ class Selection(Model):
     """Factor of the best elite in a dimension (paper: 0.8)."""
 
 
+class Line(Model):
+    """How far a child of ``crossover.method: Line`` may lie from its parents."""
+
+    spread: Annotated[float, Field(ge=0, le=10), DECIMAL] = 0.3
+    """Standard deviation of the child's place between its parents, whose mean is the middle."""
+
+    scale_spread: Annotated[float, Field(ge=0, le=2), DECIMAL] = 0.15
+    """All coefficients of the child are multiplied by ``exp(N(0, scaleSpread^2))``, since what
+    suits one expert alone seldom suits their sum."""
+
+    step: Annotated[float, Field(ge=0, le=2), DECIMAL] = 0.1
+    """Standard deviation of a step of each expert's factor, drawn at the grain of
+    ``granularity``."""
+
+    split_share: Fraction = 0.3
+    """Share of the children that take one parent's part below a layer drawn at random and the
+    other's above it."""
+
+
 class Crossover(Model):
-    """How two parents become a child: base + w1/(w1+w2) tau_1 + w2/(w1+w2) tau_2."""
+    """How two parents become a child."""
 
-    method: Literal["Linear"] = "Linear"
-    """Linear combination of the parents' task vectors."""
+    method: Literal["Linear", "Line"] = "Linear"
+    """``Linear``: base + w1/(w1+w2) tau_1 + w2/(w1+w2) tau_2 (the paper). ``Line``: a place on the
+    line through both parents, a scale of its own and a step aside, so that the sum of the experts'
+    factors is free."""
 
-    granularity: Literal["Model", "Block", "Tensor"] = "Model"
-    """Grain at which w1 and w2 are drawn: one pair for the model (the paper), for each block of
-    layers, or for each tensor. Finer grains leave the search more to find."""
+    granularity: Literal["Model", "Band", "Block", "Tensor"] = "Model"
+    """Grain of what is drawn: once for the model (the paper), for each band of neighbouring blocks,
+    for each block of layers, or for each tensor. Finer grains leave the search more to find."""
+
+    bands: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Number of bands of ``granularity: Band``; 6 when absent."""
+
+    line: Line | None = None
+    """Settings of ``method: Line``; their defaults when absent."""
 
     mean: Annotated[float, Field(gt=0, le=10), DECIMAL] = 1.0
     """Mean of the normal distribution of w1 and w2 (the authors' runner: 1)."""
@@ -173,6 +200,20 @@ class Crossover(Model):
     stddev: Annotated[float, Field(ge=0, le=10), DECIMAL] = 0.5
     """Standard deviation of w1 and w2 (the authors' runner: 0.01, practically the average; AC/DC:
     0.5)."""
+
+
+class Start(Model):
+    """Merges that are evaluated before the first children, where good ones are likely."""
+
+    rays: Annotated[int, Field(ge=0, le=1000)] = 6
+    """Merges of all experts with one factor, evenly from a quarter of ``largest`` up to it."""
+
+    design: Annotated[int, Field(ge=0, le=10_000)] = 18
+    """Points of a Latin hypercube over the factors of every expert at the grain of
+    ``crossover.granularity``."""
+
+    largest: Annotated[float, Field(gt=0, le=10), DECIMAL] = 1.0
+    """Largest factor of an expert."""
 
 
 class Mutation(Model):
@@ -230,6 +271,9 @@ class Evolution(Model):
 
     selection: Selection = Selection()
     """Choice of parents."""
+
+    start: Start | None = None
+    """What ``CycleQD`` evaluates before its first children; the experts alone when absent."""
 
     crossover: Crossover = Crossover()
     """Merging of parents."""

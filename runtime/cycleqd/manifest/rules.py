@@ -135,7 +135,7 @@ def _selection(spec: Part) -> Iterator[str]:
 def _without_effect(part: Part, fields: tuple[str, ...], condition: str) -> Iterator[str]:
     for name in fields:
         field = part.part(name)
-        if field.changed:
+        if field.changed or isinstance(field.raw, dict):
             yield f"{field.path}: has no effect with {condition}; remove the line"
 
 
@@ -146,6 +146,19 @@ MUTATION_IGNORES = {
     "None": ("maxScale", "rank", "stddev"),
 }
 """By mutation method: its settings that have no effect."""
+
+
+CROSSOVER_IGNORES = {"Linear": ("line",), "Line": ("mean", "stddev")}
+"""By crossover method: its settings that have no effect."""
+
+
+def _crossover(spec: Part) -> Iterator[str]:
+    crossover = spec.part("evolution").part("crossover")
+    method = crossover.part("method").text or ""
+    yield from _without_effect(crossover, CROSSOVER_IGNORES.get(method, ()), f"method {method}")
+    granularity = crossover.part("granularity").text or ""
+    if granularity != "Band":
+        yield from _without_effect(crossover, ("bands",), f"granularity {granularity}")
 
 
 def _mutation(spec: Part) -> Iterator[str]:
@@ -234,6 +247,7 @@ RULES: tuple[Callable[[Part], Iterator[str]], ...] = (
     _bounds,
     _task_types,
     _selection,
+    _crossover,
     _mutation,
     _strategy,
     _token_limits,

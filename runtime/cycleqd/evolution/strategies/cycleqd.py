@@ -22,11 +22,19 @@ class CycleQD(Strategy[None]):
     conflicts = (
         Conflict(
             field="crossover.granularity",
-            values=("Block", "Tensor"),
+            values=("Band", "Block", "Tensor"),
             other="mutation.method",
             others=("Gaussian", "ChildSVD"),
             because="whose terms have one coefficient for the whole model",
             remedy="write granularity Model, or mutation method ExpertSVD or None",
+        ),
+        Conflict(
+            field="crossover.method",
+            values=("Line",),
+            other="mutation.method",
+            others=("Gaussian", "ChildSVD"),
+            because="whose terms have one coefficient for the whole model",
+            remedy="write crossover method Linear, or mutation method ExpertSVD or None",
         ),
     )
 
@@ -37,12 +45,14 @@ class CycleQD(Strategy[None]):
 
     @classmethod
     def described(cls, evolution: Evolution) -> tuple[tuple[str, str], ...]:
-        """The three operators."""
-        crossover = evolution.crossover
+        """The three operators, and where it starts."""
+        crossover, start = evolution.crossover, evolution.start
+        began = f"{start.rays} rays, {start.design} points" if start is not None else "experts"
         return (
             ("crossover", f"{crossover.method}, weights per {crossover.granularity}"),
             ("mutation", evolution.mutation.method),
             ("selection", evolution.selection.method),
+            ("start", began),
         )
 
     @classmethod
@@ -64,8 +74,13 @@ class CycleQD(Strategy[None]):
         from cycleqd.evolution.mutation import mutate
         from cycleqd.evolution.rng import stream
         from cycleqd.evolution.selection import draw_parents
+        from cycleqd.evolution.start import start_genome
 
         evolution, seed = self.spec.evolution, self.spec.seed
+        if evolution.start is not None:
+            begin = start_genome(self.layout, evolution.crossover, evolution.start, seed, number)
+            if begin is not None:
+                return Proposal(number, begin)
         focus = self.focus_of(number)
         expert = state.focus_experts[focus]
         first, second = draw_parents(

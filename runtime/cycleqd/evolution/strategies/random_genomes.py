@@ -36,7 +36,7 @@ class RandomGenomes(Strategy[None]):
         from cycleqd.evolution.genome import Genome
         from cycleqd.evolution.rng import stream
 
-        unit_of = units(self.layout, self.spec.evolution.crossover.granularity)
+        unit_of = units(self.layout, self.spec.evolution.crossover)
         experts, count = len(self.layout.experts), max(unit_of) + 1
         drawn = stream(self.spec.seed, number, "random").uniform(experts * count)
         scale = drawn.reshape(experts, count)[:, unit_of].astype(np.float32)

@@ -1,0 +1,50 @@
+"""Where a search begins beside the experts: scalar merges and a space-filling design.
+
+Good merges have factors whose sum is well above 1, where no crossover of experts begins. A few
+evaluations spent on *rays* (one factor for all experts) and on a coarse Latin hypercube (McKay et
+al., 1979) over all factors find that region at once; the archives then keep what is good of it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cycleqd.evolution.crossover import units
+from cycleqd.evolution.genome import Genome, GenomeLayout, scaled_experts_genome
+from cycleqd.evolution.rng import stream
+from cycleqd.manifest.model import Crossover, Start
+
+SMALLEST_RAY = 0.25
+"""The first ray's share of the largest factor; below it merges are the base."""
+
+
+def start_genome(
+    layout: GenomeLayout, crossover: Crossover, start: Start, seed: int, number: int
+) -> Genome | None:
+    """The genome that a run evaluates as candidate ``number`` before any child.
+
+    Args:
+        layout: of the run's genomes.
+        crossover: whose granularity the design has.
+        start: how many rays and points there are.
+        seed: the run's.
+        number: of the candidate, from 0.
+
+    Returns:
+        Rays first, then points of the design; None once all are there.
+    """
+    if number < start.rays:
+        place = number / max(1, start.rays - 1)
+        factor = start.largest * (SMALLEST_RAY + (1.0 - SMALLEST_RAY) * place)
+        return scaled_experts_genome(layout, [factor] * len(layout.experts))
+    point = number - start.rays
+    if point >= start.design:
+        return None
+    unit_of = units(layout, crossover)
+    experts, count = len(layout.experts), max(unit_of) + 1
+    # Each factor meets each of ``design`` equal intervals once; only this point's are drawn.
+    order = stream(seed, 0, "design", "order").uniform(experts * count * start.design)
+    interval = order.reshape(experts, count, start.design).argsort(axis=2, kind="stable")
+    inside = stream(seed, number, "design").uniform(experts * count).reshape(experts, count)
+    factors = start.largest * (interval[:, :, point] + inside) / start.design
+    return Genome(layout, factors[:, unit_of].astype(np.float32))
