@@ -43,13 +43,20 @@ class WordTask:
     def grade(self, completions: Sequence[str]) -> list[bool]:
         return [a == b for a, b in zip(completions, self.expected, strict=True)]
 
+    def lessons(self, completions: Sequence[str], verdicts: Sequence[bool]) -> dict[str, str]:
+        rows = enumerate(zip(completions, verdicts, strict=True))
+        return {f"item-{n}": completion for n, (completion, solved) in rows if solved}
+
 
 def test_each_task_gets_its_own_completions() -> None:
     engine = EchoEngine()
     first = WordTask("first", ["a", "b", "c"], ["a", "x", "c"])
     second = WordTask("second", ["d", "e"], ["x", "e"])
     outcomes = evaluate(engine, [first, second])
-    assert outcomes == {"first": Outcomes("101"), "second": Outcomes("01")}
+    assert outcomes == {
+        "first": Outcomes("101", {"item-0": "a", "item-2": "c"}),
+        "second": Outcomes("01", {"item-1": "e"}),
+    }
     assert list(outcomes) == ["first", "second"]
     assert [outcome.score for outcome in outcomes.values()] == [2 / 3, 0.5]
     assert engine.batches == 1

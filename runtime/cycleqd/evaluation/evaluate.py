@@ -6,8 +6,8 @@ it solves nothing, and scores 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cycleqd.evaluation.engine import Engine
 from cycleqd.evaluation.task import Task
@@ -19,9 +19,11 @@ class Outcomes:
 
     Attributes:
         solved: one character for each item in the dataset's order, ``1`` solved, ``0`` not.
+        answers: completions that solved their item and may be learned from, by the item's id.
     """
 
     solved: str
+    answers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what is no outcome.
@@ -63,7 +65,11 @@ def evaluate(engine: Engine, tasks: Sequence[Task]) -> dict[str, Outcomes]:
     outcomes: dict[str, Outcomes] = {}
     start = 0
     for task, batch in zip(tasks, batches, strict=True):
-        verdicts = task.grade(completions[start : start + len(batch)])
+        own = completions[start : start + len(batch)]
+        verdicts = task.grade(own)
         start += len(batch)
-        outcomes[task.name] = Outcomes("".join("1" if solved else "0" for solved in verdicts))
+        outcomes[task.name] = Outcomes(
+            solved="".join("1" if solved else "0" for solved in verdicts),
+            answers=task.lessons(own, verdicts),
+        )
     return outcomes

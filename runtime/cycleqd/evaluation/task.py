@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from cycleqd.evaluation.engine import Request
@@ -30,5 +30,12 @@ class Task(Protocol):
 
         Raises:
             SandboxUnavailable: generated code cannot be contained on this machine.
+        """
+        ...
+
+    def lessons(self, completions: Sequence[str], verdicts: Sequence[bool]) -> Mapping[str, str]:
+        """The completions that others may learn from, by the item's id.
+
+        They have solved their items, and not by breaking the check.
         """
         ...

@@ -215,6 +215,19 @@ class ResultDocument(Document):
     telemetry: Telemetry
 
 
+class AnswersDocument(Document):
+    """``candidates/<candidate>/answers.json``: what a candidate has proved that it can answer.
+
+    Attributes:
+        candidate: who gave them.
+        answers: by task the completions that solved a search item, by the item's id.
+    """
+
+    format: Literal["cycleqd-answers/1"] = "cycleqd-answers/1"
+    candidate: CandidateId
+    answers: dict[Name, dict[str, str]]
+
+
 class AxisRecord(Document):
     """Limits and number of bins of one task's score."""
 

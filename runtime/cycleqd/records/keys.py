@@ -131,6 +131,11 @@ def genome(candidate: str) -> str:
     return f"candidates/{candidate}/genome.safetensors"
 
 
+def answers(candidate: str) -> str:
+    """Key of the answers of a candidate that passed their checks."""
+    return f"candidates/{candidate}/answers{_JSON}"
+
+
 def task_vector(candidate: str) -> str:
     """Key of the stored task vector of a child-SVD candidate."""
     return f"candidates/{candidate}/task-vector.safetensors"

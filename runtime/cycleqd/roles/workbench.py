@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -12,13 +13,14 @@ from cycleqd.errors import CandidateError, EngineError
 from cycleqd.evaluation.chat import load_chat
 from cycleqd.evaluation.engine import Engine
 from cycleqd.evaluation.engines import create_engine
-from cycleqd.evaluation.evaluate import evaluate
+from cycleqd.evaluation.evaluate import Outcomes, evaluate
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.task import Task
 from cycleqd.evaluation.tasks import load_task
 from cycleqd.evolution.genome import Genome, base_genome
 from cycleqd.records import keys
 from cycleqd.records.documents import (
+    AnswersDocument,
     EvaluateEntry,
     FactorEntry,
     Failure,
@@ -111,6 +113,8 @@ class ModelWorkbench:
         materialized = time.monotonic()
         outcomes = evaluate(engine, tasks)
         graded = time.monotonic()
+        if entry.split == "search":
+            self._keep_answers(entry.candidate, outcomes)
         return ResultDocument(
             entry=0,
             candidate=entry.candidate,
@@ -125,6 +129,17 @@ class ModelWorkbench:
                 evaluate_seconds=graded - materialized,
             ),
         )
+
+    def _keep_answers(self, candidate: str, outcomes: Mapping[str, Outcomes]) -> None:
+        """Store what was proved, before the result says so: a result is never without it.
+
+        Of two workers with one entry the first one's answers stay; both have passed their checks.
+        """
+        document = AnswersDocument(
+            candidate=candidate,
+            answers={name: dict(outcome.answers) for name, outcome in outcomes.items()},
+        )
+        self._run.objects.create(keys.answers(candidate), document.to_bytes())
 
     def _ready_engine(self, models: RevisionModels) -> Engine:
         if self._engine is None:

@@ -61,3 +61,12 @@ class LoadedTask:
             )
         answers = [answer_of(completion) for completion in completions]
         return self.skill.judge(self.items, answers, self.sandbox, self.limits)
+
+    def lessons(self, completions: Sequence[str], verdicts: Sequence[bool]) -> dict[str, str]:
+        """The completions that others may learn from, by the item's id."""
+        rows = zip(self.ids, self.items, completions, verdicts, strict=True)
+        return {
+            name: completion
+            for name, item, completion, solved in rows
+            if solved and self.skill.honest(item, answer_of(completion))
+        }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cycleqd.evaluation.sandbox import Limits, Program, PythonProgram, Report
+from cycleqd.evaluation.tasks.honesty import leaves_alone
 from cycleqd.evaluation.tasks.items import Field, Item, any_text, text
 from cycleqd.evaluation.tasks.skill import ProgramSkill
 
@@ -35,6 +36,14 @@ class PythonSkill(ProgramSkill[None]):
     def program(self, item: Item, answer: str, limits: Limits) -> Program:
         """Setup, answer and tests."""
         return PythonProgram(item.text("setup"), answer, item.text("tests"), limits)
+
+    def honest(self, item: Item, answer: str) -> bool:
+        """It leaves alone what the check is made of: the names of setup and tests, and builtins.
+
+        Answer and tests share a namespace, so an answer may rename ``len`` or the helper that the
+        tests compare with. Names that the tests only call are the answer's to define.
+        """
+        return leaves_alone(answer, item.text("setup"), item.text("tests"))
 
     def solved(self, item: Item, report: Report) -> bool:  # noqa: ARG002  # the tests decided
         """A program that passed has passed its tests."""

@@ -43,6 +43,14 @@ class Skill(Registered, ABC, Generic[S]):
             SandboxUnavailable: generated code cannot be contained on this machine.
         """
 
+    def honest(self, item: Item, answer: str) -> bool:  # noqa: ARG002 - most checks stand apart
+        """Whether an answer that solved its item did so without breaking the check.
+
+        What passes here is learned by all, so doubt counts against the answer. Most checks cannot
+        be reached by the answer: it is compared, or what it left behind is looked at from outside.
+        """
+        return True
+
 
 class ProgramSkill(Skill[S]):
     """Judges by running the answer: a type says which program, and whether its report is right."""
