@@ -66,10 +66,17 @@ def genomes(draw: st.DrawFn, layout: GenomeLayout | None = None) -> Genome:
     noise = st.builds(Noise, counts, st.floats(0.0, 1.0), st.floats(-2.0, 2.0))
     dense = st.builds(Dense, names, st.floats(-2.0, 2.0))
     child = st.builds(ChildSVD, counts, st.floats(0.0, 1.0), st.none() | st.integers(1, 9))
+    adapters = tuple(sorted(draw(st.sets(names, max_size=2))))
+    factors = None
+    if adapters:
+        shape = (len(adapters), len(layout.tensors))
+        factors = draw(hnp.arrays(np.float32, shape, elements=numbers))
     return Genome(
         layout,
         scale,
         gain,
+        adapters=adapters,
+        adapter_scale=factors,
         noise=tuple(draw(st.lists(noise, max_size=2))),
         dense=tuple(draw(st.lists(dense, max_size=2))),
         child_svd=draw(st.none() | child),

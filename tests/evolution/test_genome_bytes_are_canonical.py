@@ -30,6 +30,8 @@ def everything():
         noise=(Noise(1, 0.0003, 0.1), Noise(2, 0.0003, 1.0)),
         dense=(Dense("c000001", 0.3), Dense("c000002", 1 / 3)),
         child_svd=ChildSVD(12, 0.1, None),
+        adapters=("c000003", "c000007"),
+        adapter_scale=np.arange(10, dtype=np.float32).reshape(2, 5) / 3,
     )
 
 
@@ -38,6 +40,9 @@ def same(one, other):
     assert (one.gain is None) == (other.gain is None)
     assert one.gain is None or np.array_equal(one.gain, other.gain)
     assert (one.noise, one.dense, one.child_svd) == (other.noise, other.dense, other.child_svd)
+    assert one.adapters == other.adapters
+    assert (one.adapter_scale is None) == (other.adapter_scale is None)
+    assert one.adapter_scale is None or np.array_equal(one.adapter_scale, other.adapter_scale)
     return True
 
 
@@ -68,6 +73,8 @@ def test_memory_order_does_not_show():
         genome.noise,
         genome.dense,
         genome.child_svd,
+        genome.adapters,
+        np.asfortranarray(genome.adapter_scale),
     )
     assert turned.to_bytes() == genome.to_bytes()
     assert same(Genome.from_bytes(genome.layout, turned.to_bytes()), genome)

@@ -14,6 +14,10 @@ small, and lets a materialiser skip the matrix product where the gain is zero.
 What lies outside that span is a *term* (`Noise`, `Dense`, `ChildSVD`), each naming the operator,
 its seed and its coefficient; terms stay closed under linear combination, except for `ChildSVD`,
 which applies to the sum of everything else and whose result is stored (see ``docs/concepts.md``).
+
+What a member has learned is a low-rank *adapter*, ``B_a,t A_a,t`` in some tensors, stored once
+under the candidate that was trained. Genomes refer to it with a factor for each tensor, so adapters
+pass through every crossover like the experts do.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 FORMAT = "cycleqd-genome/1"
+WITH_ADAPTERS = "cycleqd-genome/2"
+"""Only genomes with adapters need it; all others stay files that every version reads."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +184,8 @@ class Genome:
         noise: Gaussian terms.
         dense: stored task vectors added with a coefficient.
         child_svd: applied last, None for most genomes.
+        adapters: ids of the candidates whose ``adapter.safetensors`` are added, sorted.
+        adapter_scale: (adapters, tensors) float32, factor of each; None where there are none.
     """
 
     layout: GenomeLayout
@@ -186,6 +194,8 @@ class Genome:
     noise: tuple[Noise, ...] = ()
     dense: tuple[Dense, ...] = ()
     child_svd: ChildSVD | None = None
+    adapters: tuple[str, ...] = ()
+    adapter_scale: Float32 | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.layout.experts), len(self.layout.tensors))
@@ -201,11 +211,23 @@ class Genome:
                     f"gain must be float32 of shape (experts, directions) = {expected}, "
                     f"not {self.gain.dtype} of shape {self.gain.shape}"
                 )
+        expected = (len(self.adapters), len(self.layout.tensors))
+        found = self.adapter_scale
+        if (found is None) != (not self.adapters) or (
+            found is not None and (found.shape != expected or found.dtype != np.float32)
+        ):
+            raise ValueError(
+                f"adapter_scale must be float32 of shape (adapters, tensors) = {expected}, or None "
+                "without adapters"
+            )
+        if list(self.adapters) != sorted(set(self.adapters)):
+            raise ValueError(f"adapters must be sorted and differ, not {self.adapters}")
 
     @property
     def linear(self) -> bool:
         """Whether ``scale`` and ``gain`` say everything."""
-        return not self.noise and not self.dense and self.child_svd is None
+        terms = (self.noise, self.dense, self.adapters)
+        return not any(terms) and self.child_svd is None
 
     def gain_of(self, expert: int, tensor: int) -> Float32 | None:
         """(rank,) float32 gains of one tensor, or None where all are zero."""
@@ -219,16 +241,19 @@ class Genome:
         tensors = {"scale": np.ascontiguousarray(self.scale)}
         if self.gain is not None:
             tensors["gain"] = np.ascontiguousarray(self.gain)
-        terms = {
+        terms: dict[str, Any] = {
             "noise": [[n.candidate, n.stddev, n.coefficient] for n in self.noise],
             "dense": [[d.candidate, d.coefficient] for d in self.dense],
             "childSVD": None
             if self.child_svd is None
             else [self.child_svd.candidate, self.child_svd.max_scale, self.child_svd.rank],
         }
+        if self.adapter_scale is not None:
+            tensors["adapterScale"] = np.ascontiguousarray(self.adapter_scale)
+            terms["adapters"] = list(self.adapters)
         # One metadata key only: the safetensors writer orders several keys by a hash that differs
         # between processes.
-        document = {"format": FORMAT, **terms}
+        document = {"format": WITH_ADAPTERS if self.adapters else FORMAT, **terms}
         data: bytes = save_safetensors(tensors, {"genome": json.dumps(document, sort_keys=True)})
         return data
 
@@ -250,6 +275,8 @@ class Genome:
                 noise=tuple(Noise(int(c), float(s), float(k)) for c, s, k in document["noise"]),
                 dense=tuple(Dense(str(c), float(k)) for c, k in document["dense"]),
                 child_svd=None if child is None else _child_svd(*child),
+                adapters=tuple(str(candidate) for candidate in document.get("adapters", [])),
+                adapter_scale=tensors.pop("adapterScale", None),
             )
         except ValueError:
             raise
@@ -258,7 +285,12 @@ class Genome:
             raise ValueError(f"not a genome: {type(error).__name__}: {error}") from error
         if tensors:
             raise ValueError(f"not a genome: it holds tensors {sorted(tensors)} beside its own")
-        for name, values in (("scale", genome.scale), ("gain", genome.gain)):
+        numbers = {
+            "scale": genome.scale,
+            "gain": genome.gain,
+            "adapterScale": genome.adapter_scale,
+        }
+        for name, values in numbers.items():
             if values is not None and not np.isfinite(values).all():
                 raise ValueError(f"not a genome: {name} holds numbers that are not finite")
         return genome
@@ -269,8 +301,9 @@ def _metadata_of(data: bytes) -> dict[str, Any]:
     header_length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + header_length])
     document: dict[str, Any] = json.loads(header["__metadata__"]["genome"])
-    if document["format"] != FORMAT:
-        raise ValueError(f"genome format {document['format']!r}, expected {FORMAT!r}")
+    expected = WITH_ADAPTERS if "adapters" in document else FORMAT
+    if document["format"] != expected:
+        raise ValueError(f"genome format {document['format']!r}, expected {expected!r}")
     return document
 
 
@@ -345,10 +378,42 @@ def combine(parts: Iterable[tuple[Genome, Float64]]) -> Genome:
                 noise[key] = noise.get(key, 0.0) + weight * n.coefficient
             for d in genome.dense:
                 dense[d.candidate] = dense.get(d.candidate, 0.0) + weight * d.coefficient
+    learned = _learned(parts)
     return Genome(
         layout=layout,
         scale=scale.astype(np.float32),
         gain=None if gain is None else gain.astype(np.float32),
         noise=tuple(Noise(c, s, k) for (c, s), k in sorted(noise.items())),
         dense=tuple(Dense(c, k) for c, k in sorted(dense.items())),
+        adapters=tuple(learned),
+        adapter_scale=np.array(list(learned.values())) if learned else None,
     )
+
+
+def _learned(parts: Sequence[tuple[Genome, Float64]]) -> dict[str, Float32]:
+    """(tensors,) float32 factors of each adapter of a combination that is left, by its id."""
+    sums: dict[str, Float64] = {}
+    for genome, weights in parts:
+        rows = genome.adapter_scale if genome.adapter_scale is not None else ()
+        for candidate, factors in zip(genome.adapters, rows, strict=True):
+            sums[candidate] = sums.get(candidate, np.zeros(len(weights))) + factors * weights
+    rounded = {candidate: factors.astype(np.float32) for candidate, factors in sorted(sums.items())}
+    return {candidate: factors for candidate, factors in rounded.items() if factors.any()}
+
+
+def with_adapter(genome: Genome, candidate: str) -> Genome:
+    """The genome with the adapter of a candidate added in full; its own, for one to be trained.
+
+    Raises:
+        ValueError: it has that adapter already, or a child-SVD term, which applies last.
+    """
+    if candidate in genome.adapters or genome.child_svd is not None:
+        raise ValueError(f"the adapter of {candidate} cannot be added to this genome")
+    own = Genome(
+        genome.layout,
+        np.zeros_like(genome.scale),
+        adapters=(candidate,),
+        adapter_scale=np.ones((1, len(genome.layout.tensors)), np.float32),
+    )
+    whole = np.ones(len(genome.layout.tensors))
+    return combine([(genome, whole), (own, whole)])

@@ -141,6 +141,11 @@ def task_vector(candidate: str) -> str:
     return f"candidates/{candidate}/task-vector.safetensors"
 
 
+def adapter(candidate: str) -> str:
+    """Key of the low-rank adapter that a candidate was trained to."""
+    return f"candidates/{candidate}/adapter.safetensors"
+
+
 def model_folder(candidate: str) -> str:
     """Where a candidate's weights are kept, once somebody asked for it; no trailing slash."""
     return f"candidates/{candidate}/model"

@@ -21,6 +21,7 @@ from cycleqd.records.documents import SourceRecord
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store.access import settings_of
+from cycleqd.weights.adapters import StoredAdapters
 from cycleqd.weights.checkpoint import Checkpoint
 from cycleqd.weights.factors import Factors, factor_expert
 from cycleqd.weights.materialize import Materializer
@@ -157,6 +158,7 @@ class RevisionModels:
             self.factors,
             self.revision.layout,
             dense_source=StoredTaskVectors(self._run.objects, self._models.cache("task-vectors")),
+            adapter_source=StoredAdapters(self._run.objects, self._models.cache("adapters")),
             seed=spec.seed,
             dtype=spec.evaluation.dtype,
             threads=spec.workers.threads,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cycleqd.store.base import ObjectStore
+    from cycleqd.weights.adapters import AdapterSource
     from cycleqd.weights.factors import Factors
 
 DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
@@ -57,6 +58,7 @@ class Materializer:
             type in the base.
         threads: blocks computed at the same time; the result does not depend on it.
         dense_source: where `Dense` terms find their task vectors.
+        adapter_source: where genomes with adapters find them.
         device: where the arithmetic runs.
 
     Raises:
@@ -74,6 +76,7 @@ class Materializer:
         dtype: str | None,
         threads: int,
         dense_source: task_vectors.DenseSource | None = None,
+        adapter_source: AdapterSource | None = None,
         device: str = "cpu",
     ) -> None:
         expected = [(slot.name, slot.shape) for slot in layout.tensors]
@@ -84,6 +87,7 @@ class Materializer:
         self._factors = factors
         self._layout = layout
         self._dense_source = dense_source
+        self._adapter_source = adapter_source
         self._seed = seed
         self._device = torch.device(device)
         self._crew = Crew(threads, self._device)
@@ -232,6 +236,7 @@ class Materializer:
             gain = genome.gain_of(index, number)
             if gain is not None and (pair := self._factors[expert].get(slot.name)) is not None:
                 products.append(Product(*pair, gain))
+        products.extend(self._adapters(genome, number))
         sources = coefficients(base, experts, base_weight)
         noise = tuple(
             NoiseSource(self._seed, term.candidate, term.stddev * term.coefficient)
@@ -248,6 +253,18 @@ class Materializer:
             vector = self._dense_source.task_vector(term.candidate)
             if term.coefficient and name in vector:
                 yield vector.tensor(name), term.coefficient
+
+    def _adapters(self, genome: Genome, number: int) -> Iterator[Product]:
+        """The low-rank parts of what was learned, in the order of the genome."""
+        if genome.adapter_scale is None:
+            return
+        name = self._layout.tensors[number].name
+        for candidate, share in zip(genome.adapters, genome.adapter_scale[:, number], strict=True):
+            if self._adapter_source is None:
+                raise CycleQDError(f"no source for the adapter of candidate {candidate}")
+            pair = self._adapter_source.adapter(candidate).get(name)
+            if share and pair is not None:
+                yield Product(*pair, np.full(pair[1].shape[0], share, np.float32))
 
     def _child_svd(self, genome: Genome, term: ChildSVD, number: int, base_weight: float) -> Recipe:
         """The task vector of everything else, its singular values multiplied by ``1 + w``."""

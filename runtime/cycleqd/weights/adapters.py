@@ -1,0 +1,102 @@
+"""Stored adapters: what members have learned, as low-rank matrices beside the weights.
+
+``candidates/<id>/adapter.safetensors`` holds for each tensor that was trained ``<tensor>.B``
+(rows, rank) and ``<tensor>.A`` (rank, columns), fp32, with the scale of LoRA (Hu et al., 2021)
+already in B: the adapter adds ``B A``. It is written once, by whoever trained it first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Protocol
+
+from cycleqd.checkpoints.safetensors_file import build_header, read_header
+from cycleqd.errors import StoreCorrupt
+from cycleqd.records import keys
+from cycleqd.scratch import scratch_folder
+from cycleqd.store.localfile import atomic_file, write_all
+from cycleqd.weights.checkpoint import MappedFile
+from cycleqd.weights.digest import tensor_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import torch
+
+    from cycleqd.store.base import ObjectStore
+
+FORMAT = "cycleqd-adapter/1"
+
+Pair = tuple["torch.Tensor", "torch.Tensor"]
+"""``B`` (rows, rank) and ``A`` (rank, columns), fp32."""
+
+
+class AdapterSource(Protocol):
+    """Where adapters of candidates come from."""
+
+    def adapter(self, candidate: str) -> Mapping[str, Pair]:
+        """The pairs of a candidate's adapter by tensor.
+
+        Raises:
+            ObjectNotFound: none is stored.
+        """
+        ...
+
+
+class StoredAdapters:
+    """Adapters in a store, mapped from local copies.
+
+    Args:
+        store: the run's store.
+        cache: local folder; processes may share it.
+    """
+
+    def __init__(self, store: ObjectStore, cache: Path) -> None:
+        self._store = store
+        self._cache = cache
+        self._open: dict[str, dict[str, Pair]] = {}
+
+    def adapter(self, candidate: str) -> Mapping[str, Pair]:
+        """See `AdapterSource.adapter`."""
+        if candidate not in self._open:
+            self._open[candidate] = self._read(candidate)
+        return self._open[candidate]
+
+    def _read(self, candidate: str) -> dict[str, Pair]:
+        key = keys.adapter(candidate)
+        data = self._store.read(key)
+        path = self._cache / f"{hashlib.sha256(data).hexdigest()}.safetensors"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_file(path) as descriptor:
+                write_all(descriptor, memoryview(data), 0)
+        file = MappedFile(read_header(path))
+        names = [t.name.removesuffix(".B") for t in file.header.tensors if t.name.endswith(".B")]
+        try:
+            return {name: (file.tensor(f"{name}.B"), file.tensor(f"{name}.A")) for name in names}
+        except KeyError as error:
+            raise StoreCorrupt(f"{key}: {error} is missing; restore it from a copy") from error
+
+
+def store_adapter(store: ObjectStore, candidate: str, pairs: Mapping[str, Pair]) -> None:
+    """Store what a candidate was trained to; where it is stored already, that stays.
+
+    Args:
+        store: the run's store.
+        candidate: who was trained.
+        pairs: ``B`` and ``A`` by tensor, fp32.
+    """
+    tensors = {}
+    for name, (left, right) in sorted(pairs.items()):
+        tensors[f"{name}.B"] = left.contiguous()
+        tensors[f"{name}.A"] = right.contiguous()
+    entries = [(name, "F32", tuple(tensor.shape)) for name, tensor in tensors.items()]
+    header, offsets, _ = build_header(entries, {"cycleqd": FORMAT})
+    with scratch_folder("weights") as folder:
+        path = folder / "adapter.safetensors"
+        with atomic_file(path) as descriptor:
+            write_all(descriptor, memoryview(header), 0)
+            for name, tensor in tensors.items():
+                write_all(descriptor, tensor_bytes(tensor), offsets[name])
+        store.create_file(keys.adapter(candidate), path)
