@@ -15,7 +15,7 @@ from cycleqd.evolution.genome import (
     Genome,
     combine,
     expert_genome,
-    with_adapter,
+    tuned_genome,
 )
 from cycleqd.evolution.mutation import mutate
 from cycleqd.evolution.rng import stream
@@ -34,8 +34,13 @@ def format_of(genome: Genome) -> str:
     return found
 
 
+def both(first: Genome, second: Genome) -> Genome:
+    """The sum of two genomes."""
+    return combine([(first, np.ones(TENSORS)), (second, np.ones(TENSORS))])
+
+
 def test_it_is_added_in_full() -> None:
-    tuned = with_adapter(A, "c000004")
+    tuned = tuned_genome(A, "c000004")
     assert tuned.adapters == ("c000004",)
     assert tuned.adapter_scale is not None
     assert tuned.adapter_scale.tolist() == [[1.0] * TENSORS]
@@ -45,16 +50,27 @@ def test_it_is_added_in_full() -> None:
 
 def test_factors_follow_the_shares_of_each_tensor() -> None:
     share = np.array([0.25, 0.5, 1.0, -0.5, 2.0])
-    first, second = with_adapter(A, "c000004"), with_adapter(with_adapter(B, "c000002"), "c000004")
+    first = tuned_genome(A, "c000004")
+    second = both(tuned_genome(B, "c000002"), tuned_genome(B, "c000004"))
     child = combine([(first, share), (second, 1.0 - share)])
     assert child.adapters == ("c000002", "c000004")
     assert child.adapter_scale is not None
     assert child.adapter_scale == pytest.approx(np.array([1.0 - share, np.ones(TENSORS)]))
 
 
+def test_a_tune_s_own_adapter_stands_in_place_of_all_others() -> None:
+    parent = both(tuned_genome(A, "c000002"), tuned_genome(B, "c000004"))
+    assert parent.adapters == ("c000002", "c000004")
+    child = tuned_genome(parent, "c000007")
+    assert child.adapters == ("c000007",)
+    assert child.adapter_scale is not None
+    assert child.adapter_scale.tolist() == [[1.0] * TENSORS]
+    assert np.array_equal(child.scale, parent.scale)
+
+
 def test_what_cancels_is_gone() -> None:
     whole = np.ones(TENSORS)
-    child = combine([(with_adapter(A, "c000004"), whole), (with_adapter(B, "c000004"), -whole)])
+    child = combine([(tuned_genome(A, "c000004"), whole), (tuned_genome(B, "c000004"), -whole)])
     assert (child.adapters, child.adapter_scale) == ((), None)
     assert format_of(child) == FORMAT
 
@@ -62,7 +78,7 @@ def test_what_cancels_is_gone() -> None:
 @pytest.mark.parametrize("crossover", [{"granularity": "Block"}, {"method": "Line"}])
 def test_crossovers_of_any_grain_take_them(crossover: dict[str, str]) -> None:
     settings = Crossover.model_validate(crossover)
-    child = cross(with_adapter(A, "c000004"), B, settings, stream(0, 1, "crossover"))
+    child = cross(tuned_genome(A, "c000004"), B, settings, stream(0, 1, "crossover"))
     plain = cross(A, B, settings, stream(0, 1, "crossover"))
     assert child.adapters == ("c000004",)
     assert np.array_equal(child.scale, plain.scale)
@@ -73,7 +89,7 @@ def test_crossovers_of_any_grain_take_them(crossover: dict[str, str]) -> None:
 
 
 def test_mutation_keeps_them() -> None:
-    tuned = with_adapter(A, "c000004")
+    tuned = tuned_genome(A, "c000004")
     child = mutate(tuned, Mutation(), number=5, expert="a", stream=stream(0, 5, "mutation"))
     assert child.adapters == tuned.adapters
     assert child.adapter_scale is tuned.adapter_scale
@@ -81,7 +97,7 @@ def test_mutation_keeps_them() -> None:
 
 def test_only_genomes_with_adapters_need_a_new_format() -> None:
     assert format_of(A) == FORMAT
-    tuned = with_adapter(A, "c000004")
+    tuned = tuned_genome(A, "c000004")
     assert format_of(tuned) == WITH_ADAPTERS
     old = tuned.to_bytes().replace(b"cycleqd-genome/2", b"cycleqd-genome/1")
     with pytest.raises(ValueError, match="cycleqd-genome/1"):
@@ -89,10 +105,10 @@ def test_only_genomes_with_adapters_need_a_new_format() -> None:
 
 
 def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(ValueError, match="cannot be added"):
-        with_adapter(with_adapter(A, "c000004"), "c000004")
-    with pytest.raises(ValueError, match="cannot be added"):
-        with_adapter(Genome(LAYOUT, A.scale, child_svd=ChildSVD(1, 0.1, None)), "c000004")
+    with pytest.raises(ValueError, match="cannot take an adapter of c000004"):
+        tuned_genome(tuned_genome(A, "c000004"), "c000004")
+    with pytest.raises(ValueError, match="cannot take an adapter of c000004"):
+        tuned_genome(Genome(LAYOUT, A.scale, child_svd=ChildSVD(1, 0.1, None)), "c000004")
     row = np.ones((1, TENSORS), np.float32)
     for adapters, factors in (
         (("a",), None),

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save
 
 from cycleqd.errors import CycleQDError, ObjectNotFound, StoreCorrupt
-from cycleqd.evolution.genome import Genome, expert_genome, with_adapter
+from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.records import keys
 from cycleqd.store import open_store
-from cycleqd.weights.adapters import StoredAdapters, store_adapter
+from cycleqd.weights.adapters import StoredAdapters, folded, store_adapter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,13 +49,12 @@ def store(tmp_path: Path) -> ObjectStore:
 @pytest.fixture
 def tuned(exact: Family) -> Genome:
     """Two adapters on an expert, with a factor of their own in each tensor."""
-    genome = with_adapter(with_adapter(expert_genome(exact.layout, "sql"), "c000001"), "c000002")
     count = len(exact.layout.tensors)
     factors = np.stack([np.linspace(-1, 1, count), np.linspace(0.2, 2, count)])
     return Genome(
         exact.layout,
-        genome.scale,
-        adapters=genome.adapters,
+        expert_genome(exact.layout, "sql").scale,
+        adapters=("c000001", "c000002"),
         adapter_scale=factors.astype(np.float32),
     )
 
@@ -124,3 +123,38 @@ def test_zero_factors_need_no_adapter_s_arithmetic(
     source = StoredAdapters(store, tmp_path / "cache")
     made = exact.materializer(adapter_source=source)
     assert made.digest(tuned) == made.digest(base)
+
+
+def test_folding_is_the_best_of_its_rank(
+    exact: Family, store: ObjectStore, tuned: Genome, tmp_path: Path
+) -> None:
+    pairs = {f"c00000{n}": some_pairs(exact, n) for n in (1, 2)}
+    for candidate, learned in pairs.items():
+        store_adapter(store, candidate, learned)
+    source = StoredAdapters(store, tmp_path / "cache")
+    whole, less = folded(tuned, source, 2 * RANK), folded(tuned, source, 2)
+    assert tuned.adapter_scale is not None
+    assert whole.keys() == less.keys() == pairs["c000001"].keys()
+    names = [slot.name for slot in exact.layout.tensors]
+    for name, (left, right) in whole.items():
+        number = names.index(name)
+        product = sum(
+            float(row[number])
+            * pairs[candidate][name][0].double()
+            @ pairs[candidate][name][1].double()
+            for row, candidate in zip(tuned.adapter_scale, tuned.adapters, strict=True)
+        )
+        assert torch.allclose(left.double() @ right.double(), product, atol=1e-5)
+        rows, values, columns = torch.linalg.svd(product)
+        best = rows[:, :2] * values[:2] @ columns[:2]
+        assert less[name][0].shape[1] == less[name][1].shape[0] == 2
+        assert torch.allclose(less[name][0].double() @ less[name][1].double(), best, atol=1e-5)
+        # Both sides weigh the same, so that both learn at the same pace.
+        assert left.norm().item() == pytest.approx(right.norm().item(), rel=1e-4)
+
+
+def test_nothing_is_folded_of_a_genome_without_adapters(
+    exact: Family, store: ObjectStore, tmp_path: Path
+) -> None:
+    source = StoredAdapters(store, tmp_path / "cache")
+    assert folded(expert_genome(exact.layout, "sql"), source, 4) == {}

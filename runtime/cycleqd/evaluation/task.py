@@ -19,6 +19,11 @@ class Task(Protocol):
         """The task's name in the manifest."""
         ...
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the items, in the dataset's order."""
+        ...
+
     def requests(self) -> list[Request]:
         """One request for each item, in the dataset's order."""
         ...

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
@@ -401,19 +401,19 @@ def _learned(parts: Sequence[tuple[Genome, Float64]]) -> dict[str, Float32]:
     return {candidate: factors for candidate, factors in rounded.items() if factors.any()}
 
 
-def with_adapter(genome: Genome, candidate: str) -> Genome:
-    """The genome with the adapter of a candidate added in full; its own, for one to be trained.
+def tuned_genome(genome: Genome, candidate: str) -> Genome:
+    """The genome of a candidate that is tuned: its own adapter stands in place of all others.
+
+    The own one is trained from their sum on, so that what was learned before is in it and lineages
+    pile up no adapters.
 
     Raises:
         ValueError: it has that adapter already, or a child-SVD term, which applies last.
     """
     if candidate in genome.adapters or genome.child_svd is not None:
-        raise ValueError(f"the adapter of {candidate} cannot be added to this genome")
-    own = Genome(
-        genome.layout,
-        np.zeros_like(genome.scale),
+        raise ValueError(f"this genome cannot take an adapter of {candidate}")
+    return replace(
+        genome,
         adapters=(candidate,),
         adapter_scale=np.ones((1, len(genome.layout.tensors)), np.float32),
     )
-    whole = np.ones(len(genome.layout.tensors))
-    return combine([(genome, whole), (own, whole)])

@@ -118,6 +118,9 @@ class Task(Model):
     timeout_seconds: Annotated[int, Field(ge=1, le=600)] = 5
     """Limit on the time one item's generated code may run."""
 
+    train: bool = True
+    """Whether answers of this task may be learned from (``spec.evolution.tune``)."""
+
     bounds: Bounds | None = None
     """Fixed limits of the behaviour axis; from the experts' scores when absent."""
 
@@ -236,6 +239,38 @@ class Mutation(Model):
     """Standard deviation of ``Gaussian`` (the authors' runner: 0.0003)."""
 
 
+class Tune(Model):
+    """How children learn from answers that passed their checks, whoever of the run gave them."""
+
+    share: Fraction = 0.3
+    """Share of the children that are tuned."""
+
+    rank: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Rank of the low-rank adapter (LoRA) that is trained beside each linear layer."""
+
+    alpha: Annotated[float, Field(gt=0, le=10_000), DECIMAL] = 32.0
+    """The adapter's product is scaled by ``alpha / rank``."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=1), DECIMAL] = 0.001
+    """Of AdamW, after a warm-up of a tenth of the steps; it falls to a tenth."""
+
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 2
+    """How often each answer is shown."""
+
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 10
+    """Answers of one step."""
+
+    answers: Annotated[int, Field(ge=1, le=100)] = 1
+    """How many different answers of an item are taught, where there are so many."""
+
+    choice: Literal["Shortest", "Frequent", "Diverse"] = "Shortest"
+    """Which of an item's answers: the shortest, those that most members gave, or such as differ."""
+
+    preference: Annotated[float, Field(ge=1, le=100), DECIMAL] = 2.0
+    """The skill in focus is taught up to so many times as often as without a preference, the others
+    as many times less; how much is drawn for each child. 1 prefers nothing."""
+
+
 class Aggregate(Model):
     """How the elites of all archives merge into one model at the end."""
 
@@ -280,6 +315,9 @@ class Evolution(Model):
 
     mutation: Mutation = Mutation()
     """Change of the merged child."""
+
+    tune: Tune | None = None
+    """Children of ``CycleQD`` that are trained on verified answers; none when absent."""
 
     aggregate: Aggregate = Aggregate()
     """The final model."""

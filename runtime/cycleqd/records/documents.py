@@ -138,6 +138,20 @@ class FactorEntry(Document):
     expert: Name
 
 
+class TuneOrder(Document):
+    """How a candidate learns before it is evaluated.
+
+    Attributes:
+        begin: SHA-256 of its ``begin.safetensors``, the genome that is trained.
+        answers: the generation up to which members' answers are taught.
+        shares: how often the answers of each task are shown in an epoch; 0.5 shows half of them.
+    """
+
+    begin: str
+    answers: Count
+    shares: dict[Name, Annotated[float, Field(ge=0)]]
+
+
 class EvaluateEntry(Document):
     """Work: evaluate a candidate.
 
@@ -148,6 +162,7 @@ class EvaluateEntry(Document):
         tasks: which tasks.
         focus: the task in focus when it was made, None where there was none.
         parents: the ids of its parents.
+        tune: what it learns before, None where it is as its genome says.
     """
 
     kind: Literal["Evaluate"] = "Evaluate"
@@ -157,6 +172,7 @@ class EvaluateEntry(Document):
     tasks: tuple[Name, ...]
     focus: Name | None = None
     parents: tuple[CandidateId, ...] = ()
+    tune: TuneOrder | None = Field(default=None, exclude_if=lambda tune: tune is None)
 
 
 Entry = Annotated[FactorEntry | EvaluateEntry, Field(discriminator="kind")]

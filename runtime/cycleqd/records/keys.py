@@ -131,6 +131,11 @@ def genome(candidate: str) -> str:
     return f"candidates/{candidate}/genome.safetensors"
 
 
+def begin(candidate: str) -> str:
+    """Key of the genome from which a candidate is tuned."""
+    return f"candidates/{candidate}/begin.safetensors"
+
+
 def answers(candidate: str) -> str:
     """Key of the answers of a candidate that passed their checks."""
     return f"candidates/{candidate}/answers{_JSON}"

@@ -164,8 +164,8 @@ class Coordinator:
 
     def _store_plan(self, stage: Stage, plan: Plan) -> None:
         """Genomes first: a worker that sees the plan finds all it names."""
-        for candidate, genome in plan.genomes.items():
-            create_same(self._objects, keys.genome(candidate), genome.to_bytes())
+        for key, content in plan.files():
+            create_same(self._objects, key, content)
         create_same(self._objects, stage.plan_key, plan.document.to_bytes())
         self._plans[stage] = plan.document
 

@@ -27,7 +27,9 @@ from cycleqd.records.documents import (
     ResultDocument,
     Split,
     Telemetry,
+    TuneOrder,
 )
+from cycleqd.roles.tuner import Tuner
 from cycleqd.run.admission import limit_of
 from cycleqd.run.models import RevisionModels, RunModels
 from cycleqd.run.revision import Revision
@@ -58,6 +60,7 @@ class ModelWorkbench:
         self._tasks: dict[tuple[int, str, Split], Task] = {}
         self._engine: Engine | None = None
         self._sandbox: Sandbox | None = None
+        self._tuner = Tuner(run)
 
     def factor(self, entry: FactorEntry, revision: Revision) -> str:
         """Factor an expert's task vector into the store; returns the factors' digest."""
@@ -72,11 +75,15 @@ class ModelWorkbench:
         Raises:
             EngineError: the base model fails too: this machine is broken, not the candidate.
         """
-        self._models.check_genome(entry.candidate, entry.genome)
+        self._models.check_genome(keys.genome(entry.candidate), entry.genome)
+        if entry.tune is not None:
+            self._models.check_genome(keys.begin(entry.candidate), entry.tune.begin)
         models = self._models.as_of(revision)
         cause: CandidateError | EngineError | None = None
         for _ in range(ENGINE_ATTEMPTS):
             try:
+                if entry.tune is not None:
+                    self._learn(entry.candidate, entry.tune, models)
                 return self._evaluate(models.genome(entry.candidate), entry, models)
             except CandidateError as error:
                 cause = error
@@ -94,6 +101,11 @@ class ModelWorkbench:
             failure=Failure(cause=type(cause).__name__, message=str(cause)),
             telemetry=Telemetry(worker=0, host="", seconds=0.0),
         )
+
+    def _learn(self, candidate: str, order: TuneOrder, models: RevisionModels) -> None:
+        engine = self._ready_engine(models)
+        tasks = {name: self._task(name, "search", models) for name in models.revision.tasks}
+        self._tuner.learn(candidate, order, models, engine, tasks)
 
     def close(self) -> None:
         """Release sandbox and engine, the quicker first."""

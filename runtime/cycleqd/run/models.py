@@ -79,17 +79,15 @@ class RunModels:
         """The weights of the revision in force."""
         return self.as_of(self.run.latest())
 
-    def check_genome(self, candidate: str, expected: str) -> None:
+    def check_genome(self, key: str, expected: str) -> None:
         """Compare a stored genome with the digest in its plan.
 
         Raises:
             StoreCorrupt: they differ.
         """
-        found = hashlib.sha256(self.run.objects.read(keys.genome(candidate))).hexdigest()
+        found = hashlib.sha256(self.run.objects.read(key)).hexdigest()
         if found != expected:
-            raise StoreCorrupt(
-                f"{keys.genome(candidate)}: SHA-256 {found}, but the plan says {expected}"
-            )
+            raise StoreCorrupt(f"{key}: SHA-256 {found}, but the plan says {expected}")
 
     def cache(self, kind: str) -> Path:
         """A folder of this run on this machine."""
@@ -149,6 +147,11 @@ class RevisionModels:
         return self._models.checkpoint(self.revision.base, self.revision.spec.storage.s3)
 
     @cached_property
+    def adapters(self) -> StoredAdapters:
+        """What candidates were trained to."""
+        return StoredAdapters(self._run.objects, self._models.cache("adapters"))
+
+    @cached_property
     def materializer(self) -> Materializer:
         """Makes the weights that are evaluated and exported."""
         spec = self.revision.spec
@@ -158,7 +161,7 @@ class RevisionModels:
             self.factors,
             self.revision.layout,
             dense_source=StoredTaskVectors(self._run.objects, self._models.cache("task-vectors")),
-            adapter_source=StoredAdapters(self._run.objects, self._models.cache("adapters")),
+            adapter_source=self.adapters,
             seed=spec.seed,
             dtype=spec.evaluation.dtype,
             threads=spec.workers.threads,

@@ -8,14 +8,14 @@ function, results as documents.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cycleqd.errors import RunFailed
 from cycleqd.evolution.final import finalists, new_genomes, summarise
 from cycleqd.evolution.genome import Genome, as_parent, expert_genome
 from cycleqd.evolution.search import Commit, ask, expert_order, first_commit, numbers_of, tell
-from cycleqd.evolution.strategies import make_strategy
+from cycleqd.evolution.strategies import Tuning, make_strategy
 from cycleqd.records import keys
 from cycleqd.records.documents import (
     EvaluateEntry,
@@ -23,6 +23,7 @@ from cycleqd.records.documents import (
     PlanDocument,
     ResultDocument,
     SummaryDocument,
+    TuneOrder,
 )
 from cycleqd.run.revision import Revision
 
@@ -37,10 +38,19 @@ class Plan:
     Attributes:
         document: the entries, as stored.
         genomes: by candidate id, those that the plan creates.
+        begins: by candidate id, those that candidates are tuned from.
     """
 
     document: PlanDocument
     genomes: dict[str, Genome] = field(default_factory=dict)
+    begins: dict[str, Genome] = field(default_factory=dict)
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Keys and contents of all genomes."""
+        for candidate, genome in self.genomes.items():
+            yield keys.genome(candidate), genome.to_bytes()
+        for candidate, genome in self.begins.items():
+            yield keys.begin(candidate), genome.to_bytes()
 
 
 def genome_digest(genome: Genome) -> str:
@@ -89,10 +99,22 @@ def make_plan(revision: Revision, number: int, commit: Commit, genome_of: Genome
             tasks=revision.tasks,
             focus=p.focus,
             parents=p.parents,
+            tune=None if p.tuning is None else _order(p.tuning, commit.generation),
         )
         for p in proposals
     )
-    return Plan(PlanDocument(entries=entries), {keys.child(p.number): p.genome for p in proposals})
+    return Plan(
+        PlanDocument(entries=entries),
+        {keys.child(p.number): p.genome for p in proposals},
+        {keys.child(p.number): p.tuning.begin for p in proposals if p.tuning is not None},
+    )
+
+
+def _order(tuning: Tuning, generation: int) -> TuneOrder:
+    """What a worker is told of a tune: members' answers count up to the generation that is read."""
+    return TuneOrder(
+        begin=genome_digest(tuning.begin), answers=generation, shares=dict(tuning.shares)
+    )
 
 
 def make_final_plan(revision: Revision, commit: Commit, genome_of: GenomeOf) -> Plan:

@@ -166,9 +166,15 @@ class RunStore:
             summary=self.summary(committed) if ended else None,
         )
 
+    def begin(self, candidate: str) -> Genome:
+        """The genome from which a candidate is tuned."""
+        return self._genome_at(keys.begin(candidate))
+
     def _read_genome(self, candidate: str) -> Genome:
         """A candidate's genome (cached as ``genome``)."""
-        key = keys.genome(candidate)
+        return self._genome_at(keys.genome(candidate))
+
+    def _genome_at(self, key: str) -> Genome:
         data = self.objects.read(key)
         try:
             return Genome.from_bytes(self.history.latest().layout, data)

@@ -109,8 +109,8 @@ class Verifier:
     def _plan(self, stage: Stage, plan: Plan) -> None:
         self._same(stage.plan_key, plan.document.to_bytes())
         self.verified.plans += 1
-        for candidate, genome in plan.genomes.items():
-            self._same(keys.genome(candidate), genome.to_bytes())
+        for key, content in plan.files():
+            self._same(key, content)
             self.verified.genomes += 1
 
     def _results(

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Protocol
 
+import torch
+
 from cycleqd.checkpoints.safetensors_file import build_header, read_header
 from cycleqd.errors import StoreCorrupt
 from cycleqd.records import keys
@@ -22,13 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import torch
-
+    from cycleqd.evolution.genome import Genome
     from cycleqd.store.base import ObjectStore
 
 FORMAT = "cycleqd-adapter/1"
 
-Pair = tuple["torch.Tensor", "torch.Tensor"]
+Pair = tuple[torch.Tensor, torch.Tensor]
 """``B`` (rows, rank) and ``A`` (rank, columns), fp32."""
 
 
@@ -77,6 +78,45 @@ class StoredAdapters:
             return {name: (file.tensor(f"{name}.B"), file.tensor(f"{name}.A")) for name in names}
         except KeyError as error:
             raise StoreCorrupt(f"{key}: {error} is missing; restore it from a copy") from error
+
+
+def folded(genome: Genome, source: AdapterSource, rank: int) -> dict[str, Pair]:
+    """A genome's adapters as one: what a tune of it goes on from.
+
+    Their sum is a product of stacked factors. A QR of each side leaves a small matrix whose leading
+    singular directions are kept, which is the closest of that rank (Eckart and Young, 1936); each
+    side gets the roots of the singular values, so that neither learns faster than the other.
+
+    Args:
+        genome: whose adapters.
+        source: where they are.
+        rank: the most that is kept of each tensor.
+
+    Returns:
+        ``B`` (rows, at most rank) and ``A`` (at most rank, columns), fp32, of each tensor that an
+        adapter touches.
+    """
+    found: dict[str, Pair] = {}
+    scales = genome.adapter_scale if genome.adapter_scale is not None else ()
+    learned = [source.adapter(candidate) for candidate in genome.adapters]
+    for number, slot in enumerate(genome.layout.tensors):
+        terms = [
+            (float(row[number]) * pairs[slot.name][0].double(), pairs[slot.name][1].double())
+            for row, pairs in zip(scales, learned, strict=True)
+            if slot.name in pairs and row[number]
+        ]
+        if not terms:
+            continue
+        left_basis, left = torch.linalg.qr(torch.cat([b for b, _ in terms], dim=1))
+        right_basis, right = torch.linalg.qr(torch.cat([a for _, a in terms]).T)
+        rows, values, columns = torch.linalg.svd(left @ right.T)
+        kept = min(rank, len(values))
+        root = values[:kept].sqrt()
+        found[slot.name] = (
+            (left_basis @ rows[:, :kept] * root).float(),
+            ((right_basis @ columns[:kept].T * root).T).float().contiguous(),
+        )
+    return found
 
 
 def store_adapter(store: ObjectStore, candidate: str, pairs: Mapping[str, Pair]) -> None:

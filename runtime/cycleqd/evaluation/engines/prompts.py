@@ -67,6 +67,15 @@ class Tokenizer:
             encoded.append(tokens)
         return encoded
 
+    def answer(self, text: str, stop: Sequence[str]) -> list[int]:
+        """Tokens of a completion with what ends it: a stop string, else the model's own end."""
+        ended = text + stop[0] if stop else text
+        tokens: list[int] = self._tokenizer(ended, add_special_tokens=False, verbose=False)[
+            "input_ids"
+        ]
+        end = self._tokenizer.eos_token_id
+        return tokens if stop or end is None else [*tokens, end]
+
     def text(self, tokens: Sequence[int], stop: Sequence[str]) -> str:
         """The text of generated tokens, cut before the first stop string."""
         text: str = self._tokenizer.decode(

@@ -92,6 +92,31 @@ class TransformersEngine:
         """``transformers``."""
         return "transformers"
 
+    @property
+    def model(self) -> Any:  # noqa: ANN401 - transformers has no types
+        """The model in memory, a ``transformers.PreTrainedModel``."""
+        return self._model
+
+    def tunable(self) -> list[str]:
+        """Names of the weights that adapters are trained for: the linear layers but the head."""
+        layers = {
+            f"{path}.weight"
+            for path, module in self._model.named_modules()
+            if isinstance(module, torch.nn.Linear)
+        }
+        return sorted(name for name in layers & self._shapes.keys() if name != HEAD)
+
+    def tokens(self, request: Request, answer: str) -> tuple[list[int], list[int]]:
+        """Tokens of a prompt, and of an answer with what ends it.
+
+        Args:
+            request: the prompt; the first of its stop strings ends the answer, else the model's
+                own end.
+            answer: the completion that is taught.
+        """
+        prompt = self._tokenizer.encode([request])[0]
+        return prompt, self._tokenizer.answer(answer, request.stop)
+
     def load(self, tensors: Iterable[tuple[str, torch.Tensor]]) -> None:
         """Replace all weights in place; buffers (rotary frequencies) stay as they are.
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
+from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy, Tuning
 from cycleqd.manifest.registry import STRATEGIES
 
 if TYPE_CHECKING:
     from cycleqd.evolution.genome import GenomeLayout
     from cycleqd.manifest.model import Evolution, Spec
 
-__all__ = ["Proposal", "SearchState", "Strategy", "make_strategy", "strategy_of"]
+__all__ = ["Proposal", "SearchState", "Strategy", "Tuning", "make_strategy", "strategy_of"]
 
 
 def strategy_of(evolution: Evolution) -> type[Strategy[Any]]:

@@ -32,6 +32,19 @@ class SearchState:
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """That a candidate learns from verified answers before it is evaluated.
+
+    Attributes:
+        begin: the genome that is trained.
+        shares: how often the answers of each task are shown in an epoch.
+    """
+
+    begin: Genome
+    shares: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Proposal:
     """A candidate to evaluate.
 
@@ -40,12 +53,14 @@ class Proposal:
         genome: its coefficients.
         focus: the task whose archive the parents were drawn from, None for baselines.
         parents: candidate ids.
+        tuning: what it learns before, None where it is as its genome says.
     """
 
     number: int
     genome: Genome
     focus: str | None = None
     parents: tuple[str, ...] = ()
+    tuning: Tuning | None = None
 
 
 class Strategy(Registered, ABC, Generic[S]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
+from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy, Tuning
 from cycleqd.manifest.registry import Conflict
 from cycleqd.records import keys
 
@@ -53,12 +53,14 @@ class CycleQD(Strategy[None]):
             ("mutation", evolution.mutation.method),
             ("selection", evolution.selection.method),
             ("start", began),
+            ("tuned", f"{evolution.tune.share:.0%}" if evolution.tune is not None else "none"),
         )
 
     @classmethod
     def operators(cls, evolution: Evolution) -> str:
-        """Crossover and mutation."""
-        return f"{evolution.crossover.method} + {evolution.mutation.method}"
+        """Crossover and mutation, or crossover and a tune."""
+        tune = " or Tune" if evolution.tune is not None else ""
+        return f"{evolution.crossover.method} + {evolution.mutation.method}{tune}"
 
     def focus_of(self, number: int) -> str:
         """The task in focus of a candidate: it changes every ``cycleInterval`` candidates."""
@@ -68,13 +70,14 @@ class CycleQD(Strategy[None]):
     def propose(
         self, number: int, state: SearchState, genome_of: Callable[[str], Genome]
     ) -> Proposal:
-        """Select, cross, mutate."""
+        """Select, cross, then mutate or tune."""
         from cycleqd.evolution.crossover import cross
-        from cycleqd.evolution.genome import expert_genome
+        from cycleqd.evolution.genome import expert_genome, tuned_genome
         from cycleqd.evolution.mutation import mutate
         from cycleqd.evolution.rng import stream
         from cycleqd.evolution.selection import draw_parents
         from cycleqd.evolution.start import start_genome
+        from cycleqd.evolution.tuning import is_tuned, shares
 
         evolution, seed = self.spec.evolution, self.spec.seed
         if evolution.start is not None:
@@ -94,6 +97,9 @@ class CycleQD(Strategy[None]):
             parents = (first.candidate, second.candidate)
             genomes = (genome_of(first.candidate), genome_of(second.candidate))
         child = cross(*genomes, evolution.crossover, stream(seed, number, "crossover"))
+        if evolution.tune is not None and is_tuned(evolution.tune, seed, number):
+            tuning = Tuning(child, shares(self.spec, evolution.tune, focus, number))
+            return Proposal(number, tuned_genome(child, keys.child(number)), focus, parents, tuning)
         child = mutate(
             child,
             evolution.mutation,

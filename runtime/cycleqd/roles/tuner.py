@@ -1,0 +1,132 @@
+"""What a worker does for a candidate that learns before it is evaluated.
+
+The genome it begins with is loaded without its adapters into the warm engine, an adapter that
+begins as their sum is trained beside the weights, and is stored. Whoever finds it stored, after a
+kill or beside another worker, trains nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cycleqd.errors import EngineError
+from cycleqd.evaluation.engines.transformers import TransformersEngine
+from cycleqd.records import keys
+from cycleqd.run.teaching import Teaching, shown
+from cycleqd.tuning.examples import Example
+from cycleqd.tuning.tune import TuneSchedule, tune
+from cycleqd.weights.adapters import folded, store_adapter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cycleqd.evaluation.engine import Engine
+    from cycleqd.evaluation.task import Task
+    from cycleqd.evolution.lessons import Lesson
+    from cycleqd.manifest.model import Tune
+    from cycleqd.records.documents import TuneOrder
+    from cycleqd.run.models import RevisionModels
+    from cycleqd.run.store import RunStore
+
+log = logging.getLogger(__name__)
+
+WARMUP_SHARE = 0.1
+"""Of the steps, until the learning rate is full."""
+
+
+class Tuner:
+    """Trains the candidates of one run that its plans say are tuned.
+
+    Args:
+        run: the run's store.
+    """
+
+    def __init__(self, run: RunStore) -> None:
+        self._run = run
+        self._teaching = Teaching(run)
+
+    def learn(
+        self,
+        candidate: str,
+        order: TuneOrder,
+        models: RevisionModels,
+        engine: Engine,
+        tasks: Mapping[str, Task],
+    ) -> None:
+        """Train a candidate's adapter and store it, unless it is stored.
+
+        Args:
+            candidate: its id.
+            order: what its plan says.
+            models: the run's weights.
+            engine: is left with other weights than it had.
+            tasks: those of the search split, by name.
+
+        Raises:
+            EngineError: the engine failed, or is none whose model can be trained.
+        """
+        if self._run.objects.exists(keys.adapter(candidate)):
+            return
+        if not isinstance(engine, TransformersEngine):
+            raise EngineError(
+                f"{engine.name}: cannot tune; use spec.evaluation.engine transformers"
+            )
+        settings = models.revision.spec.evolution.tune
+        assert settings is not None, "a plan has tunes where the manifest has"
+        begin = self._run.begin(candidate)
+        seed = _seed(models.revision.spec.seed, candidate)
+        lessons = {
+            name: self._teaching.lessons(name, order.answers, settings)
+            for name, share in order.shares.items()
+            if share > 0
+        }
+        learned = folded(begin, models.adapters, settings.rank)
+        examples = _examples(engine, tasks, shown(lessons, order.shares, seed))
+        if not examples:  # nobody has solved an item yet
+            store_adapter(self._run.objects, candidate, learned)
+            return
+        engine.load(models.materializer.tensors(replace(begin, adapters=(), adapter_scale=None)))
+        trained = tune(
+            engine.model,
+            engine.tunable(),
+            examples,
+            _schedule(settings, len(examples), seed),
+            begin=learned,
+            progress=lambda line: log.info("%s: %s", candidate, line),
+        )
+        store_adapter(self._run.objects, candidate, trained)
+
+
+def _examples(
+    engine: TransformersEngine, tasks: Mapping[str, Task], pairs: list[tuple[str, Lesson]]
+) -> list[Example]:
+    requests = {
+        name: dict(zip(task.ids, task.requests(), strict=True)) for name, task in tasks.items()
+    }
+    found = []
+    for name, lesson in pairs:
+        request = requests[name][lesson.item]
+        prompt, answer = engine.tokens(request, lesson.answer)
+        found.append(Example(prompt + answer, len(prompt)))
+    return found
+
+
+def _schedule(settings: Tune, count: int, seed: int) -> TuneSchedule:
+    steps = settings.epochs * -(-count // settings.batch_size)
+    return TuneSchedule(
+        rank=settings.rank,
+        alpha=settings.alpha,
+        learning_rate=settings.learning_rate,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        warmup=round(WARMUP_SHARE * steps),
+        seed=seed,
+    )
+
+
+def _seed(seed: int, candidate: str) -> int:
+    digest = hashlib.sha256(f"{seed}/{candidate}/tune".encode()).digest()
+    return int.from_bytes(digest[:6], "big")
