@@ -9,7 +9,7 @@ from cycleqd.evolution.genome import expert_genome
 from cycleqd.evolution.search import ask, first_commit
 from cycleqd.evolution.start import start_genome
 from cycleqd.evolution.strategies import Proposal, make_strategy
-from cycleqd.manifest.model import Crossover, Start
+from cycleqd.manifest.evolution import Crossover, Start
 from tests.evolution.runs import LAYOUT, result, spec
 
 BLOCK = Crossover(granularity="Block")

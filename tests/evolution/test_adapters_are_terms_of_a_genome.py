@@ -7,19 +7,12 @@ import json
 import numpy as np
 import pytest
 
+from cycleqd.evolution.combination import combine, tuned_genome
 from cycleqd.evolution.crossover import cross
-from cycleqd.evolution.genome import (
-    FORMAT,
-    WITH_ADAPTERS,
-    ChildSVD,
-    Genome,
-    combine,
-    expert_genome,
-    tuned_genome,
-)
+from cycleqd.evolution.genome import FORMAT, WITH_ADAPTERS, ChildSVD, Genome, expert_genome
 from cycleqd.evolution.mutation import mutate
 from cycleqd.evolution.rng import stream
-from cycleqd.manifest.model import Crossover, Mutation
+from cycleqd.manifest.evolution import Crossover, Mutation
 from tests.evolution.dense import small_layout
 
 LAYOUT = small_layout()

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from cycleqd.evolution.aggregate import aggregate, elites_of, softmax_weights
 from cycleqd.evolution.archive import Axis, Member, make_archives
-from cycleqd.evolution.genome import ChildSVD, Dense, Genome, Noise, as_parent, expert_genome
-from cycleqd.manifest.model import Aggregate
+from cycleqd.evolution.combination import as_parent
+from cycleqd.evolution.genome import ChildSVD, Dense, Genome, Noise, expert_genome
+from cycleqd.manifest.evolution import Aggregate
 from tests.evolution.dense import World, largest_difference
 from tests.strategies import scores
 

@@ -6,7 +6,7 @@ import pytest
 from cycleqd.evolution.crossover import SMALLEST_SUM, cross, first_parent_weights, units
 from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.rng import stream
-from cycleqd.manifest.model import Crossover
+from cycleqd.manifest.evolution import Crossover
 from tests.evolution.dense import World, largest_difference
 
 WORLD = World.make(1)

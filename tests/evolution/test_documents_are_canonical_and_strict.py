@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from cycleqd.errors import StoreCorrupt
 from cycleqd.records import documents
 from cycleqd.records.documents import (
+    AnswersDocument,
     ArchiveDocument,
     Document,
     EvaluateEntry,
@@ -23,6 +24,7 @@ from cycleqd.records.documents import (
     SourceRecord,
     SummaryDocument,
     SummaryRow,
+    TuneOrder,
 )
 from tests.evolution.runs import LAYOUT, commits, result, spec
 
@@ -34,6 +36,7 @@ EVALUATE = EvaluateEntry(
     candidate="c000001", genome="ab" * 32, split="search", tasks=("b", "a"), focus="b",
     parents=("expert-a", "c000000"),
 )  # fmt: skip
+TUNE = TuneOrder(begin="cd" * 32, answers=3, shares={"b": 1 / 3, "a": 3.0})
 ALL = [
     RunDocument(
         run_id="r-1", manifest={"spec": spec().model_dump(mode="json")}, engine="vllm",
@@ -44,7 +47,9 @@ ALL = [
     ),
     RevisionDocument(manifest={"b": 1, "a": [1.5, None, True]}, from_generation=7),
     PlanDocument(entries=(FactorEntry(expert="a"), EVALUATE)),
+    PlanDocument(entries=(EVALUATE.model_copy(update={"tune": TUNE}),)),
     PlanDocument(entries=()),
+    AnswersDocument(candidate="c000001", answers={"sql": {"7": "SELECT 'ä'"}, "a": {}}),
     result(3, "c000001", (0.1, 1 / 3, 2 / 3), outcomes={"sql": "0110"}),
     result(4, "c000002", (), failure="no \udcff memory\n"),
     result(0, "c0", (0, 0, 0)).model_copy(update={"candidate": None, "scores": {}, "digest": "ff"}),
@@ -53,6 +58,7 @@ ALL = [
 ]  # fmt: skip
 IDS = [f"{type(d).__name__}-{n}" for n, d in enumerate(ALL)]
 TOP_LEVEL = {
+    AnswersDocument,
     RunDocument,
     RevisionDocument,
     PlanDocument,

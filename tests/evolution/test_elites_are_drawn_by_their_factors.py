@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cycleqd.evolution.archive import Axis, Member, make_archives
 from cycleqd.evolution.selection import probabilities
-from cycleqd.manifest.model import Selection
+from cycleqd.manifest.evolution import Selection
 from tests.strategies import axes, members
 
 AXES = tuple(Axis(name, 0.0, 1.0, 15) for name in "abc")

@@ -7,7 +7,7 @@ from cycleqd.evolution.aggregate import aggregate
 from cycleqd.evolution.archive import Member
 from cycleqd.evolution.final import balanced_member, finalists, new_genomes, summarise
 from cycleqd.evolution.search import tell
-from cycleqd.manifest.model import Aggregate
+from cycleqd.manifest.evolution import Aggregate
 from cycleqd.records import keys
 from tests.evolution.runs import LAYOUT, TASKS, commits, genome_of, result, spec
 

@@ -8,7 +8,7 @@ from cycleqd.evolution.crossover import cross, first_parent_weights
 from cycleqd.evolution.genome import expert_genome
 from cycleqd.evolution.mutation import mutate
 from cycleqd.evolution.rng import stream
-from cycleqd.manifest.model import Crossover, Mutation
+from cycleqd.manifest.evolution import Crossover, Mutation
 from tests.evolution.dense import World, largest_difference, small_layout
 
 

@@ -8,7 +8,7 @@ import pytest
 from cycleqd.evolution.crossover import cross, units
 from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.rng import stream
-from cycleqd.manifest.model import Crossover, Line
+from cycleqd.manifest.evolution import Crossover, Line
 from tests.evolution.dense import small_layout
 
 LAYOUT = small_layout()

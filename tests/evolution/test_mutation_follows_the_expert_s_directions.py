@@ -6,7 +6,7 @@ import pytest
 from cycleqd.evolution.genome import ChildSVD, Genome, Noise, expert_genome
 from cycleqd.evolution.mutation import mutate
 from cycleqd.evolution.rng import stream
-from cycleqd.manifest.model import Mutation
+from cycleqd.manifest.evolution import Mutation
 from tests.evolution.dense import World, small_layout
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cycleqd.evolution.archive import Axis, Member, make_archives
 from cycleqd.evolution.rng import stream
 from cycleqd.evolution.selection import draw_parents, probabilities
-from cycleqd.manifest.model import Selection
+from cycleqd.manifest.evolution import Selection
 from tests.strategies import axes, members
 
 DRAWS = 20_000

@@ -5,16 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cycleqd.evolution.genome import (
-    ChildSVD,
-    Dense,
-    Genome,
-    Noise,
-    as_parent,
-    base_genome,
-    combine,
-    expert_genome,
-)
+from cycleqd.evolution.combination import as_parent, combine
+from cycleqd.evolution.genome import ChildSVD, Dense, Genome, Noise, base_genome, expert_genome
 from tests.evolution.dense import small_layout
 from tests.strategies import genomes, layouts
 

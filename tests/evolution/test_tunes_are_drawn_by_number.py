@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cycleqd.evolution.tuning import is_tuned, shares
-from cycleqd.manifest.model import Tune
+from cycleqd.manifest.evolution import Tune
 from tests.run.synthetic import SKILLS, manifest
 
 if TYPE_CHECKING:

@@ -39,6 +39,7 @@ MARKED_DECISIVE = {
             "start",
             "crossover",
             "mutation",
+            "tune",
             "aggregate",
         )
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cycleqd.manifest.choices import with_settings
-from cycleqd.manifest.model import Evolution
+from cycleqd.manifest.evolution import Evolution
 from cycleqd.manifest.registry import Registered, Registry
 from cycleqd.manifest.values import Model
 

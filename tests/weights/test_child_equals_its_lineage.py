@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cycleqd.evolution.genome import combine, expert_genome
+from cycleqd.evolution.combination import combine
+from cycleqd.evolution.genome import expert_genome
 from tests.weights.lineage import Family, add_gain, crossover, draw, mutate
 
 pytestmark = pytest.mark.runtime

@@ -8,7 +8,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cycleqd.evolution.genome import Genome, Noise, combine, scaled_experts_genome
+from cycleqd.evolution.combination import combine
+from cycleqd.evolution.genome import Genome, Noise, scaled_experts_genome
 from tests.weights.lineage import Family, add_gain, draw
 
 pytestmark = pytest.mark.runtime

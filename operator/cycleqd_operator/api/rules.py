@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 
-from cycleqd.manifest.model import Crossover, Evolution, Mutation, Selection, Task
+from cycleqd.manifest.evolution import Crossover, Evolution, Mutation, Selection
+from cycleqd.manifest.model import Task
 from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Conflict, Registry
 from cycleqd.manifest.rules import CROSSOVER_IGNORES, MUTATION_IGNORES, RESERVED_EXPERTS
 from cycleqd.manifest.uris import ENDPOINT, FORMS, SIGNED, USERINFO

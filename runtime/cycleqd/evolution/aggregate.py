@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from cycleqd.evolution.archive import Archive
-from cycleqd.evolution.genome import Genome, combine
+from cycleqd.evolution.combination import combine
+from cycleqd.evolution.genome import Genome
 from cycleqd.evolution.rng import on_grid
-from cycleqd.manifest.model import Aggregate
+from cycleqd.manifest.evolution import Aggregate
 
 
 def softmax_weights(qualities: Sequence[float], temperature: float) -> list[float]:

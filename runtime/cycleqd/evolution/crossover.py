@@ -23,9 +23,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from cycleqd.evolution.genome import Genome, GenomeLayout, combine
+from cycleqd.evolution.combination import combine
+from cycleqd.evolution.genome import Genome, GenomeLayout
 from cycleqd.evolution.rng import Stream, on_grid
-from cycleqd.manifest.model import Crossover, Line
+from cycleqd.manifest.evolution import Crossover, Line
 
 Float64 = npt.NDArray[np.float64]
 

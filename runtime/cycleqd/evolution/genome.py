@@ -23,8 +23,8 @@ pass through every crossover like the experts do.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
@@ -327,93 +327,3 @@ def scaled_experts_genome(layout: GenomeLayout, factors: Sequence[float]) -> Gen
     """Task arithmetic: one factor for each expert (``1/E`` each is the uniform merge)."""
     column = np.asarray(factors, np.float32)[:, None]
     return Genome(layout, np.repeat(column, len(layout.tensors), axis=1))
-
-
-def as_parent(candidate: str, genome: Genome) -> Genome:
-    """The form in which a candidate enters a combination.
-
-    A child-SVD candidate is no linear function of the experts; it enters as its stored task vector.
-    """
-    if genome.child_svd is None:
-        return genome
-    return Genome(
-        genome.layout, np.zeros_like(genome.scale), dense=(Dense(candidate, coefficient=1.0),)
-    )
-
-
-def combine(parts: Iterable[tuple[Genome, Float64]]) -> Genome:
-    """The linear combination of genomes, computed in float64 and rounded once.
-
-    Args:
-        parts: pairs of a genome and its weights: (tensors,) float64, one weight for each tensor.
-
-    Raises:
-        ValueError: no parts, genomes of different layouts, or terms whose weights are not the same
-            for all tensors (a `Noise` or `Dense` term has a single coefficient).
-    """
-    parts = list(parts)
-    if not parts:
-        raise ValueError("a combination needs at least one genome")
-    layout = parts[0][0].layout
-    ranks = [slot.rank for slot in layout.tensors]
-    scale = np.zeros((len(layout.experts), len(layout.tensors)), np.float64)
-    gain: Float64 | None = None
-    noise: dict[tuple[int, float], float] = {}
-    dense: dict[str, float] = {}
-    for genome, weights in parts:
-        if genome.layout != layout:
-            raise ValueError("genomes of different layouts cannot be combined")
-        if genome.child_svd is not None:
-            raise ValueError("a child-SVD genome combines through its stored task vector")
-        scale += genome.scale * weights
-        if genome.gain is not None:
-            gain = np.zeros(genome.gain.shape, np.float64) if gain is None else gain
-            gain += genome.gain * np.repeat(weights, ranks)
-        if genome.noise or genome.dense:
-            weight = float(weights[0])
-            if not (weights == weight).all():
-                raise ValueError("terms need one weight for the whole model")
-            for n in genome.noise:
-                key = (n.candidate, n.stddev)
-                noise[key] = noise.get(key, 0.0) + weight * n.coefficient
-            for d in genome.dense:
-                dense[d.candidate] = dense.get(d.candidate, 0.0) + weight * d.coefficient
-    learned = _learned(parts)
-    return Genome(
-        layout=layout,
-        scale=scale.astype(np.float32),
-        gain=None if gain is None else gain.astype(np.float32),
-        noise=tuple(Noise(c, s, k) for (c, s), k in sorted(noise.items())),
-        dense=tuple(Dense(c, k) for c, k in sorted(dense.items())),
-        adapters=tuple(learned),
-        adapter_scale=np.array(list(learned.values())) if learned else None,
-    )
-
-
-def _learned(parts: Sequence[tuple[Genome, Float64]]) -> dict[str, Float32]:
-    """(tensors,) float32 factors of each adapter of a combination that is left, by its id."""
-    sums: dict[str, Float64] = {}
-    for genome, weights in parts:
-        rows = genome.adapter_scale if genome.adapter_scale is not None else ()
-        for candidate, factors in zip(genome.adapters, rows, strict=True):
-            sums[candidate] = sums.get(candidate, np.zeros(len(weights))) + factors * weights
-    rounded = {candidate: factors.astype(np.float32) for candidate, factors in sorted(sums.items())}
-    return {candidate: factors for candidate, factors in rounded.items() if factors.any()}
-
-
-def tuned_genome(genome: Genome, candidate: str) -> Genome:
-    """The genome of a candidate that is tuned: its own adapter stands in place of all others.
-
-    The own one is trained from their sum on, so that what was learned before is in it and lineages
-    pile up no adapters.
-
-    Raises:
-        ValueError: it has that adapter already, or a child-SVD term, which applies last.
-    """
-    if candidate in genome.adapters or genome.child_svd is not None:
-        raise ValueError(f"this genome cannot take an adapter of {candidate}")
-    return replace(
-        genome,
-        adapters=(candidate,),
-        adapter_scale=np.ones((1, len(genome.layout.tensors)), np.float32),
-    )

@@ -13,7 +13,7 @@ import numpy as np
 
 from cycleqd.evolution.genome import ChildSVD, Genome, Noise
 from cycleqd.evolution.rng import Stream
-from cycleqd.manifest.model import Mutation
+from cycleqd.manifest.evolution import Mutation
 
 
 def mutate(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cycleqd.evolution.archive import Archive, Cell, Member
 from cycleqd.evolution.rng import Stream
-from cycleqd.manifest.model import Selection
+from cycleqd.manifest.evolution import Selection
 
 Float64 = npt.NDArray[np.float64]
 

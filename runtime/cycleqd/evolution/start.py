@@ -12,7 +12,7 @@ import numpy as np
 from cycleqd.evolution.crossover import units
 from cycleqd.evolution.genome import Genome, GenomeLayout, scaled_experts_genome
 from cycleqd.evolution.rng import stream
-from cycleqd.manifest.model import Crossover, Start
+from cycleqd.manifest.evolution import Crossover, Start
 
 SMALLEST_RAY = 0.25
 """The first ray's share of the largest factor; below it merges are the base."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from cycleqd.evolution.rng import stream
 
 if TYPE_CHECKING:
-    from cycleqd.manifest.model import Spec, Tune
+    from cycleqd.manifest.evolution import Tune
+    from cycleqd.manifest.model import Spec
 
 
 def is_tuned(tune: Tune, seed: int, number: int) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cycleqd.evaluation.engine import Engine
     from cycleqd.evaluation.task import Task
     from cycleqd.evolution.lessons import Lesson
-    from cycleqd.manifest.model import Tune
+    from cycleqd.manifest.evolution import Tune
     from cycleqd.records.documents import TuneOrder
     from cycleqd.run.models import RevisionModels
     from cycleqd.run.store import RunStore

@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 
 from cycleqd.checkpoints.source import resolve
 from cycleqd.errors import RunMismatch, StoreCorrupt
-from cycleqd.evolution.genome import Genome, as_parent
+from cycleqd.evolution.combination import as_parent
+from cycleqd.evolution.genome import Genome
 from cycleqd.manifest.cluster import S3
 from cycleqd.records import keys
 from cycleqd.records.documents import SourceRecord

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cycleqd.errors import RunFailed
+from cycleqd.evolution.combination import as_parent
 from cycleqd.evolution.final import finalists, new_genomes, summarise
-from cycleqd.evolution.genome import Genome, as_parent, expert_genome
+from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.search import Commit, ask, expert_order, first_commit, numbers_of, tell
 from cycleqd.evolution.strategies import Tuning, make_strategy
 from cycleqd.records import keys

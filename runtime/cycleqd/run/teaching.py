@@ -16,7 +16,7 @@ from cycleqd.records import keys
 from cycleqd.records.documents import AnswersDocument, EvaluateEntry
 
 if TYPE_CHECKING:
-    from cycleqd.manifest.model import Tune
+    from cycleqd.manifest.evolution import Tune
     from cycleqd.run.store import RunStore
 
 

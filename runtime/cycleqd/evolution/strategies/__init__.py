@@ -17,7 +17,8 @@ from cycleqd.manifest.registry import STRATEGIES
 
 if TYPE_CHECKING:
     from cycleqd.evolution.genome import GenomeLayout
-    from cycleqd.manifest.model import Evolution, Spec
+    from cycleqd.manifest.evolution import Evolution
+    from cycleqd.manifest.model import Spec
 
 __all__ = ["Proposal", "SearchState", "Strategy", "Tuning", "make_strategy", "strategy_of"]
 

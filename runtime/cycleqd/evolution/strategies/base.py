@@ -13,7 +13,8 @@ from cycleqd.manifest.values import Model
 if TYPE_CHECKING:
     from cycleqd.evolution.archive import Archive
     from cycleqd.evolution.genome import Genome, GenomeLayout
-    from cycleqd.manifest.model import Evolution, Spec
+    from cycleqd.manifest.evolution import Evolution
+    from cycleqd.manifest.model import Spec
 
 S = TypeVar("S", bound=Model | None)
 
@@ -105,7 +106,7 @@ class Strategy(Registered, ABC, Generic[S]):
             number: 0-based over the whole run.
             state: the committed generation that the plan reads.
             genome_of: the genome of a member of the archives, in the form in which it may be a
-                parent (`cycleqd.evolution.genome.as_parent`).
+                parent (`cycleqd.evolution.combination.as_parent`).
 
         Returns:
             The proposal, or None when the strategy has no more candidates.

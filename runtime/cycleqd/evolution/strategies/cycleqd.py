@@ -11,7 +11,7 @@ from cycleqd.records import keys
 
 if TYPE_CHECKING:
     from cycleqd.evolution.genome import Genome
-    from cycleqd.manifest.model import Evolution
+    from cycleqd.manifest.evolution import Evolution
 
 
 class CycleQD(Strategy[None]):
@@ -71,8 +71,9 @@ class CycleQD(Strategy[None]):
         self, number: int, state: SearchState, genome_of: Callable[[str], Genome]
     ) -> Proposal:
         """Select, cross, then mutate or tune."""
+        from cycleqd.evolution.combination import tuned_genome
         from cycleqd.evolution.crossover import cross
-        from cycleqd.evolution.genome import expert_genome, tuned_genome
+        from cycleqd.evolution.genome import expert_genome
         from cycleqd.evolution.mutation import mutate
         from cycleqd.evolution.rng import stream
         from cycleqd.evolution.selection import draw_parents

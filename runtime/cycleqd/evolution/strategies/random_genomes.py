@@ -9,7 +9,7 @@ from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
 
 if TYPE_CHECKING:
     from cycleqd.evolution.genome import Genome
-    from cycleqd.manifest.model import Evolution
+    from cycleqd.manifest.evolution import Evolution
 
 
 class RandomGenomes(Strategy[None]):
