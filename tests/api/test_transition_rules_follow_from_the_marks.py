@@ -45,7 +45,10 @@ def test_what_decides_the_candidates_is_immutable() -> None:
 
 
 def test_what_is_optional_is_compared_from_what_holds_it() -> None:
-    assert _rules("spec.evolution") == [(".start", "is immutable, since")]
+    assert _rules("spec.evolution") == [
+        (".start", "is immutable, since"),
+        (".tune", "is immutable, since"),
+    ]
     assert _rules("spec.storage") == [(".uri", "is immutable, since")]
     assert _rules("spec.storage.s3") == [
         (".endpoint", "is immutable, since"),

@@ -141,7 +141,8 @@ def test_an_entry_s_kind_is_kept():
 def test_numbers_that_are_not_finite_are_no_scores():
     with pytest.raises(ValidationError):
         result(0, "c000000", (float("nan"), 0, 0))
-    data = ALL[4].to_bytes().replace(b": 0.1\n", b": NaN\n")
+    sound = next(d for d in ALL if isinstance(d, ResultDocument))
+    data = sound.to_bytes().replace(b": 0.1\n", b": NaN\n")
     assert b"NaN" in data
     corrupt(ResultDocument, data)
 
