@@ -1,4 +1,4 @@
-"""The same manifest with the vLLM engine: hot-swapped candidates, exact resume, verifiable."""
+"""The same manifest with the vLLM engine: candidates swapped and tuned, exact resume."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.timeout(3000)]
 def test_vllm_runs_and_resumes_exactly(tiny_demo: None, tmp_path: Path) -> None:
     document = yaml.safe_load(MANIFEST.read_text())
     document["spec"]["evaluation"]["engine"] = "vllm"
-    document["spec"]["evolution"] |= {"generations": 2, "candidatesPerGeneration": 3}
+    document["spec"]["evolution"] |= {
+        "generations": 2,
+        "candidatesPerGeneration": 3,
+        "tune": {"share": "0.5", "rank": 4, "epochs": 1},
+    }
     manifest = tmp_path / "vllm.yaml"
     manifest.write_text(yaml.safe_dump(document))
     quiet, disturbed = tmp_path / "quiet", tmp_path / "disturbed"
@@ -29,4 +33,5 @@ def test_vllm_runs_and_resumes_exactly(tiny_demo: None, tmp_path: Path) -> None:
     assert json.loads((quiet / "run.json").read_text())["engine"] == "vllm"
     want, found = contents(open_store(str(quiet))), contents(open_store(str(disturbed)))
     assert found == want
+    assert any(key.endswith("/adapter.safetensors") for key in want), "none was tuned"
     cycleqd("verify", str(quiet))

@@ -28,13 +28,13 @@ RANK = 3
 
 
 def some_pairs(exact: Family, seed: int) -> dict[str, Pair]:
-    """Random matrices for every second matrix of the model."""
+    """Random matrices, of numbers that bf16 has, for every second matrix of the model."""
     random = torch.Generator().manual_seed(seed)
     shapes = {s.name: s.shape for s in exact.layout.tensors if len(s.shape) == 2}
     return {
         name: (
-            torch.randn(shape[0], RANK, generator=random) * 0.1,
-            torch.randn(RANK, shape[1], generator=random) * 0.1,
+            (torch.randn(shape[0], RANK, generator=random) * 0.1).bfloat16().float(),
+            (torch.randn(RANK, shape[1], generator=random) * 0.1).bfloat16().float(),
         )
         for number, (name, shape) in enumerate(shapes.items())
         if number % 2 == 0

@@ -1,8 +1,8 @@
 """What a worker does for a candidate that learns before it is evaluated.
 
-The genome it begins with is loaded without its adapters into the warm engine, an adapter that
-begins as their sum is trained beside the weights, and is stored. Whoever finds it stored, after a
-kill or beside another worker, trains nothing.
+The genome it begins with is loaded without its adapters into an engine, an adapter that begins as
+their sum is trained beside the weights, and is stored. Of two workers that train the same one, the
+first one's stays.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cycleqd.errors import EngineError
-from cycleqd.evaluation.engines.transformers import TransformersEngine
-from cycleqd.records import keys
 from cycleqd.run.teaching import Teaching, shown
 from cycleqd.tuning.examples import Example
 from cycleqd.tuning.tune import TuneSchedule, tune
@@ -23,7 +20,7 @@ from cycleqd.weights.adapters import folded, store_adapter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cycleqd.evaluation.engine import Engine
+    from cycleqd.evaluation.engines.transformers import TransformersEngine
     from cycleqd.evaluation.task import Task
     from cycleqd.evolution.lessons import Lesson
     from cycleqd.manifest.evolution import Tune
@@ -53,10 +50,10 @@ class Tuner:
         candidate: str,
         order: TuneOrder,
         models: RevisionModels,
-        engine: Engine,
+        engine: TransformersEngine,
         tasks: Mapping[str, Task],
     ) -> None:
-        """Train a candidate's adapter and store it, unless it is stored.
+        """Train a candidate's adapter and store it.
 
         Args:
             candidate: its id.
@@ -66,14 +63,8 @@ class Tuner:
             tasks: those of the search split, by name.
 
         Raises:
-            EngineError: the engine failed, or is none whose model can be trained.
+            EngineError: the engine failed.
         """
-        if self._run.objects.exists(keys.adapter(candidate)):
-            return
-        if not isinstance(engine, TransformersEngine):
-            raise EngineError(
-                f"{engine.name}: cannot tune; use spec.evaluation.engine transformers"
-            )
         settings = models.revision.spec.evolution.tune
         assert settings is not None, "a plan has tunes where the manifest has"
         begin = self._run.begin(candidate)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -12,7 +13,9 @@ import torch
 from cycleqd.errors import CandidateError, EngineError
 from cycleqd.evaluation.chat import load_chat
 from cycleqd.evaluation.engine import Engine
-from cycleqd.evaluation.engines import create_engine
+from cycleqd.evaluation.engines import EngineKind, create_engine
+from cycleqd.evaluation.engines.transformers import TransformersEngine
+from cycleqd.evaluation.engines.vllm import VLLMEngine
 from cycleqd.evaluation.evaluate import Outcomes, evaluate
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.task import Task
@@ -103,9 +106,11 @@ class ModelWorkbench:
         )
 
     def _learn(self, candidate: str, order: TuneOrder, models: RevisionModels) -> None:
-        engine = self._ready_engine(models)
+        if self._run.objects.exists(keys.adapter(candidate)):
+            return
         tasks = {name: self._task(name, "search", models) for name in models.revision.tasks}
-        self._tuner.learn(candidate, order, models, engine, tasks)
+        with self._trainable(models) as engine:
+            self._tuner.learn(candidate, order, models, engine, tasks)
 
     def close(self) -> None:
         """Release sandbox and engine, the quicker first."""
@@ -153,19 +158,39 @@ class ModelWorkbench:
         )
         self._run.objects.create(keys.answers(candidate), document.to_bytes())
 
+    @contextmanager
+    def _trainable(self, models: RevisionModels) -> Iterator[TransformersEngine]:
+        """An engine whose model can be trained: the warm one, or another while that one sleeps."""
+        warm = self._ready_engine(models)
+        if isinstance(warm, TransformersEngine):
+            yield warm
+            return
+        assert isinstance(warm, VLLMEngine)
+        with warm.asleep():
+            engine = self._create_engine("transformers", models)
+            assert isinstance(engine, TransformersEngine)
+            try:
+                yield engine
+            finally:
+                engine.close()
+
     def _ready_engine(self, models: RevisionModels) -> Engine:
         if self._engine is None:
-            spec = models.revision.spec
-            self._engine = create_engine(
-                models.revision.engine,
-                models.base.folder,
-                dtype=spec.evaluation.dtype,
-                threads=spec.workers.threads,
-                max_model_len=spec.evaluation.max_model_len,
-                gpu_memory_utilization=spec.evaluation.gpu_memory_utilization,
-                device=self._device,
-            )
+            self._engine = self._create_engine(models.revision.engine, models)
         return self._engine
+
+    def _create_engine(self, kind: EngineKind, models: RevisionModels) -> Engine:
+        spec = models.revision.spec
+        return create_engine(
+            kind,
+            models.base.folder,
+            dtype=spec.evaluation.dtype,
+            threads=spec.workers.threads,
+            max_model_len=spec.evaluation.max_model_len,
+            gpu_memory_utilization=spec.evaluation.gpu_memory_utilization,
+            device=self._device,
+            sleeps=spec.evolution.tune is not None,
+        )
 
     def _drop_engine(self) -> None:
         if self._engine is not None:

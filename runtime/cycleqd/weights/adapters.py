@@ -1,8 +1,10 @@
 """Stored adapters: what members have learned, as low-rank matrices beside the weights.
 
 ``candidates/<id>/adapter.safetensors`` holds for each tensor that was trained ``<tensor>.B``
-(rows, rank) and ``<tensor>.A`` (rank, columns), fp32, with the scale of LoRA (Hu et al., 2021)
-already in B: the adapter adds ``B A``. It is written once, by whoever trained it first.
+(rows, rank) and ``<tensor>.A`` (rank, columns), with the scale of LoRA (Hu et al., 2021) already in
+B: the adapter adds ``B A``. They are stored in bf16, half the bytes: what is rounded is a small
+change of the weights, and whoever it belongs to is evaluated with it as it is stored. It is written
+once, by whoever trained it first.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class AdapterSource(Protocol):
 
 
 class StoredAdapters:
-    """Adapters in a store, mapped from local copies.
+    """Adapters in a store, read through local copies.
 
     Args:
         store: the run's store.
@@ -75,7 +77,10 @@ class StoredAdapters:
         file = MappedFile(read_header(path))
         names = [t.name.removesuffix(".B") for t in file.header.tensors if t.name.endswith(".B")]
         try:
-            return {name: (file.tensor(f"{name}.B"), file.tensor(f"{name}.A")) for name in names}
+            return {
+                name: (file.tensor(f"{name}.B").float(), file.tensor(f"{name}.A").float())
+                for name in names
+            }
         except KeyError as error:
             raise StoreCorrupt(f"{key}: {error} is missing; restore it from a copy") from error
 
@@ -129,9 +134,9 @@ def store_adapter(store: ObjectStore, candidate: str, pairs: Mapping[str, Pair])
     """
     tensors = {}
     for name, (left, right) in sorted(pairs.items()):
-        tensors[f"{name}.B"] = left.contiguous()
-        tensors[f"{name}.A"] = right.contiguous()
-    entries = [(name, "F32", tuple(tensor.shape)) for name, tensor in tensors.items()]
+        tensors[f"{name}.B"] = left.to(torch.bfloat16).contiguous()
+        tensors[f"{name}.A"] = right.to(torch.bfloat16).contiguous()
+    entries = [(name, "BF16", tuple(tensor.shape)) for name, tensor in tensors.items()]
     header, offsets, _ = build_header(entries, {"cycleqd": FORMAT})
     with scratch_folder("weights") as folder:
         path = folder / "adapter.safetensors"

@@ -31,6 +31,7 @@ def create_engine(
     gpu_memory_utilization: float,
     device: str | None = None,
     max_batch: int = MAX_BATCH,
+    sleeps: bool = False,
 ) -> Engine:
     """Start an engine on a checkpoint; the checkpoint's weights are loaded.
 
@@ -42,6 +43,7 @@ def create_engine(
         max_model_len: most tokens of a prompt and its completion together.
         gpu_memory_utilization: share of a GPU's memory that vLLM takes.
         device: ``cpu`` or ``cuda``; None takes what is there. vLLM's build decides by itself.
+        sleeps: whether the engine must be able to leave a GPU's memory to a training for a while.
         max_batch: completions in progress at once. Part of what results depend on in the last bits.
 
     Raises:
@@ -58,6 +60,7 @@ def create_engine(
             max_model_len=max_model_len,
             gpu_memory_utilization=gpu_memory_utilization,
             max_batch=max_batch,
+            sleeps=sleeps,
         )
     from cycleqd.evaluation.engines.transformers import (  # noqa: PLC0415  # imports torch
         TransformersEngine,

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class VLLMEngine:
         max_model_len: most tokens of a prompt and its completion together.
         gpu_memory_utilization: share of a GPU's memory.
         max_batch: sequences in progress at once.
+        sleeps: whether `asleep` must give a GPU's memory back; its allocator is another one then.
 
     Raises:
         EngineError: vLLM is missing, does not start, or does not swap weights faithfully.
@@ -62,6 +64,7 @@ class VLLMEngine:
         max_model_len: int,
         gpu_memory_utilization: float,
         max_batch: int,
+        sleeps: bool = False,
     ) -> None:
         self._tokenizer = Tokenizer(checkpoint, max_model_len)
         self._shapes = checkpoint_shapes(checkpoint)
@@ -71,8 +74,14 @@ class VLLMEngine:
         self._llm: Any = None
         with quiet_streams() as noise:
             try:
+                self._sleeps = sleeps and _can_sleep()
                 self._llm = _start(
-                    checkpoint, dtype, max_model_len, gpu_memory_utilization, max_batch
+                    checkpoint,
+                    dtype=dtype,
+                    max_model_len=max_model_len,
+                    gpu_memory_utilization=gpu_memory_utilization,
+                    max_batch=max_batch,
+                    sleeps=self._sleeps,
                 )
             except Exception as error:  # vLLM documents no errors of its own
                 raise EngineError(
@@ -182,6 +191,31 @@ class VLLMEngine:
         if not self._llm.reset_prefix_cache():
             raise EngineError("vLLM did not empty its prefix cache")
 
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Without weights, keys and values on the GPU for the block; load weights after it.
+
+        On a CPU, where vLLM cannot sleep, everything stays in memory.
+
+        Raises:
+            EngineError: vLLM failed to sleep or to wake.
+        """
+        if not self._sleeps:
+            yield
+            return
+        # Level 2 drops the weights: the next candidate's replace them anyway.
+        self._told("sleep", level=2)
+        try:
+            yield
+        finally:
+            self._told("wake_up")
+
+    def _told(self, what: str, **how: int) -> None:
+        try:
+            getattr(self._llm, what)(**how)
+        except Exception as error:
+            raise EngineError(f"vLLM failed to {what.replace('_', ' ')}: {error}") from error
+
     def close(self) -> None:
         """Release the model and vLLM's process groups; may be called twice."""
         if self._llm is None:
@@ -217,7 +251,13 @@ def _prepare_environment(threads: int) -> None:
 
 
 def _start(
-    checkpoint: Path, dtype: str, max_model_len: int, gpu_memory_utilization: float, max_batch: int
+    checkpoint: Path,
+    *,
+    dtype: str,
+    max_model_len: int,
+    gpu_memory_utilization: float,
+    max_batch: int,
+    sleeps: bool,
 ) -> Any:  # noqa: ANN401  # vLLM is not always there to name its class
     from vllm import LLM  # noqa: PLC0415  # needs the environment set first
     from vllm.platforms import current_platform  # noqa: PLC0415
@@ -225,6 +265,8 @@ def _start(
     more: dict[str, Any] = {}
     if not current_platform.is_cpu():
         more["gpu_memory_utilization"] = gpu_memory_utilization
+    if sleeps:
+        more["enable_sleep_mode"] = True
     return LLM(
         model=str(checkpoint),
         dtype=dtype,
@@ -236,6 +278,12 @@ def _start(
         seed=0,
         **more,
     )
+
+
+def _can_sleep() -> bool:
+    from vllm.platforms import current_platform  # noqa: PLC0415  # needs the environment set first
+
+    return bool(current_platform.is_sleep_mode_available())
 
 
 def _repack_head(model: torch.nn.Module) -> None:
