@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from transformers import PreTrainedModel
+
+
+CPU_ACTIVATION_BYTES = 2 * 1024**3
+"""Beyond it activations are computed a second time (gradient checkpointing), which takes half as
+long again; on a GPU half of what is free."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,9 @@ def tune(
     order = batches(
         examples, epochs=schedule.epochs, batch_size=schedule.batch_size, seed=schedule.seed
     )
+    longest = max(len(example.tokens) for example in examples)
     with (
-        _training(model),
+        _training(model, keep=_fit(model, longest * min(schedule.batch_size, len(examples)))),
         adapted(
             model, weights, begin, rank=schedule.rank, scale=scale, seed=schedule.seed
         ) as pairs,
@@ -102,17 +108,42 @@ def tune(
         }
 
 
+def activation_bytes(model: PreTrainedModel, tokens: int) -> int:
+    """About what a forward pass keeps for the backward pass; attention's scores are not kept.
+
+    Of each block and token some 18 vectors of the hidden size stay (inputs of the linear layers,
+    norms and residuals, those of adapters in fp32) and 5 of the inner size, as measured.
+
+    Args:
+        model: in memory.
+        tokens: of a batch, padding counted.
+    """
+    config: Any = model.config.get_text_config()
+    hidden = int(config.hidden_size)
+    inner = int(getattr(config, "intermediate_size", None) or 4 * hidden)
+    blocks = int(config.num_hidden_layers)
+    return tokens * blocks * (18 * hidden + 5 * inner) * 4
+
+
+def _fit(model: PreTrainedModel, tokens: int) -> bool:
+    """Whether activations may be kept; both ways compute the same numbers."""
+    room = CPU_ACTIVATION_BYTES
+    if model.device.type == "cuda":
+        room = torch.cuda.mem_get_info(model.device)[0] // 2
+    return activation_bytes(model, tokens) <= room
+
+
 @contextmanager
-def _training(model: PreTrainedModel) -> Iterator[None]:
-    """Recompute activations instead of keeping them, and leave no trace of it."""
+def _training(model: PreTrainedModel, *, keep: bool) -> Iterator[None]:
+    """Train; compute activations again unless they are kept, and leave no trace of it."""
     was_training = model.training
-    keeps = model.supports_gradient_checkpointing
+    again = model.supports_gradient_checkpointing and not keep
     model.train()
-    if keeps:
+    if again:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     try:
         yield
     finally:
-        if keeps:
+        if again:
             model.gradient_checkpointing_disable()
         model.train(was_training)
