@@ -46,6 +46,7 @@ def test_what_decides_the_candidates_is_immutable() -> None:
 
 def test_what_is_optional_is_compared_from_what_holds_it() -> None:
     assert _rules("spec.evolution") == [
+        (".preset", "is immutable, since"),
         (".start", "is immutable, since"),
         (".tune", "is immutable, since"),
     ]

@@ -30,6 +30,7 @@ MARKED_DECISIVE = {
     *(
         f"spec.evolution.{field}"
         for field in (
+            "preset",
             "strategy",
             "generations",
             "candidatesPerGeneration",

@@ -153,6 +153,12 @@ class Aggregate(Model):
 class Evolution(Model):
     """The search."""
 
+    preset: Literal["Default", "GradientFree", "Paper", "Reference"] | None = None
+    """Sections chosen together; one that you write with other values than its defaults stands as
+    you write it. ``Default``: start points, free scale and children that are tuned on verified
+    answers. ``GradientFree``: the same without tuning. ``Paper``: as in the paper, which is also
+    what absent sections mean without a preset. ``Reference``: as in the authors' runner."""
+
     strategy: Annotated[
         str,
         OneOf(STRATEGIES),

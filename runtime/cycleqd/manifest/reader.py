@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from cycleqd.errors import ManifestError
 from cycleqd.manifest.bounds import BoundedCopy
 from cycleqd.manifest.model import API_VERSION, KIND, Manifest, Spec
+from cycleqd.manifest.presets import with_preset
 from cycleqd.manifest.problems import field_problems, nearest, shown
 from cycleqd.manifest.rules import rule_problems
 from cycleqd.manifest.text import MAX_BYTES, load_document
@@ -122,6 +123,7 @@ def _manifest(document: dict[str, Any]) -> Manifest:
         document["metadata"] = {
             key: value for key, value in metadata.items() if key not in SERVER_METADATA
         }
+    document = with_preset(document)
     problems = []
     manifest = None
     try:
