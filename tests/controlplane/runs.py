@@ -39,13 +39,17 @@ COMPLETE_SECONDS = 1200
 
 
 def small_manifest(server: S3Server, prefix: str, generations: int, **spec: Any) -> Json:
-    """tiny.yaml with fewer items and candidates, its data and store in S3."""
+    """tiny.yaml with fewer items and candidates, some tuned; its data and store in S3."""
     document: Json = yaml.safe_load(
         MANIFEST.read_text().replace("out/demo/", f"s3://{BUCKET}/demo/")
     )
     for task in document["spec"]["tasks"]:
         task["items"] |= {"searchLimit": 8, "testLimit": 6}
-    document["spec"]["evolution"] |= {"generations": generations, "candidatesPerGeneration": 4}
+    document["spec"]["evolution"] |= {
+        "generations": generations,
+        "candidatesPerGeneration": 4,
+        "tune": {"share": "0.3", "rank": 4, "epochs": 1},
+    }
     s3 = {"endpoint": server.endpoint, "region": REGION, "credentialsSecretRef": {"name": SECRET}}
     document["spec"] |= {"storage": {"uri": server.uri(prefix), "s3": s3}, **spec}
     return document

@@ -90,13 +90,14 @@ def tiny_store(tiny_demo: None, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="session")
 def short_manifest(tiny_demo: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """tiny.yaml with fewer generations, candidates and items: what is disturbed, several times."""
+    """tiny.yaml with fewer generations, candidates and items, some of them tuned: is disturbed."""
     document = yaml.safe_load(MANIFEST.read_text())
     for task in document["spec"]["tasks"]:
         task["items"] |= {"searchLimit": 12, "testLimit": 12}
     document["spec"]["evolution"] |= {
         "generations": SHORT_GENERATIONS,
         "candidatesPerGeneration": 4,
+        "tune": {"share": "0.3", "rank": 4, "epochs": 1},
     }
     path = tmp_path_factory.mktemp("short") / "short.yaml"
     path.write_text(yaml.safe_dump(document))
