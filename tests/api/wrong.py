@@ -209,6 +209,18 @@ _BETWEEN: Final = [
         "has no effect with method None",
     ),
     Wrong(
+        "members without effect",
+        {"spec.evolution.aggregate": {"members": 5}},
+        "spec.evolution.aggregate.members",
+        "has no effect with method Softmax",
+    ),
+    Wrong(
+        "elites of an archive without effect",
+        {"spec.evolution.aggregate": {"method": "Front", "topPerArchive": 2}},
+        "spec.evolution.aggregate.topPerArchive",
+        "has no effect with method Front",
+    ),
+    Wrong(
         "stddev without effect",
         {"spec.evolution.mutation.stddev": "0.1"},
         "spec.evolution.mutation.stddev",

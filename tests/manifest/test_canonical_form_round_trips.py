@@ -21,6 +21,7 @@ EDITS: list[Edit] = [
     {"spec.evolution.mutation": {"method": "ChildSVD"}, "spec.evolution.crossover": {}},
     {"spec.evolution.selection": {"method": "Uniform"}, "spec.storage": {"uri": "runs"}},
     {"spec.tasks[0].type": "exact", "spec.tasks[0].items.searchLimit": 5},
+    {"spec.evolution.aggregate": {"method": "Front", "members": 5}},
     {"metadata.labels": {"a.b/c": "d"}, "spec.evaluation": {"engine": "vllm"}},
 ]
 
@@ -39,6 +40,11 @@ def test_defaults_are_written_out() -> None:
     assert document["spec"]["archive"] == {"bins": 15, "lowerMargin": "0.85", "upperMargin": "1.15"}
     assert document["spec"]["tasks"][0]["maxNewTokens"] == 64
     assert document["spec"]["evolution"]["candidatesPerGeneration"] == 8
+
+
+def test_fields_that_came_later_leave_the_form_of_older_runs_as_it_was() -> None:
+    document = canonical(parse_manifest(VALID, "run.yaml"))
+    assert document["spec"]["evolution"]["aggregate"] == {"temperature": "1", "topPerArchive": 1}
 
 
 def test_the_schema_is_structural_and_described() -> None:

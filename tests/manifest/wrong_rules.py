@@ -104,6 +104,18 @@ WRONG_RULES: Final = [
         "Line cannot be combined with mutation Gaussian",
     ),
     Wrong(
+        "members without effect",
+        {"spec.evolution.aggregate": {"members": 5}},
+        "spec.evolution.aggregate.members",
+        "has no effect with method Softmax; remove the line",
+    ),
+    Wrong(
+        "temperature without effect",
+        {"spec.evolution.aggregate": {"method": "Front", "temperature": "0.1"}},
+        "spec.evolution.aggregate.temperature",
+        "has no effect with method Front; remove the line",
+    ),
+    Wrong(
         "rank without effect",
         {"spec.evolution.mutation": {"method": "None", "rank": 4}},
         "spec.evolution.mutation.rank",

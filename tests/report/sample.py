@@ -9,6 +9,7 @@ import random
 import sys
 from pathlib import Path
 
+from cycleqd.evolution.metrics import geometric_mean
 from cycleqd.report.data import (
     Ancestor,
     ArchiveView,
@@ -19,6 +20,7 @@ from cycleqd.report.data import (
     FailedCandidate,
     Family,
     HistoryRow,
+    Recommendation,
     ReportData,
     RowKind,
     RunFacts,
@@ -154,9 +156,23 @@ def sample(
             ("Items", "120 search and 200 held-out items a task"),
         ),
     )
-    table = _table(skills, experts, archives, chance) if complete else ()
+    even = max(
+        (elite for view in archives for elite in view.cells.values()),
+        key=lambda elite: (geometric_mean(elite.scores.values()), elite.candidate),
+    )
+    table = _table(skills, experts, archives, even, chance) if complete else ()
+    choice = Recommendation("balanced member", even.candidate, geometric_mean(even.scores.values()))
     return ReportData(
-        run, skills, archives, experts, tuple(history), table, ancestors, families, failures
+        run=run,
+        tasks=skills,
+        archives=archives,
+        experts=experts,
+        history=tuple(history),
+        table=table,
+        ancestors=ancestors,
+        families=families,
+        failures=failures,
+        recommendation=choice,
     )
 
 
@@ -164,6 +180,7 @@ def _table(
     skills: tuple[str, ...],
     experts: tuple[ExpertPoint, ...],
     archives: tuple[ArchiveView, ...],
+    even: Elite,
     chance: random.Random,
 ) -> tuple[TableRow, ...]:
     uniform = {skill: round(chance.uniform(0.2, 0.55), 3) for skill in skills}
@@ -190,6 +207,8 @@ def _table(
     for archive in archives:
         best = archive.ranked()[0][1]
         rows.append(row(f"best {archive.task}", "member", dict(best.scores), best.candidate))
+    held_out = {skill: max(0.0, score - 0.02) for skill, score in even.scores.items()}
+    rows.append(row("balanced member", "member", held_out, even.candidate))
     merged = {skill: min(uniform[skill] + 0.07, 1.0) for skill in skills}
     rows.append(row("aggregate", "aggregate", merged, "aggregate"))
     return tuple(rows)

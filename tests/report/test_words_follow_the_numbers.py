@@ -6,8 +6,15 @@ import dataclasses
 
 import pytest
 
-from cycleqd.report.data import ReportData, TableRow
-from cycleqd.report.summary import failure_summary, headline, member_lines, table_lines, tiles
+from cycleqd.report.data import Recommendation, ReportData, TableRow
+from cycleqd.report.summary import (
+    export_command,
+    failure_summary,
+    headline,
+    member_lines,
+    table_lines,
+    tiles,
+)
 
 from .sample import sample, started
 
@@ -15,8 +22,14 @@ DONE = sample(2, bins=4, evaluations=16)
 
 
 def with_aggregate(difference: float | None, error: float | None) -> ReportData:
-    row = TableRow("aggregate", "aggregate", {"python": 0.5}, 0.5, 0.5, 0.02, difference, error)
-    return dataclasses.replace(DONE, table=(*DONE.table[:-1], row))
+    row = TableRow(
+        "aggregate", "aggregate", {"python": 0.5}, 0.5, 0.5, 0.02, difference, error, "a-3"
+    )
+    return dataclasses.replace(
+        DONE,
+        table=(*DONE.table[:-1], row),
+        recommendation=Recommendation("aggregate", "a-3", 0.4321),
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,12 +48,40 @@ def test_gains_are_claimed_beyond_the_noise_only(
     difference: float | None, error: float | None, said: str, trend: str
 ) -> None:
     data = with_aggregate(difference, error)
+    assert headline(data).startswith(
+        "The model to take is the aggregate, a-3: the highest geometric mean on the search items "
+        "(43.2%). It solves 50.0% of the held-out items"
+    )
     assert headline(data).endswith(said)
     assert table_lines(data)[-1].difference.trend == trend
 
 
+def test_a_better_test_score_of_another_model_changes_no_choice() -> None:
+    assert DONE.recommendation is not None
+    best = dataclasses.replace(DONE.table[0], scores=dict.fromkeys(DONE.tasks, 1.0), mean=1.0)
+    data = dataclasses.replace(DONE, table=(best, *DONE.table[1:]))
+    assert headline(data) == headline(DONE)
+    assert f"balanced member, {DONE.recommendation.candidate}:" in headline(data)
+
+
+def test_the_command_can_be_pasted_into_a_shell() -> None:
+    run = dataclasses.replace(DONE.run, store="out/my run; rm -r $HOME")
+    data = dataclasses.replace(
+        DONE, run=run, recommendation=Recommendation("balanced member", "c000007", 0.5)
+    )
+    assert export_command(data) == (
+        "cycleqd export 'out/my run; rm -r $HOME' --member c000007 --out c000007"
+    )
+    assert export_command(started()) is None
+
+
+def test_where_no_model_of_the_search_has_a_held_out_score_none_is_named() -> None:
+    assert headline(dataclasses.replace(DONE, recommendation=None)).startswith("No model")
+
+
 def test_an_unfinished_run_claims_nothing() -> None:
     unfinished = dataclasses.replace(DONE, table=())
+    assert headline(unfinished).startswith("So far the model to take is the balanced member, ")
     assert "The held-out table follows" in headline(unfinished)
     assert headline(started()) == "No candidate has been evaluated yet."
     assert table_lines(unfinished) == []

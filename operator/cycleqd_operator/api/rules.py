@@ -14,10 +14,15 @@ from __future__ import annotations
 
 import json
 
-from cycleqd.manifest.evolution import Crossover, Evolution, Mutation, Selection
+from cycleqd.manifest.evolution import Aggregate, Crossover, Evolution, Mutation, Selection
 from cycleqd.manifest.model import Task
 from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Conflict, Registry
-from cycleqd.manifest.rules import CROSSOVER_IGNORES, MUTATION_IGNORES, RESERVED_EXPERTS
+from cycleqd.manifest.rules import (
+    AGGREGATE_IGNORES,
+    CROSSOVER_IGNORES,
+    MUTATION_IGNORES,
+    RESERVED_EXPERTS,
+)
 from cycleqd.manifest.uris import ENDPOINT, FORMS, SIGNED, USERINFO
 from cycleqd.manifest.values import MAX_NAME, NAME_PATTERN, Model
 from cycleqd_operator.api.cel import Rule, matches, quoted
@@ -54,7 +59,9 @@ def _unchanged(model: type[Model], field: str) -> str:
     return f"self.{field} == {json.dumps(info.default)}"
 
 
-def _without_effect(model: type[Crossover | Mutation | Selection], method: str, field: str) -> Rule:
+def _without_effect(
+    model: type[Aggregate | Crossover | Mutation | Selection], method: str, field: str
+) -> Rule:
     """A setting that a method ignores must have its default."""
     return Rule(
         f"self.method != {quoted(method)} || {_unchanged(model, field)}",
@@ -203,6 +210,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "spec.evolution.mutation": tuple(
         _without_effect(Mutation, method, field)
         for method, fields in MUTATION_IGNORES.items()
+        for field in fields
+    ),
+    "spec.evolution.aggregate": tuple(
+        _without_effect(Aggregate, method, field)
+        for method, fields in AGGREGATE_IGNORES.items()
         for field in fields
     ),
     "spec.storage.uri": (

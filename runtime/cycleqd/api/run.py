@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 
 from cycleqd.api.views import Elite, FinalRow, Member, Result, Status, TaskStatus
 from cycleqd.errors import InputError
+from cycleqd.evolution.final import recommended
 from cycleqd.records import keys
-from cycleqd.records.documents import ArchiveDocument, EvaluateEntry, ResultDocument
+from cycleqd.records.documents import (
+    ArchiveDocument,
+    EvaluateEntry,
+    ResultDocument,
+    SummaryRow,
+)
 from cycleqd.records.keys import Stage
 from cycleqd.run.members import resolve_member
 from cycleqd.run.store import RunStore
@@ -83,6 +89,8 @@ class Run:
         position = self._run.position()
         archive, summary = position.archive, position.summary
         records = archive.archives if archive is not None else {}
+        rows = summary.rows if summary is not None else ()
+        best = recommended(rows)
         return Status(
             run_id=self.id,
             generation=position.generation,
@@ -97,20 +105,8 @@ class Run:
                 else TaskStatus(0.0, 0.0, 0.0)
                 for task in self.tasks
             },
-            final=tuple(
-                FinalRow(
-                    name=row.name,
-                    kind=row.kind,
-                    candidate=row.candidate,
-                    scores=row.test,
-                    mean=row.mean,
-                    minimum=row.minimum,
-                    standard_error=row.standard_error,
-                    gain=row.gain,
-                    gain_error=row.gain_error,
-                )
-                for row in (summary.rows if summary is not None else ())
-            ),
+            final=tuple(_final_row(row) for row in rows),
+            recommended=None if best is None else _final_row(best),
         )
 
     def archives(self, generation: int | None = None) -> Mapping[str, tuple[Elite, ...]]:
@@ -254,6 +250,21 @@ class Run:
             entry = plan.entries[index]
             if isinstance(entry, EvaluateEntry):
                 yield _result(stage, entry, self._run.result(stage, index))
+
+
+def _final_row(row: SummaryRow) -> FinalRow:
+    return FinalRow(
+        name=row.name,
+        kind=row.kind,
+        candidate=row.candidate,
+        scores=row.test,
+        search=row.search,
+        mean=row.mean,
+        minimum=row.minimum,
+        standard_error=row.standard_error,
+        gain=row.gain,
+        gain_error=row.gain_error,
+    )
 
 
 def _result(stage: Stage, entry: EvaluateEntry, document: ResultDocument) -> Result:

@@ -31,6 +31,7 @@ class FinalRow:
         kind: why it takes part.
         candidate: its id.
         scores: on the held-out items by task, 0 to 1.
+        search: on the search items by task, empty where it took no part in the search.
         mean: over the tasks.
         minimum: the lowest of them.
         standard_error: of the mean, over items.
@@ -42,6 +43,7 @@ class FinalRow:
     kind: Literal["base", "expert", "uniform-merge", "best-of-task", "balanced", "aggregate"]
     candidate: str
     scores: Mapping[str, float]
+    search: Mapping[str, float]
     mean: float
     minimum: float
     standard_error: float
@@ -63,6 +65,8 @@ class Status:
         goal_reached: whether ``spec.goal`` ended the run before its last generation.
         tasks: by task, in the manifest's order.
         final: the held-out comparison, empty until the run is complete.
+        recommended: the row of the model to take, chosen on the search items: that of highest
+            geometric mean. None until the run is complete.
     """
 
     run_id: str
@@ -74,6 +78,7 @@ class Status:
     goal_reached: bool
     tasks: Mapping[str, TaskStatus]
     final: tuple[FinalRow, ...]
+    recommended: FinalRow | None
 
 
 @dataclass(frozen=True)

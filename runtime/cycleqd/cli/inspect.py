@@ -11,7 +11,7 @@ import typer
 from cycleqd.api.run import open_run
 from cycleqd.cli.console import DataTable, print_json, print_note, print_result, print_table
 from cycleqd.cli.stores import JsonOption, StoreArgument, open_run_store
-from cycleqd.cli.tables import final_table
+from cycleqd.cli.tables import final_table, model_to_take
 from cycleqd.errors import InputError
 from cycleqd.run.members import Members, resolve_member
 from cycleqd.run.verification import Verifier
@@ -60,6 +60,9 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
     print_table(table)
     if status.final:
         print_table(final_table(status.final, run.tasks))
+    if status.recommended is not None:
+        for line in model_to_take(status.recommended, run.uri):
+            print_result(line)
 
 
 def list_members(

@@ -17,7 +17,7 @@ from cycleqd.cli.console import errors, print_note, print_result, print_table
 from cycleqd.cli.manifests import ManifestArgument
 from cycleqd.cli.progress import ProgressDisplay
 from cycleqd.cli.stores import StoreArgument, open_run_store
-from cycleqd.cli.tables import final_table
+from cycleqd.cli.tables import final_table, model_to_take
 from cycleqd.cli.termination import exit_on_sigterm
 from cycleqd.manifest.reader import load_manifest
 from cycleqd.records import keys
@@ -76,6 +76,9 @@ def run(
     if report:
         page = prepared.run.report()
         print_result(f"report: {page}")
+    if status.recommended is not None:
+        for line in model_to_take(status.recommended, prepared.run.uri):
+            print_result(line)
 
 
 def work(

@@ -1,15 +1,17 @@
-"""Tables for people."""
+"""Tables for people, and the sentence below the last one."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from rich.text import Text
 
 from cycleqd.api.views import FinalRow
 from cycleqd.cli.console import DataTable, data
+from cycleqd.evolution.metrics import geometric_mean
 
-MEMBERS = ("best-of-task", "balanced")
+UNTOLD = ("best-of-task", "balanced", "aggregate")
 """Kinds of rows whose candidate is not told by the row's name."""
 
 
@@ -27,7 +29,7 @@ def final_table(rows: Sequence[FinalRow], tasks: Sequence[str]) -> DataTable:
         gain = "" if row.gain is None else f"{row.gain:+.3f} ± {row.gain_error or 0.0:.3f}"
         table.add_row(
             Text.assemble(data(row.name), " ", data(row.candidate, "dim"))
-            if row.kind in MEMBERS
+            if row.kind in UNTOLD
             else row.name,
             *(f"{row.scores[task]:.3f}" for task in tasks),
             f"{row.mean:.3f} ± {row.standard_error:.3f}",
@@ -36,3 +38,19 @@ def final_table(rows: Sequence[FinalRow], tasks: Sequence[str]) -> DataTable:
             style="bold" if row.mean == best else None,
         )
     return table
+
+
+def model_to_take(row: FinalRow, store: str) -> list[str]:
+    """The model that a user should take, and the command that writes it.
+
+    Args:
+        row: the one that is recommended.
+        store: where the run is kept.
+    """
+    what = (
+        f"model to take: {row.name} {row.candidate}, geometric mean "
+        f"{geometric_mean(row.search.values()):.3f} on the search items, mean {row.mean:.3f} "
+        f"± {row.standard_error:.3f} on the held-out ones"
+    )
+    command = f"cycleqd export {shlex.quote(store)} --member {row.candidate} --out {row.candidate}"
+    return [what, f"  {command}"]

@@ -3,6 +3,9 @@
 ``tau = sum_k beta_k tau_k`` with ``beta = softmax(f)`` over the elites' qualities as fractions
 (paper, section 3.4). With ``topPerArchive`` above 1, the best so many elites of every archive take
 part.
+
+The paper's merge is blind: nobody evaluates it before it is the aggregate.
+`cycleqd.evolution.front` is the other way.
 """
 
 from __future__ import annotations
@@ -51,7 +54,15 @@ def aggregate(
     """
     elites = elites_of(archives, settings)
     weights = softmax_weights([quality for _, quality in elites], settings.temperature)
-    genomes = [genome_of(candidate) for candidate, _ in elites]
+    return _weighted([genome_of(candidate) for candidate, _ in elites], weights)
+
+
+def mean(genomes: Sequence[Genome]) -> Genome:
+    """The merge of genomes that all weigh the same."""
+    return _weighted(genomes, softmax_weights([0.0] * len(genomes), 1.0))
+
+
+def _weighted(genomes: Sequence[Genome], weights: Sequence[float]) -> Genome:
     tensors = len(genomes[0].layout.tensors)
     return combine(
         (genome, np.full(tensors, weight)) for genome, weight in zip(genomes, weights, strict=True)

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import fsum, sqrt
 from typing import Literal
 
 from cycleqd.evolution.aggregate import aggregate
 from cycleqd.evolution.archive import Member
+from cycleqd.evolution.front import balance, chosen, front_mean, members_of, trials
 from cycleqd.evolution.genome import Genome, GenomeLayout, base_genome, expert_genome
-from cycleqd.evolution.metrics import geometric_mean
 from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies.uniform_merge import uniform_merge
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
-from cycleqd.records.documents import ResultDocument, SummaryDocument, SummaryRow
+from cycleqd.records.documents import ResultDocument, Split, SummaryDocument, SummaryRow
 
 Kind = Literal["base", "expert", "uniform-merge", "best-of-task", "balanced", "aggregate"]
+
+GenomeOf = Callable[[str], Genome]
+"""Gives the genome of a candidate."""
 
 
 @dataclass(frozen=True)
@@ -44,28 +48,47 @@ class Finalist:
 
 def balanced_member(commit: Commit) -> Member:
     """The archives' member of highest geometric mean; ties by mean, then by id."""
-    members = {
-        member.candidate: member
-        for archive in commit.state.archives.values()
-        for member in archive.cells.values()
-    }
-    return min(
-        members.values(),
-        key=lambda m: (
-            -geometric_mean(m.scores.values()),
-            -fsum(m.scores.values()),
-            m.candidate,
-        ),
-    )
+    return members_of(commit.state.archives)[0]
 
 
-def finalists(spec: Spec, commit: Commit) -> list[Finalist]:
-    """The rows of the table, in its order."""
-    seen = {
-        member.candidate: member.scores
-        for archive in commit.state.archives.values()
-        for member in archive.cells.values()
-    }
+def planned(spec: Spec, commit: Commit) -> list[tuple[str, Split]]:
+    """What the final stage evaluates, in the order of its plan: candidates with the items.
+
+    Means of the front are evaluated on both splits, though only one of them becomes a row: so one
+    stage is enough, and which one it is follows from the search items.
+    """
+    aggregates = list(_aggregates(spec, commit))
+    candidates = dict.fromkeys([*(row.candidate for row in _others(spec, commit)), *aggregates])
+    plan: list[tuple[str, Split]] = [(candidate, "test") for candidate in candidates]
+    if spec.evolution.aggregate.method == "Front":
+        plan += [(candidate, "search") for candidate in aggregates]
+    return plan
+
+
+def finalists(
+    spec: Spec, commit: Commit, tried: Mapping[str, Mapping[str, float]] | None = None
+) -> list[Finalist]:
+    """The rows of the table, in its order.
+
+    Args:
+        spec: the run.
+        commit: its last generation.
+        tried: scores on the search split of the means of the front, by candidate id, without those
+            that failed.
+    """
+    rows = _others(spec, commit)
+    if spec.evolution.aggregate.method == "Front":
+        means = [Member(candidate, scores) for candidate, scores in (tried or {}).items()]
+        best = chosen(balanced_member(commit), means)
+        row = Finalist("aggregate", "aggregate", best.candidate, best.scores)
+    else:
+        row = Finalist("aggregate", "aggregate", keys.aggregate(commit.generation), {})
+    return [*rows, row]
+
+
+def _others(spec: Spec, commit: Commit) -> list[Finalist]:
+    """The rows before the aggregate's."""
+    seen = {member.candidate: member.scores for member in members_of(commit.state.archives)}
     rows = [Finalist("base", "base", keys.BASE_CANDIDATE, {})]
     for expert in spec.experts:
         candidate = keys.expert(expert.name)
@@ -76,22 +99,30 @@ def finalists(spec: Spec, commit: Commit) -> list[Finalist]:
         rows.append(Finalist(f"best of {task}", "best-of-task", best.candidate, best.scores))
     balanced = balanced_member(commit)
     rows.append(Finalist("balanced member", "balanced", balanced.candidate, balanced.scores))
-    candidate = keys.aggregate(commit.generation)
-    rows.append(Finalist("aggregate", "aggregate", candidate, {}))
     return rows
 
 
+def _aggregates(spec: Spec, commit: Commit) -> dict[str, Callable[[GenomeOf], Genome]]:
+    """How to make what is, or may become, the aggregate, by candidate id."""
+    archives, settings = commit.state.archives, spec.evolution.aggregate
+    if settings.method == "Softmax":
+        return {keys.aggregate(commit.generation): partial(aggregate, archives, settings)}
+    return {
+        candidate: partial(front_mean, archives, size)
+        for candidate, size in trials(archives, settings, commit.generation).items()
+    }
+
+
 def new_genomes(
-    spec: Spec, layout: GenomeLayout, commit: Commit, genome_of: Callable[[str], Genome]
+    spec: Spec, layout: GenomeLayout, commit: Commit, genome_of: GenomeOf
 ) -> dict[str, Genome]:
     """Genomes of the finalists that are no members of the population, by candidate id."""
     genomes = {
         keys.BASE_CANDIDATE: base_genome(layout),
         keys.UNIFORM_MERGE_CANDIDATE: uniform_merge(layout),
-        keys.aggregate(commit.generation): aggregate(
-            commit.state.archives, spec.evolution.aggregate, genome_of
-        ),
     }
+    for candidate, make in _aggregates(spec, commit).items():
+        genomes[candidate] = make(genome_of)
     for expert in spec.experts:
         genomes[keys.expert(expert.name)] = expert_genome(layout, expert.name)
     return genomes
@@ -157,3 +188,14 @@ def summarise(
             )
         )
     return SummaryDocument(generations=generations, rows=tuple(table))
+
+
+def recommended(rows: Sequence[SummaryRow]) -> SummaryRow | None:
+    """The model to take: of highest geometric mean on the search items, never on the held-out ones.
+
+    It is the balanced member, or an aggregate that beats it there; where that member could not be
+    evaluated on the held-out items, the best that could. None where no row has been in the search.
+    """
+    known = [row for row in rows if row.search and row.search.keys() == row.test.keys()]
+    # Rows with equal scores may be one candidate under several names.
+    return max(known, key=lambda row: (*balance(row.search), row.kind == "balanced"), default=None)

@@ -142,6 +142,17 @@ class Tune(Model):
 class Aggregate(Model):
     """How the elites of all archives merge into one model at the end."""
 
+    method: Annotated[
+        Literal["Softmax", "Front"], Field(exclude_if=lambda method: method == "Softmax")
+    ] = "Softmax"
+    """``Softmax``: elites of each archive, weighted by their qualities (the paper). ``Front``:
+    means of the most balanced members of the Pareto front are tried on the search items; the best
+    of them and the balanced member, by geometric mean, is the aggregate."""
+
+    members: Annotated[int, Field(ge=2, le=32)] | None = None
+    """``Front`` tries the means of the best 2, 3 and so on up to so many members; 3 when absent.
+    Each costs two evaluations."""
+
     top_per_archive: Annotated[int, Field(ge=1, le=100)] = 1
     """Elites taken from each archive, best quality first (paper: 1)."""
 

@@ -167,6 +167,16 @@ def _mutation(spec: Part) -> Iterator[str]:
     yield from _without_effect(mutation, MUTATION_IGNORES.get(method, ()), f"method {method}")
 
 
+AGGREGATE_IGNORES = {"Softmax": ("members",), "Front": ("topPerArchive", "temperature")}
+"""By aggregate method: its settings that have no effect."""
+
+
+def _aggregate(spec: Part) -> Iterator[str]:
+    aggregate = spec.part("evolution").part("aggregate")
+    method = aggregate.part("method").text or ""
+    yield from _without_effect(aggregate, AGGREGATE_IGNORES.get(method, ()), f"method {method}")
+
+
 def _strategy(spec: Part) -> Iterator[str]:
     yield from _chosen(STRATEGIES, "strategy", spec.part("evolution"))
 
@@ -249,6 +259,7 @@ RULES: tuple[Callable[[Part], Iterator[str]], ...] = (
     _selection,
     _crossover,
     _mutation,
+    _aggregate,
     _strategy,
     _token_limits,
     _pipeline,

@@ -189,3 +189,8 @@ UNIFORM_MERGE_CANDIDATE = "uniform-merge"
 def aggregate(generations: int) -> str:
     """Candidate id of the aggregate model after so many generations."""
     return f"aggregate-{generations:06d}"
+
+
+def front_mean(generations: int, members: int) -> str:
+    """Candidate id of the mean of so many members of the front, which may become the aggregate."""
+    return f"{aggregate(generations)}-best-{members}"

@@ -134,6 +134,21 @@ class TableRow:
 
 
 @dataclass(frozen=True)
+class Recommendation:
+    """The model that a reader should take, chosen on the search items.
+
+    Attributes:
+        name: what it is (``balanced member``).
+        candidate: its id.
+        balance: geometric mean of its scores on the search split.
+    """
+
+    name: str
+    candidate: str
+    balance: float
+
+
+@dataclass(frozen=True)
 class Ancestor:
     """A candidate in a family tree.
 
@@ -223,6 +238,7 @@ class ReportData:
         ancestors: every candidate that a family may reach, by id.
         families: members whose lineage is drawn.
         failures: candidates that could not be evaluated.
+        recommendation: the model to take so far, None before there is one.
     """
 
     run: RunFacts
@@ -234,3 +250,4 @@ class ReportData:
     ancestors: Mapping[str, Ancestor] = field(default_factory=dict)
     families: tuple[Family, ...] = ()
     failures: tuple[FailedCandidate, ...] = ()
+    recommendation: Recommendation | None = None

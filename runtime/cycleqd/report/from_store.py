@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cycleqd.evolution.archive import Axis
+from cycleqd.evolution.final import balanced_member, recommended
+from cycleqd.evolution.metrics import geometric_mean
+from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
@@ -18,6 +21,7 @@ from cycleqd.report.data import (
     FailedCandidate,
     Family,
     HistoryRow,
+    Recommendation,
     ReportData,
     RowKind,
     RunFacts,
@@ -72,6 +76,7 @@ def report_data(run: RunStore) -> ReportData:
             for document in history
         ),
         table=_table(summary),
+        recommendation=_recommendation(last, tasks, summary),
         ancestors=_ancestors(run, spec, [family.candidate for family in families]),
         families=families,
         failures=tuple(
@@ -155,6 +160,22 @@ def _table(summary: SummaryDocument | None) -> tuple[TableRow, ...]:
         )
         for row in (summary.rows if summary is not None else ())
     )
+
+
+def _recommendation(
+    last: ArchiveDocument | None, tasks: tuple[str, ...], summary: SummaryDocument | None
+) -> Recommendation | None:
+    if last is None:
+        return None
+    if summary is None:
+        member = balanced_member(Commit.from_document(last, tasks))
+        name, candidate, scores = "balanced member", member.candidate, member.scores
+    else:
+        row = recommended(summary.rows)
+        if row is None:
+            return None
+        name, candidate, scores = row.name, row.candidate, row.search
+    return Recommendation(name, candidate, geometric_mean(scores.values()))
 
 
 def _families(run: RunStore, tasks: tuple[str, ...]) -> tuple[Family, ...]:

@@ -87,6 +87,7 @@ def render_page(
     return environment.get_template("report.html.j2").render(
         data=data,
         headline=summary.headline(data),
+        command=summary.export_command(data),
         tiles=summary.tiles(data),
         facts=summary.facts(data),
         table=summary.table_lines(data),

@@ -6,6 +6,7 @@ its standard error, and what is still missing is said.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 
@@ -76,20 +77,38 @@ class FailureSummary:
 
 
 def headline(data: ReportData) -> str:
-    """The result of the run in a sentence or two."""
-    run = data.run
+    """The model to take and what it is worth, in a sentence or two.
+
+    The choice was made on the search items; the held-out items only say how good it is.
+    """
+    run, choice = data.run, data.recommendation
     if not data.archives or not any(archive.cells for archive in data.archives):
         return "No candidate has been evaluated yet."
+    if choice is None:
+        return "No model of the search could be evaluated on the held-out items."
+    reason = f"the highest geometric mean on the search items ({choice.balance:.1%})"
     if not data.table:
         share = f"generation {run.generation} of {run.generations}"
-        return f"The run is at {share}. The held-out table follows when it is complete."
-    aggregate = next((row for row in data.table if row.kind == "aggregate"), None)
-    row = aggregate or max(data.table, key=lambda candidate: candidate.mean)
-    subject = "The aggregate model" if aggregate else f"The best model, {row.name},"
-    sentence = f"{subject} solves {row.mean:.1%} of the held-out items{_error(row.standard_error)}"
-    if row.difference is None:
+        return (
+            f"So far the model to take is the {choice.name}, {choice.candidate}: {reason}. The run "
+            f"is at {share}. The held-out table follows when it is complete."
+        )
+    sentence = f"The model to take is the {choice.name}, {choice.candidate}: {reason}"
+    row = next((row for row in data.table if row.candidate == choice.candidate), None)
+    if row is None:
         return f"{sentence}."
-    return f"{sentence}, {_compared(row)}."
+    sentence += f". It solves {row.mean:.1%} of the held-out items{_error(row.standard_error)}"
+    return f"{sentence}." if row.difference is None else f"{sentence}, {_compared(row)}."
+
+
+def export_command(data: ReportData) -> str | None:
+    """The command that writes the model to take; None before there is one."""
+    choice = data.recommendation
+    if choice is None:
+        return None
+    store = shlex.quote(data.run.store) if data.run.store else "STORE"
+    candidate = shlex.quote(choice.candidate)
+    return f"cycleqd export {store} --member {candidate} --out {candidate}"
 
 
 def _error(error: float | None) -> str:

@@ -30,7 +30,7 @@ def resolve_member(run: RunStore, member: str) -> str:
     committed = run.committed()
     archive = run.archive(committed) if committed >= 0 else None
     if member == "aggregate":
-        member = keys.aggregate(committed)
+        member = _aggregate(run, committed)
     elif archive is not None and (member == "balanced" or member.startswith("best:")):
         tasks = run.latest().tasks
         commit = Commit.from_document(archive, tasks)
@@ -48,6 +48,14 @@ def resolve_member(run: RunStore, member: str) -> str:
             "`aggregate` name one by its role"
         )
     return member
+
+
+def _aggregate(run: RunStore, committed: int) -> str:
+    """The candidate that became the aggregate: with ``method: Front`` the final table tells."""
+    summary = run.summary(committed) if committed >= 0 else None
+    rows = summary.rows if summary is not None else ()
+    known = (row.candidate for row in rows if row.kind == "aggregate")
+    return next(known, keys.aggregate(committed))
 
 
 class Members:

@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cycleqd.errors import RunFailed
+from cycleqd.errors import RunFailed, StoreCorrupt
 from cycleqd.evolution.combination import as_parent
-from cycleqd.evolution.final import finalists, new_genomes, summarise
+from cycleqd.evolution.final import finalists, new_genomes, planned, summarise
 from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.search import Commit, ask, expert_order, first_commit, numbers_of, tell
 from cycleqd.evolution.strategies import Tuning, make_strategy
@@ -23,6 +23,7 @@ from cycleqd.records.documents import (
     FactorEntry,
     PlanDocument,
     ResultDocument,
+    Split,
     SummaryDocument,
     TuneOrder,
 )
@@ -119,18 +120,17 @@ def _order(tuning: Tuning, generation: int) -> TuneOrder:
 
 
 def make_final_plan(revision: Revision, commit: Commit, genome_of: GenomeOf) -> Plan:
-    """The plan of the held-out comparison after a commit."""
+    """The plan of the held-out comparison after a commit, and of what is tried before it."""
     spec = revision.spec
     fresh = new_genomes(spec, revision.layout, commit, _as_parents(genome_of))
-    candidates = dict.fromkeys(row.candidate for row in finalists(spec, commit))
     entries = tuple(
         EvaluateEntry(
             candidate=candidate,
             genome=genome_digest(fresh.get(candidate) or genome_of(candidate)),
-            split="test",
+            split=split,
             tasks=revision.tasks,
         )
-        for candidate in candidates
+        for candidate, split in planned(spec, commit)
     )
     return Plan(PlanDocument(entries=entries), fresh)
 
@@ -159,10 +159,23 @@ def make_commit(
 def make_summary(
     revision: Revision, commit: Commit, results: Sequence[ResultDocument]
 ) -> SummaryDocument:
-    """The final table from the results of the final plan."""
-    by_candidate = {r.candidate: r for r in results if r.candidate is not None}
+    """The final table from the results of the final plan.
+
+    Raises:
+        StoreCorrupt: they are results of another plan.
+    """
     spec = revision.spec
-    return summarise(spec, commit.generation, finalists(spec, commit), by_candidate)
+    plan = planned(spec, commit)
+    if [result.candidate for result in results] != [candidate for candidate, _ in plan]:
+        raise StoreCorrupt(
+            f"{keys.final(commit.generation).results_prefix}: are not those of the finalists that "
+            f"follow from generation {commit.generation}"
+        )
+    found: dict[Split, dict[str, ResultDocument]] = {"search": {}, "test": {}}
+    for (candidate, split), result in zip(plan, results, strict=True):
+        found[split][candidate] = result
+    tried = {c: r.scores for c, r in found["search"].items() if r.failure is None}
+    return summarise(spec, commit.generation, finalists(spec, commit, tried), found["test"])
 
 
 def _as_parents(genome_of: GenomeOf) -> GenomeOf:

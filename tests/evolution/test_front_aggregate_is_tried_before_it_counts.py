@@ -1,0 +1,160 @@
+"""With ``aggregate.method: Front`` the aggregate is the best of what was tried on search items."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cycleqd.evolution.archive import Archive, Axis, Member, make_archives
+from cycleqd.evolution.final import (
+    balanced_member,
+    finalists,
+    new_genomes,
+    planned,
+    recommended,
+    summarise,
+)
+from cycleqd.evolution.front import chosen, front_mean, front_of, members_of, trials
+from cycleqd.manifest.evolution import Aggregate
+from cycleqd.records import keys
+from tests.evolution.runs import LAYOUT, TASKS, commits, genome_of, result, spec
+
+FRONT = Aggregate(method="Front")
+RUN = spec(generations=4, aggregate={"method": "Front"})
+COMMIT = commits(4, RUN)[-1]
+MEANS = ["aggregate-000004-best-2", "aggregate-000004-best-3"]
+
+grid = st.integers(0, 10).map(lambda tenths: tenths / 10)
+rows_of_scores = st.lists(st.tuples(grid, grid, grid), min_size=1, max_size=30)
+
+
+def member(candidate: str, *scores: float) -> Member:
+    return Member(candidate, dict(zip(TASKS, scores, strict=True)))
+
+
+def archives(*members: Member) -> dict[str, Archive]:
+    made = make_archives([Axis(task, 0.0, 1.0, 15) for task in TASKS])
+    for archive in made.values():
+        for one in members:
+            archive.offer(one)
+    return made
+
+
+def test_the_front_by_hand_most_balanced_first() -> None:
+    found = front_of(
+        archives(
+            member("sql", 0.9, 0.1, 0.1),
+            member("even", 0.5, 0.5, 0.5),
+            member("beaten", 0.4, 0.5, 0.4),
+            member("two", 0.6, 0.6, 0.3),
+            member("lost", 0.8, 0.9, 0.0),
+        )
+    )
+    # Geometric means .5, .476, .208 and 0.
+    assert [m.candidate for m in found] == ["even", "two", "sql", "lost"]
+
+
+@given(rows_of_scores)
+def test_the_front_is_what_no_member_beats(rows: list[tuple[float, float, float]]) -> None:
+    made = archives(*(member(f"c{n}", *row) for n, row in enumerate(rows)))
+    everyone = members_of(made)
+    front = {m.candidate for m in front_of(made)}
+    for one in everyone:
+        beaten = any(
+            all(other.scores[t] >= one.scores[t] for t in TASKS) and other.scores != one.scores
+            for other in everyone
+        )
+        assert (one.candidate in front) is not beaten
+    assert front_of(made)[0] == everyone[0], "the balanced member leads the front"
+
+
+@pytest.mark.parametrize(
+    ("asked", "front", "sizes"),
+    [(None, 9, [2, 3]), (5, 9, [2, 3, 4, 5]), (5, 3, [2, 3]), (5, 1, [])],
+)
+def test_which_means_are_tried(asked: int | None, front: int, sizes: list[int]) -> None:
+    line = [member(f"c{n}", n / 10, 1 - n / 10, 0.5) for n in range(1, front + 1)]
+    tried = trials(archives(*line), Aggregate(method="Front", members=asked), 7)
+    assert tried == {f"aggregate-000007-best-{size}": size for size in sizes}
+
+
+def test_a_mean_is_the_mean_of_weights() -> None:
+    three = front_of(COMMIT.state.archives)[:3]
+    merged = front_mean(COMMIT.state.archives, 3, genome_of)
+    expected = np.mean([genome_of(m.candidate).scale.astype(float) for m in three], axis=0)
+    assert merged.scale == pytest.approx(expected, abs=1e-6)
+    again = front_mean(COMMIT.state.archives, 3, genome_of)
+    assert merged.to_bytes() == again.to_bytes()
+
+
+def test_the_best_on_the_search_items_is_chosen_and_the_member_that_exists_of_equals() -> None:
+    balanced = member("c1", 0.4, 0.4, 0.4)
+    better, mean_only = member("m2", 0.5, 0.4, 0.4), member("m3", 0.9, 0.9, 0.05)
+    assert chosen(balanced, [mean_only, better]) is better
+    assert chosen(balanced, [mean_only]) is balanced
+    assert chosen(balanced, [member("m2", 0.4, 0.4, 0.4)]) is balanced
+    assert chosen(balanced, []) is balanced
+
+
+def test_means_are_planned_on_both_splits_and_nothing_else_is_searched() -> None:
+    plan = planned(RUN, COMMIT)
+    assert len(set(plan)) == len(plan)
+    assert [candidate for candidate, split in plan if split == "search"] == MEANS
+    tested = [candidate for candidate, split in plan if split == "test"]
+    assert tested[-2:] == MEANS
+    assert keys.aggregate(4) not in tested
+    softmax = planned(spec(generations=4), COMMIT)
+    assert {split for _, split in softmax} == {"test"}
+    assert [candidate for candidate, _ in softmax] == [*tested[:-2], keys.aggregate(4)]
+    assert set(MEANS) <= set(new_genomes(RUN, LAYOUT, COMMIT, genome_of))
+
+
+def table(tried: dict[str, dict[str, float]], failed: str = ""):
+    rows = finalists(RUN, COMMIT, tried)
+    results = {
+        candidate: result(
+            0, candidate, (0.5, 0.5, 0.5), outcomes=dict.fromkeys(TASKS, "10"),
+            failure="lost" if candidate == failed else None,
+        )
+        for candidate, split in planned(RUN, COMMIT)
+        if split == "test"
+    }  # fmt: skip
+    return summarise(RUN, 4, rows, results)
+
+
+def test_the_table_has_one_aggregate_and_recommends_the_best() -> None:
+    balanced = balanced_member(COMMIT)
+    better = {task: min(1.0, score + 0.1) for task, score in balanced.scores.items()}
+    worse = dict.fromkeys(TASKS, 0.01)
+    won = table({MEANS[0]: worse, MEANS[1]: better})
+    assert [(r.kind, r.candidate) for r in won.rows][-1] == ("aggregate", MEANS[1])
+    assert MEANS[0] not in [row.candidate for row in won.rows]
+    assert recommended(won.rows) == won.rows[-1]
+    kept = table({MEANS[0]: worse, MEANS[1]: worse})
+    assert kept.rows[-1].candidate == balanced.candidate
+    best = recommended(kept.rows)
+    assert best is not None
+    assert (best.kind, best.candidate) == ("balanced", balanced.candidate)
+
+
+def test_what_could_not_be_tested_is_not_recommended() -> None:
+    balanced = balanced_member(COMMIT)
+    rows = table({}, failed=balanced.candidate).rows
+    best = recommended(rows)
+    assert best is not None
+    assert best.candidate != balanced.candidate
+    assert recommended([row for row in rows if not row.search]) is None
+
+
+def test_held_out_scores_decide_nothing() -> None:
+    rows = table({}).rows
+    for row, score in product(rows, (0.0, 1.0)):
+        other = row.model_copy(update={"test": dict.fromkeys(TASKS, score), "mean": score})
+        before, after = recommended(rows), recommended([other if r is row else r for r in rows])
+        assert before is not None
+        assert after is not None
+        assert (before.kind, before.candidate) == (after.kind, after.candidate)
