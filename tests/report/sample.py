@@ -19,12 +19,14 @@ from cycleqd.report.data import (
     ExpertPoint,
     FailedCandidate,
     Family,
+    FirstAnswer,
     HistoryRow,
     Recommendation,
     ReportData,
     RowKind,
     RunFacts,
     TableRow,
+    TaskKnowledge,
 )
 
 NAMES = ("python", "sql", "shell", "history", "math", "cooking", "translation", "rhymes")
@@ -73,6 +75,7 @@ def sample(
     evaluations: int = 320,
     complete: bool = True,
     names: tuple[str, ...] = NAMES,
+    known: bool = False,
     seed: int = 0,
 ) -> ReportData:
     """A run whose candidates trade one skill for another and slowly get better."""
@@ -173,6 +176,7 @@ def sample(
         families=families,
         failures=failures,
         recommendation=choice,
+        knowledge=tuple(knowledge_sample(skill) for skill in skills) if known else (),
     )
 
 
@@ -214,6 +218,19 @@ def _table(
     return tuple(rows)
 
 
+def knowledge_sample(task: str) -> TaskKnowledge:
+    """What a swarm knows of a task after a few generations."""
+    query = (
+        "SELECT name, COUNT(*) FROM orders\n"
+        "JOIN people ON people.id = orders.person\nGROUP BY name HAVING COUNT(*) > 2"
+    )
+    new = tuple(FirstAnswer(f"{task}-{n}", f"c{n:06d}", n // 8 + 1, query) for n in (7, 31, 90))
+    alone = (("c000090", (f"{task}-90", f"{task}-3")), (f"e-{task}", (f"{task}-44",)))
+    unsolved = tuple(f"{task}-{n}" for n in range(60, 75))
+    solved = (52, 53, 53, 54, 57, 57, 60, 63, 63, 64, 65)
+    return TaskKnowledge(task, 80, solved, new, alone, unsolved, new[:2])
+
+
 def started() -> ReportData:
     """A run of which nothing is known yet."""
     run = RunFacts(
@@ -234,7 +251,7 @@ if __name__ == "__main__":
     SAMPLES = {
         "k1": sample(1, evaluations=60),
         "k2": sample(2),
-        "k3": sample(3),
+        "k3": sample(3, known=True),
         "k3-few-bins": sample(3, bins=5, complete=False),
         "k4": sample(4, names=LONG),
         "k7": sample(7, bins=6),

@@ -149,6 +149,39 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
+class FirstAnswer:
+    """The first verified answer to a search item; the text is a model's, so not to be trusted."""
+
+    item: str
+    candidate: str
+    generation: int
+    answer: str
+
+
+@dataclass(frozen=True)
+class TaskKnowledge:
+    """What the swarm has solved of one task's search items.
+
+    Attributes:
+        task: the task.
+        items: how many there are.
+        solved: how many somebody had solved after each generation; first the experts alone.
+        new: first answers to the items that no expert solves, oldest first.
+        alone: candidates with the items that nobody else solves.
+        unsolved: ids of the items that nobody solves.
+        samples: answers worth reading.
+    """
+
+    task: str
+    items: int
+    solved: tuple[int, ...]
+    new: tuple[FirstAnswer, ...]
+    alone: tuple[tuple[str, tuple[str, ...]], ...]
+    unsolved: tuple[str, ...]
+    samples: tuple[FirstAnswer, ...]
+
+
+@dataclass(frozen=True)
 class Ancestor:
     """A candidate in a family tree.
 
@@ -239,6 +272,8 @@ class ReportData:
         families: members whose lineage is drawn.
         failures: candidates that could not be evaluated.
         recommendation: the model to take so far, None before there is one.
+        knowledge: what is solved of each task, empty where no answers were kept.
+        silent: evaluated candidates whose answers were not kept, by an earlier version.
     """
 
     run: RunFacts
@@ -251,3 +286,5 @@ class ReportData:
     families: tuple[Family, ...] = ()
     failures: tuple[FailedCandidate, ...] = ()
     recommendation: Recommendation | None = None
+    knowledge: tuple[TaskKnowledge, ...] = ()
+    silent: int = 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cycleqd.evolution.archive import Axis
 from cycleqd.evolution.final import balanced_member, recommended
+from cycleqd.evolution.knowledge import Solution
 from cycleqd.evolution.metrics import geometric_mean
 from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies import strategy_of
@@ -20,16 +21,22 @@ from cycleqd.report.data import (
     ExpertPoint,
     FailedCandidate,
     Family,
+    FirstAnswer,
     HistoryRow,
     Recommendation,
     ReportData,
     RowKind,
     RunFacts,
     TableRow,
+    TaskKnowledge,
 )
 from cycleqd.report.write import ReportPaths, write_report
+from cycleqd.run.knowledge import what_is_known
 from cycleqd.run.members import Members, resolve_member
 from cycleqd.run.store import RunStore
+
+SAMPLES = 3
+"""Answers of each task that are shown."""
 
 _KINDS: dict[str, RowKind] = {
     "base": "base",
@@ -59,6 +66,7 @@ def report_data(run: RunStore) -> ReportData:
     history = [run.committed_archive(number) for number in range(committed + 1)]
     last = history[-1] if history else None
     summary = run.position().summary
+    knowledge, silent = _knowledge(run, committed) if last is not None else ((), 0)
     families = _families(run, tasks) if last is not None else ()
     return ReportData(
         run=_facts(run, spec, last, summary),
@@ -76,6 +84,8 @@ def report_data(run: RunStore) -> ReportData:
             for document in history
         ),
         table=_table(summary),
+        knowledge=knowledge,
+        silent=silent,
         recommendation=_recommendation(last, tasks, summary),
         ancestors=_ancestors(run, spec, [family.candidate for family in families]),
         families=families,
@@ -176,6 +186,28 @@ def _recommendation(
             return None
         name, candidate, scores = row.name, row.candidate, row.search
     return Recommendation(name, candidate, geometric_mean(scores.values()))
+
+
+def _knowledge(run: RunStore, committed: int) -> tuple[tuple[TaskKnowledge, ...], int]:
+    found, silent = what_is_known(run, committed)
+    if not any(known.firsts for known in found.values()):
+        return (), silent
+    return tuple(
+        TaskKnowledge(
+            task=task,
+            items=known.items,
+            solved=known.solved,
+            new=_first_answers(known.new()),
+            alone=tuple(known.alone().items()),
+            unsolved=known.unsolved,
+            samples=_first_answers(known.samples(SAMPLES)),
+        )
+        for task, known in found.items()
+    ), silent
+
+
+def _first_answers(solutions: tuple[Solution, ...]) -> tuple[FirstAnswer, ...]:
+    return tuple(FirstAnswer(s.item, s.candidate, s.generation, s.answer) for s in solutions)
 
 
 def _families(run: RunStore, tasks: tuple[str, ...]) -> tuple[Family, ...]:

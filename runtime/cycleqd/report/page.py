@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from cycleqd.report import summary
 from cycleqd.report.data import ArchiveView, ReportData
+from cycleqd.report.knowledge import KnowledgeLines, knowledge_lines
 from cycleqd.report.theme import DARK, LIGHT, Theme
 from cycleqd.version import __version__
 
@@ -70,6 +71,18 @@ class FamilySection:
         return Markup(self.svg)  # noqa: S704 - drawn by this package, texts escaped there
 
 
+@dataclass(frozen=True)
+class KnowledgeSection:
+    """What the swarm knows of one task; its curve is markup that this package drew of numbers."""
+
+    lines: KnowledgeLines
+
+    @property
+    def markup(self) -> Markup:
+        """The curve, inserted without escaping: it holds no text from elsewhere."""
+        return Markup(self.lines.svg)  # noqa: S704 - drawn by this package, of numbers alone
+
+
 def render_page(
     data: ReportData,
     archives: tuple[ArchiveSection, ...],
@@ -94,6 +107,7 @@ def render_page(
         archives=archives,
         curves=curves,
         families=families,
+        knowledge=[KnowledgeSection(knowledge_lines(known)) for known in data.knowledge],
         failures=summary.failure_summary(data),
         light=_variables(LIGHT),
         dark=_variables(DARK),

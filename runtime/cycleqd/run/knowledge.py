@@ -1,0 +1,68 @@
+"""Reads what the members of a run have proved that they can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cycleqd.errors import ObjectNotFound, StoreCorrupt
+from cycleqd.evolution.knowledge import Knowledge, Told, known
+from cycleqd.records import keys
+from cycleqd.records.documents import AnswersDocument, EvaluateEntry
+from cycleqd.records.json_text import parse_json
+from cycleqd.run.store import RunStore
+
+
+def what_is_known(run: RunStore, generations: int) -> tuple[dict[str, Knowledge], int]:
+    """What is known of each task after some committed generations.
+
+    Returns:
+        By task, in the manifest's order, and the number of candidates that left no answers though
+        they were evaluated: earlier versions of cycleqd kept none.
+    """
+    archive = run.committed_archive(generations)
+    failed = {candidate.candidate for candidate in archive.failed}
+    silent = 0
+
+    def told() -> Iterator[Told]:
+        nonlocal silent
+        for number in range(generations + 1):
+            plan = run.plan(keys.generation(number))
+            for entry in plan.entries if plan is not None else ():
+                if not isinstance(entry, EvaluateEntry) or entry.candidate in failed:
+                    continue
+                answers = _answers(run, entry.candidate)
+                if answers is None:
+                    silent += 1
+                else:
+                    yield Told(entry.candidate, number, answers.answers)
+
+    items = {task: _items(run, task) for task in run.latest().tasks}
+    knowledge = known(items, told(), generations)
+    return knowledge, silent
+
+
+def _answers(run: RunStore, candidate: str) -> AnswersDocument | None:
+    key = keys.answers(candidate)
+    try:
+        document = AnswersDocument.from_bytes(run.objects.read(key), key)
+    except ObjectNotFound:
+        return None
+    if document.candidate != candidate:
+        raise StoreCorrupt(f"{key}: holds the answers of {document.candidate}")
+    return document
+
+
+def _items(run: RunStore, task: str) -> list[str]:
+    """Ids of a task's search items in their order."""
+    key = keys.items(task, "search")
+    lines = [line for line in run.objects.read(key).splitlines() if line.strip()]
+    ids: list[str] = []
+    for number, line in enumerate(lines[: run.document.items[task]["search"].count], 1):
+        try:
+            item = parse_json(line)
+        except ValueError as error:
+            raise StoreCorrupt(f"{key}: line {number}: {error}") from error
+        name = item.get("id") if isinstance(item, dict) else None
+        if isinstance(name, str):
+            ids.append(name)
+    return ids
