@@ -12,7 +12,7 @@ the search alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from cycleqd.evolution.genome import Genome, GenomeLayout, TensorSlot, expert_genome
 from cycleqd.evolution.search import (
     Commit,
+    as_told,
     ask,
     expert_order,
     first_commit,
@@ -147,15 +148,19 @@ def evolve(landscape: Landscape, spec: Spec) -> list[Commit]:
     }
     results = [landscape.result(n, c, g) for n, (c, g) in enumerate(genomes.items())]
     commits = [first_commit(spec, results)]
+    told = [as_told(results)]
     strategy = make_strategy(spec, landscape.layout)
     for generation in range(1, spec.evolution.generations + 1):
-        state = commits[read_generation(generation, spec)].state
+        read = read_generation(generation, spec)
+        known = [one for told_then in told[: read + 1] for one in told_then]
+        state = replace(commits[read].state, told=lambda known=known: known)
         proposals = ask(strategy, state, numbers_of(generation, spec), genomes.__getitem__)
         genomes |= {child(p.number): p.genome for p in proposals}
         results = [
             landscape.result(entry, child(p.number), p.genome) for entry, p in enumerate(proposals)
         ]
         commits.append(tell(commits[-1], results, spec.evolution.max_failed_candidates))
+        told.append(as_told(results))
     return commits
 
 

@@ -1,12 +1,22 @@
 """A proposal is a function of spec, state and number: not of order, batch or repetition."""
 
+from dataclasses import replace
+
 import pytest
 
-from cycleqd.evolution.search import Commit, ask, numbers_of, read_generation
+from cycleqd.evolution.search import Commit, as_told, ask, numbers_of, read_generation
 from cycleqd.evolution.strategies import make_strategy
-from tests.evolution.runs import LAYOUT, TASKS, commits, genome_of, spec
+from cycleqd.manifest.registry import STRATEGIES
+from tests.evolution.runs import (
+    LAYOUT,
+    TASKS,
+    child_results,
+    commits,
+    expert_results,
+    genome_of,
+    spec,
+)
 
-STRATEGIES = ["CycleQD", "RandomGenomes", "TaskArithmetic", "UniformMerge"]
 MUTATIONS = ["ExpertSVD", "Gaussian", "ChildSVD", "None"]
 
 
@@ -14,13 +24,19 @@ def fingerprint(proposals):
     return {p.number: (p.genome.to_bytes(), p.focus, p.parents) for p in proposals}
 
 
+def known():
+    """All candidates up to generation 3."""
+    lots = [expert_results(), *(child_results(generation) for generation in (1, 2, 3))]
+    return [told for lot in lots for told in as_told(lot)]
+
+
 def asked(run, state, numbers):
     return fingerprint(ask(make_strategy(run, LAYOUT), state, numbers, genome_of))
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", STRATEGIES.names)
 def test_order_and_batches_do_not_matter(strategy):
-    run, state = spec(strategy=strategy), commits(3)[-1].state
+    run, state = spec(strategy=strategy), replace(commits(3)[-1].state, told=known)
     forward = asked(run, state, range(12))
     one_strategy = make_strategy(run, LAYOUT)
     backward = fingerprint(ask(one_strategy, state, reversed(range(12)), genome_of))

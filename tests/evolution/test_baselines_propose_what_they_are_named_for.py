@@ -5,6 +5,7 @@ import pytest
 
 from cycleqd.evolution.search import ask
 from cycleqd.evolution.strategies import make_strategy
+from cycleqd.evolution.strategies.random_genomes import RandomGenomesSettings
 from cycleqd.evolution.strategies.task_arithmetic import LARGEST_FACTOR, van_der_corput
 from tests.evolution.runs import LAYOUT, commits, genome_of, spec
 
@@ -40,6 +41,22 @@ def test_task_arithmetic_scales_all_experts_alike():
         factor = np.float32(LARGEST_FACTOR * van_der_corput(p.number))
         assert np.array_equal(p.genome.scale, np.full((3, 5), factor))
         assert (p.focus, p.parents) == (None, ())
+
+
+def test_random_genomes_are_as_large_as_they_are_told_to_be():
+    draws = {}
+    for settings in ({}, {"largest": 1.0}, {"largest": 2.5}):
+        given = {"randomGenomes": settings} if settings else {}
+        run = proposals(range(9), strategy="RandomGenomes", **given)
+        draws[settings.get("largest", 0.0)] = np.array([p.genome.scale for p in run])
+    assert np.array_equal(draws[0.0], draws[1.0])
+    assert draws[2.5] == pytest.approx(2.5 * draws[1.0])
+
+
+def test_runs_of_random_genomes_from_before_it_had_settings_keep_their_manifest():
+    before = spec(strategy="RandomGenomes")
+    assert "randomGenomes" not in before.evolution.model_dump(by_alias=True, exclude_none=True)
+    assert before.evolution.settings == RandomGenomesSettings()
 
 
 @pytest.mark.parametrize(("granularity", "distinct"), [("Model", 1), ("Block", 3), ("Tensor", 5)])

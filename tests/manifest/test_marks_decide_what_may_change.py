@@ -11,6 +11,7 @@ import pytest
 from cycleqd.manifest.changes import concerns_pods_only, identity, mark_of, marks, spec_fields
 from cycleqd.manifest.mutability import DECISIVE, NOT_MENDING, NOT_MORE, Change
 from cycleqd.manifest.reader import parse_manifest
+from cycleqd.manifest.registry import STRATEGIES
 
 from .documents import VALID
 
@@ -42,6 +43,7 @@ MARKED_DECISIVE = {
             "mutation",
             "tune",
             "aggregate",
+            *STRATEGIES.members.values(),
         )
     ),
 }

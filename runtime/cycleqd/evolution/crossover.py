@@ -56,6 +56,30 @@ def units(layout: GenomeLayout, crossover: Crossover) -> list[int]:
             return list(range(len(layout.tensors)))
 
 
+def factors_at_grain(genome: Genome, crossover: Crossover) -> Float64:
+    """(experts, units) float64, each expert's factor in the first tensor of each unit."""
+    _, first = np.unique(units(genome.layout, crossover), return_index=True)
+    factors: Float64 = genome.scale[:, first].astype(np.float64)
+    return factors
+
+
+def genome_at_grain(layout: GenomeLayout, crossover: Crossover, factors: Float64) -> Genome:
+    """The genome of one factor for each expert and unit.
+
+    Args:
+        layout: of the run's genomes.
+        crossover: whose granularity the factors have.
+        factors: (experts, units), or flat in that order.
+    """
+    rows = factors.reshape(len(layout.experts), -1)
+    return Genome(layout, rows[:, units(layout, crossover)].astype(np.float32))
+
+
+def factors_count(layout: GenomeLayout, crossover: Crossover) -> int:
+    """How many factors a genome of that grain has: experts times units."""
+    return len(layout.experts) * (max(units(layout, crossover)) + 1)
+
+
 def _first_weight(crossover: Crossover, stream: Stream) -> float:
     """``w1 / (w1 + w2)``."""
     while True:

@@ -15,7 +15,7 @@ from cycleqd.errors import RunFailed, TooManyFailedCandidates
 from cycleqd.evolution.archive import Archive, Axis, Member, axis_from_experts, make_archives
 from cycleqd.evolution.genome import Genome
 from cycleqd.evolution.metrics import hypervolume
-from cycleqd.evolution.strategies import Proposal, SearchState, Strategy
+from cycleqd.evolution.strategies import Proposal, SearchState, Strategy, Told
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
 from cycleqd.records.documents import (
@@ -214,6 +214,12 @@ def tell(previous: Commit, results: Sequence[ResultDocument], limit: int) -> Com
         state=SearchState(archives, previous.state.focus_experts),
         failed=failed,
     )
+
+
+def as_told(results: Iterable[ResultDocument]) -> list[Told]:
+    """What a strategy may know of a generation's results, in the plan's order."""
+    ordered = sorted(results, key=lambda result: result.entry)
+    return [Told(r.candidate, r.scores) for r in ordered if r.candidate is not None]
 
 
 def numbers_of(generation: int, spec: Spec) -> range:

@@ -7,9 +7,7 @@ al., 1979) over all factors find that region at once; the archives then keep wha
 
 from __future__ import annotations
 
-import numpy as np
-
-from cycleqd.evolution.crossover import units
+from cycleqd.evolution.crossover import factors_count, genome_at_grain
 from cycleqd.evolution.genome import Genome, GenomeLayout, scaled_experts_genome
 from cycleqd.evolution.rng import stream
 from cycleqd.manifest.evolution import Crossover, Start
@@ -40,11 +38,10 @@ def start_genome(
     point = number - start.rays
     if point >= start.design:
         return None
-    unit_of = units(layout, crossover)
-    experts, count = len(layout.experts), max(unit_of) + 1
+    count = factors_count(layout, crossover)
     # Each factor meets each of ``design`` equal intervals once; only this point's are drawn.
-    order = stream(seed, 0, "design", "order").uniform(experts * count * start.design)
-    interval = order.reshape(experts, count, start.design).argsort(axis=2, kind="stable")
-    inside = stream(seed, number, "design").uniform(experts * count).reshape(experts, count)
-    factors = start.largest * (interval[:, :, point] + inside) / start.design
-    return Genome(layout, factors[:, unit_of].astype(np.float32))
+    order = stream(seed, 0, "design", "order").uniform(count * start.design)
+    interval = order.reshape(count, start.design).argsort(axis=1, kind="stable")
+    inside = stream(seed, number, "design").uniform(count)
+    factors = start.largest * (interval[:, point] + inside) / start.design
+    return genome_at_grain(layout, crossover, factors)

@@ -83,6 +83,8 @@ def _filled(registry: Registry, chooser: str, model: type[Model]) -> Any:  # noq
             return data
         name = data.get(chooser, default)
         field = registry.members.get(name) if isinstance(name, str) else None
-        return data if field is None or field in data else {**data, field: {}}
+        if field is None or field in data or not registry.entries[name].settings_written:
+            return data
+        return {**data, field: {}}
 
     return model_validator(mode="before")(fill)

@@ -54,6 +54,8 @@ class Registered:
         name: what a manifest writes to choose it.
         summary: what it does, in a few words for the reference.
         settings_model: the fields of its own; None where it has none.
+        settings_written: whether the stored manifest holds their defaults where a user wrote none.
+            Not so for an entry that once had no settings: runs of then keep their identity.
         ignores: shared fields that have no effect with it, by name in document spelling, each with
             the reason ("which runs no code").
         conflicts: shared choices that it cannot combine.
@@ -62,6 +64,7 @@ class Registered:
     name: ClassVar[str]
     summary: ClassVar[str]
     settings_model: ClassVar[type[Model] | None] = None
+    settings_written: ClassVar[bool] = True
     ignores: ClassVar[Mapping[str, str]] = {}
     conflicts: ClassVar[tuple[Conflict, ...]] = ()
 
@@ -105,9 +108,11 @@ class Registry:
 
     def settings(self, name: str, holder: Model) -> Model | None:
         """The chosen entry's own settings in the mapping that chooses it; None if it has none."""
-        field = self.members.get(name)
-        settings: Model | None = getattr(holder, field) if field else None
-        return settings
+        model, field = self.entries[name].settings_model, self.members.get(name)
+        if model is None or field is None:
+            return None
+        settings: Model | None = getattr(holder, field)
+        return model() if settings is None and not self.entries[name].settings_written else settings
 
     def summaries(self) -> str:
         """Names and summaries in one line, for the reference."""
@@ -124,6 +129,8 @@ STRATEGIES = Registry(
     "cycleqd.evolution.strategies.uniform_merge:UniformMerge",
     "cycleqd.evolution.strategies.random_genomes:RandomGenomes",
     "cycleqd.evolution.strategies.task_arithmetic:TaskArithmetic",
+    "cycleqd.evolution.strategies.cmaes:CMAES",
+    "cycleqd.evolution.strategies.nsga2:NSGA2",
 )
 """``spec.evolution.strategy``; each is a `cycleqd.evolution.strategies.base.Strategy`."""
 

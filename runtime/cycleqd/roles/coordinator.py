@@ -9,7 +9,7 @@ manifest that was accepted takes effect at the next step.
 
 ::
 
-    plan g  <-  archive of max(0, g - pipelineDepth)
+    plan g  <-  archive of max(0, g - pipelineDepth), results up to it
     archive g  <-  archive of g - 1, results of plan g
     final  <-  archive of the last generation, or of the first that reaches the goal
 """
@@ -34,6 +34,7 @@ from cycleqd.records.keys import Stage
 from cycleqd.run import planning
 from cycleqd.run.planning import Plan
 from cycleqd.run.store import Position, RunStore
+from cycleqd.run.told import ToldResults
 from cycleqd.store.base import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class Coordinator:
     def __init__(self, run: RunStore) -> None:
         self._run = run
         self._objects = run.objects
+        self._told = ToldResults(run)
         self._commits: dict[int, Commit] = {}
         self._documents: dict[int, ArchiveDocument] = {}
         self._plans: dict[Stage, PlanDocument] = {}
@@ -177,7 +179,8 @@ class Coordinator:
                 plan = planning.first_plan(revision)
             else:
                 commit = self._commits[read_generation(number, revision.spec)]
-                plan = planning.make_plan(revision, number, commit, self._run.genome)
+                told = self._told.up_to(commit.generation)
+                plan = planning.make_plan(revision, number, commit, self._run.genome, told)
             self._store_plan(stage, plan)
         return stage
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cycleqd.errors import RunFailed, StoreCorrupt
 from cycleqd.evolution.combination import as_parent
 from cycleqd.evolution.final import finalists, new_genomes, planned, summarise
 from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.search import Commit, ask, expert_order, first_commit, numbers_of, tell
-from cycleqd.evolution.strategies import Tuning, make_strategy
+from cycleqd.evolution.strategies import Told, Tuning, make_strategy
 from cycleqd.records import keys
 from cycleqd.records.documents import (
     EvaluateEntry,
@@ -78,7 +78,13 @@ def first_plan(revision: Revision) -> Plan:
     return Plan(PlanDocument(entries=(*factors, *evaluations)), genomes)
 
 
-def make_plan(revision: Revision, number: int, commit: Commit, genome_of: GenomeOf) -> Plan:
+def make_plan(
+    revision: Revision,
+    number: int,
+    commit: Commit,
+    genome_of: GenomeOf,
+    told: Callable[[], Sequence[Told]],
+) -> Plan:
     """The plan of a generation from 1 on.
 
     Args:
@@ -86,10 +92,11 @@ def make_plan(revision: Revision, number: int, commit: Commit, genome_of: Genome
         number: the generation.
         commit: the generation that it reads (`cycleqd.evolution.search.read_generation`).
         genome_of: genomes of the archives' members.
+        told: all candidates up to the generation that it reads (`SearchState.told`).
     """
     proposals = ask(
         make_strategy(revision.spec, revision.layout),
-        commit.state,
+        replace(commit.state, told=told),
         numbers_of(number, revision.spec),
         _as_parents(genome_of),
     )

@@ -21,6 +21,7 @@ from cycleqd.run import planning
 from cycleqd.run.planning import Plan
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
+from cycleqd.run.told import ToldResults
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Verifier:
         self._run = run
         self._digest_of = digest_of
         self._say = say
+        self._told = ToldResults(run)
         self._digests: dict[str, str] = {}
         self.verified = Verified()
 
@@ -82,7 +84,9 @@ class Verifier:
                 self._plan(stage, planning.first_plan(revision))
             else:
                 read = commits[read_generation(number, revision.spec)]
-                self._plan(stage, planning.make_plan(revision, number, read, self._run.genome))
+                told = self._told.up_to(read.generation)
+                plan_again = planning.make_plan(revision, number, read, self._run.genome, told)
+                self._plan(stage, plan_again)
             if number <= committed:
                 self._run.committed_archive(number)
                 results = self._results(stage, plan, revision)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy, Tuning
+from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy, Told, Tuning
 from cycleqd.manifest.registry import STRATEGIES
 
 if TYPE_CHECKING:
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from cycleqd.manifest.evolution import Evolution
     from cycleqd.manifest.model import Spec
 
-__all__ = ["Proposal", "SearchState", "Strategy", "Tuning", "make_strategy", "strategy_of"]
+__all__ = [
+    "Proposal",
+    "SearchState",
+    "Strategy",
+    "Told",
+    "Tuning",
+    "make_strategy",
+    "strategy_of",
+]
 
 
 def strategy_of(evolution: Evolution) -> type[Strategy[Any]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from cycleqd.manifest.registry import Registered
@@ -20,16 +20,36 @@ S = TypeVar("S", bound=Model | None)
 
 
 @dataclass(frozen=True)
+class Told:
+    """A candidate that was evaluated, whether an archive keeps it or not.
+
+    Attributes:
+        candidate: its id.
+        scores: search scores by task; none where it could not be evaluated.
+    """
+
+    candidate: str
+    scores: Mapping[str, float]
+
+
+def _nothing() -> Sequence[Told]:
+    return ()
+
+
+@dataclass(frozen=True)
 class SearchState:
     """What a plan may depend on: one committed generation.
 
     Attributes:
         archives: archives by task, in the run's order.
         focus_experts: for each task the expert of its skill.
+        told: gives all candidates up to that generation: the experts, then children by number. They
+            are read when this is called; a strategy that needs its elites alone never does.
     """
 
     archives: Mapping[str, Archive]
     focus_experts: Mapping[str, str]
+    told: Callable[[], Sequence[Told]] = field(default=_nothing, compare=False)
 
 
 @dataclass(frozen=True)
