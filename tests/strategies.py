@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cycleqd.evolution.archive import Axis, Member
-from cycleqd.evolution.genome import ChildSVD, Dense, Genome, GenomeLayout, Noise, TensorSlot
+from cycleqd.evolution.genome import (
+    ChildSVD,
+    Dense,
+    Genome,
+    GenomeLayout,
+    Merged,
+    Noise,
+    TensorSlot,
+)
 
 scores = st.floats(0.0, 1.0, allow_subnormal=False)
 counts = st.integers(0, 2**40)
@@ -66,6 +74,9 @@ def genomes(draw: st.DrawFn, layout: GenomeLayout | None = None) -> Genome:
     noise = st.builds(Noise, counts, st.floats(0.0, 1.0), st.floats(-2.0, 2.0))
     dense = st.builds(Dense, names, st.floats(-2.0, 2.0))
     child = st.builds(ChildSVD, counts, st.floats(0.0, 1.0), st.none() | st.integers(1, 9))
+    merged = st.builds(
+        Merged, st.sampled_from(["TIES", "DARE"]), st.floats(0.01, 1.0), st.floats(-2.0, 2.0)
+    ) | st.builds(Merged, st.sampled_from(["IsoC", "TSVM"]), st.none(), st.floats(-2.0, 2.0))
     adapters = tuple(sorted(draw(st.sets(names, max_size=2))))
     factors = None
     if adapters:
@@ -80,4 +91,5 @@ def genomes(draw: st.DrawFn, layout: GenomeLayout | None = None) -> Genome:
         noise=tuple(draw(st.lists(noise, max_size=2))),
         dense=tuple(draw(st.lists(dense, max_size=2))),
         child_svd=draw(st.none() | child),
+        merged=tuple(draw(st.lists(merged, max_size=2))),
     )

@@ -9,7 +9,7 @@ import pytest
 
 from cycleqd.evolution.combination import combine, tuned_genome
 from cycleqd.evolution.crossover import cross
-from cycleqd.evolution.genome import FORMAT, WITH_ADAPTERS, ChildSVD, Genome, expert_genome
+from cycleqd.evolution.genome import EXTENDED, FORMAT, ChildSVD, Genome, expert_genome
 from cycleqd.evolution.mutation import mutate
 from cycleqd.evolution.rng import stream
 from cycleqd.manifest.evolution import Crossover, Mutation
@@ -91,7 +91,7 @@ def test_mutation_keeps_them() -> None:
 def test_only_genomes_with_adapters_need_a_new_format() -> None:
     assert format_of(A) == FORMAT
     tuned = tuned_genome(A, "c000004")
-    assert format_of(tuned) == WITH_ADAPTERS
+    assert format_of(tuned) == EXTENDED
     old = tuned.to_bytes().replace(b"cycleqd-genome/2", b"cycleqd-genome/1")
     with pytest.raises(ValueError, match="cycleqd-genome/1"):
         Genome.from_bytes(LAYOUT, old)

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from cycleqd.evolution.genome import ChildSVD, Dense, Genome, GenomeLayout, Noise, TensorSlot
+from cycleqd.evolution.genome import (
+    ChildSVD,
+    Dense,
+    Genome,
+    GenomeLayout,
+    Merged,
+    Noise,
+    TensorSlot,
+)
 from tests.evolution.dense import small_layout
 from tests.strategies import genomes, layouts
 
@@ -32,6 +40,7 @@ def everything():
         child_svd=ChildSVD(12, 0.1, None),
         adapters=("c000003", "c000007"),
         adapter_scale=np.arange(10, dtype=np.float32).reshape(2, 5) / 3,
+        merged=(Merged("TIES", 0.2, 0.5), Merged("IsoC", None, 1 / 3)),
     )
 
 
@@ -40,7 +49,7 @@ def same(one, other):
     assert (one.gain is None) == (other.gain is None)
     assert one.gain is None or np.array_equal(one.gain, other.gain)
     assert (one.noise, one.dense, one.child_svd) == (other.noise, other.dense, other.child_svd)
-    assert one.adapters == other.adapters
+    assert (one.adapters, one.merged) == (other.adapters, other.merged)
     assert (one.adapter_scale is None) == (other.adapter_scale is None)
     assert one.adapter_scale is None or np.array_equal(one.adapter_scale, other.adapter_scale)
     return True
@@ -75,6 +84,7 @@ def test_memory_order_does_not_show():
         genome.child_svd,
         genome.adapters,
         np.asfortranarray(genome.adapter_scale),
+        genome.merged,
     )
     assert turned.to_bytes() == genome.to_bytes()
     assert same(Genome.from_bytes(genome.layout, turned.to_bytes()), genome)

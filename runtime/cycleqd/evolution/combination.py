@@ -1,7 +1,7 @@
 """Sums of genomes: what crossovers, aggregates and tunes make of those that are there.
 
-Expert terms, gains, adapters, noise and stored task vectors are all linear, so the children of any
-operators have genomes of the same kind as their parents, with one rounding.
+Expert terms, gains, adapters, noise, stored and merged task vectors are all linear, so the children
+of any operators have genomes of the same kind as their parents, with one rounding.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cycleqd.evolution.genome import Dense, Float32, Float64, Genome, Noise
+from cycleqd.evolution.genome import Dense, Float32, Float64, Genome, Merged, MergeMethod, Noise
 
 
 def as_parent(candidate: str, genome: Genome) -> Genome:
@@ -34,7 +34,7 @@ def combine(parts: Iterable[tuple[Genome, Float64]]) -> Genome:
 
     Raises:
         ValueError: no parts, genomes of different layouts, or terms whose weights are not the same
-            for all tensors (a `Noise` or `Dense` term has a single coefficient).
+            for all tensors (a `Noise`, `Dense` or `Merged` term has a single coefficient).
     """
     parts = list(parts)
     if not parts:
@@ -43,8 +43,6 @@ def combine(parts: Iterable[tuple[Genome, Float64]]) -> Genome:
     ranks = [slot.rank for slot in layout.tensors]
     scale = np.zeros((len(layout.experts), len(layout.tensors)), np.float64)
     gain: Float64 | None = None
-    noise: dict[tuple[int, float], float] = {}
-    dense: dict[str, float] = {}
     for genome, weights in parts:
         if genome.layout != layout:
             raise ValueError("genomes of different layouts cannot be combined")
@@ -54,24 +52,46 @@ def combine(parts: Iterable[tuple[Genome, Float64]]) -> Genome:
         if genome.gain is not None:
             gain = np.zeros(genome.gain.shape, np.float64) if gain is None else gain
             gain += genome.gain * np.repeat(weights, ranks)
-        if genome.noise or genome.dense:
-            weight = float(weights[0])
-            if not (weights == weight).all():
-                raise ValueError("terms need one weight for the whole model")
-            for n in genome.noise:
-                key = (n.candidate, n.stddev)
-                noise[key] = noise.get(key, 0.0) + weight * n.coefficient
-            for d in genome.dense:
-                dense[d.candidate] = dense.get(d.candidate, 0.0) + weight * d.coefficient
     learned = _learned(parts)
+    noise, dense, merged = _terms(parts)
     return Genome(
         layout=layout,
         scale=scale.astype(np.float32),
         gain=None if gain is None else gain.astype(np.float32),
-        noise=tuple(Noise(c, s, k) for (c, s), k in sorted(noise.items())),
-        dense=tuple(Dense(c, k) for c, k in sorted(dense.items())),
+        noise=noise,
+        dense=dense,
         adapters=tuple(learned),
         adapter_scale=np.array(list(learned.values())) if learned else None,
+        merged=merged,
+    )
+
+
+def _terms(
+    parts: Sequence[tuple[Genome, Float64]],
+) -> tuple[tuple[Noise, ...], tuple[Dense, ...], tuple[Merged, ...]]:
+    """The terms of a combination that have one coefficient for the whole model, sorted."""
+    noise: dict[tuple[int, float], float] = {}
+    dense: dict[str, float] = {}
+    merged: dict[tuple[MergeMethod, float | None], float] = {}
+    for genome, weights in parts:
+        if not (genome.noise or genome.dense or genome.merged):
+            continue
+        weight = float(weights[0])
+        if not (weights == weight).all():
+            raise ValueError("terms need one weight for the whole model")
+        for n in genome.noise:
+            key = (n.candidate, n.stddev)
+            noise[key] = noise.get(key, 0.0) + weight * n.coefficient
+        for d in genome.dense:
+            dense[d.candidate] = dense.get(d.candidate, 0.0) + weight * d.coefficient
+        for m in genome.merged:
+            kind = (m.method, m.density)
+            merged[kind] = merged.get(kind, 0.0) + weight * m.coefficient
+    return (
+        tuple(Noise(c, s, k) for (c, s), k in sorted(noise.items())),
+        tuple(Dense(c, k) for c, k in sorted(dense.items())),
+        # A method has a density in all its terms or in none, so these compare.
+        tuple(Merged(m, d, k) for (m, d), k in sorted(merged.items())),
     )
 
 

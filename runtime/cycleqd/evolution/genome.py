@@ -11,9 +11,10 @@ with ``tau_e,t = W_expert - W_base`` the task vector of expert ``e`` in tensor `
 the per-direction *gain* keeps vectors (norms, biases) in the same formula, stores truncated ranks
 small, and lets a materialiser skip the matrix product where the gain is zero.
 
-What lies outside that span is a *term* (`Noise`, `Dense`, `ChildSVD`), each naming the operator,
-its seed and its coefficient; terms stay closed under linear combination, except for `ChildSVD`,
-which applies to the sum of everything else and whose result is stored (see ``docs/concepts.md``).
+What lies outside that span is a *term* (`Noise`, `Dense`, `Merged`, `ChildSVD`), each naming the
+operator, its seed and its coefficient; terms stay closed under linear combination, except for
+`ChildSVD`, which applies to the sum of everything else and whose result is stored (see
+``docs/concepts.md``).
 
 What a member has learned is a low-rank *adapter*, ``B_a,t A_a,t`` in some tensors, stored once
 under the candidate that was trained. Genomes refer to it with a factor for each tensor, so adapters
@@ -26,7 +27,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +39,11 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 FORMAT = "cycleqd-genome/1"
-WITH_ADAPTERS = "cycleqd-genome/2"
-"""Only genomes with adapters need it; all others stay files that every version reads."""
+EXTENDED = "cycleqd-genome/2"
+"""Only genomes with adapters or merged terms need it; all others stay files that every version
+reads."""
+
+MergeMethod = Literal["TIES", "DARE", "IsoC", "TSVM"]
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,33 @@ class Dense:
 
 
 @dataclass(frozen=True)
+class Merged:
+    """The task vectors of all experts merged by a method that is not linear in them.
+
+    What the method gives follows from the experts and the run's seed, so terms of one method and
+    density are multiples of one vector and add up like those.
+
+    Attributes:
+        method: how they are merged (`cycleqd.weights.merged_vectors`).
+        density: share of the elements that ``TIES`` and ``DARE`` keep of each task vector, None for
+            methods without one.
+        coefficient: factor of the merged task vector.
+    """
+
+    method: MergeMethod
+    density: float | None
+    coefficient: float
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(MergeMethod):
+            raise ValueError(f"no merge method {self.method!r}")
+        if (self.density is not None) != (self.method in ("TIES", "DARE")) or (
+            self.density is not None and not 0.0 < self.density <= 1.0
+        ):
+            raise ValueError(f"{self.method} cannot have density {self.density}")
+
+
+@dataclass(frozen=True)
 class ChildSVD:
     """The singular values of the child's own task vector, each multiplied by ``1 + w``.
 
@@ -186,6 +217,7 @@ class Genome:
         child_svd: applied last, None for most genomes.
         adapters: ids of the candidates whose ``adapter.safetensors`` are added, sorted.
         adapter_scale: (adapters, tensors) float32, factor of each; None where there are none.
+        merged: merged task vectors added with a coefficient.
     """
 
     layout: GenomeLayout
@@ -196,6 +228,7 @@ class Genome:
     child_svd: ChildSVD | None = None
     adapters: tuple[str, ...] = ()
     adapter_scale: Float32 | None = None
+    merged: tuple[Merged, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (len(self.layout.experts), len(self.layout.tensors))
@@ -226,7 +259,7 @@ class Genome:
     @property
     def linear(self) -> bool:
         """Whether ``scale`` and ``gain`` say everything."""
-        terms = (self.noise, self.dense, self.adapters)
+        terms = (self.noise, self.dense, self.adapters, self.merged)
         return not any(terms) and self.child_svd is None
 
     def gain_of(self, expert: int, tensor: int) -> Float32 | None:
@@ -251,9 +284,12 @@ class Genome:
         if self.adapter_scale is not None:
             tensors["adapterScale"] = np.ascontiguousarray(self.adapter_scale)
             terms["adapters"] = list(self.adapters)
+        if self.merged:
+            terms["merged"] = [[m.method, m.density, m.coefficient] for m in self.merged]
         # One metadata key only: the safetensors writer orders several keys by a hash that differs
         # between processes.
-        document = {"format": WITH_ADAPTERS if self.adapters else FORMAT, **terms}
+        extended = self.adapters or self.merged
+        document = {"format": EXTENDED if extended else FORMAT, **terms}
         data: bytes = save_safetensors(tensors, {"genome": json.dumps(document, sort_keys=True)})
         return data
 
@@ -277,6 +313,7 @@ class Genome:
                 child_svd=None if child is None else _child_svd(*child),
                 adapters=tuple(str(candidate) for candidate in document.get("adapters", [])),
                 adapter_scale=tensors.pop("adapterScale", None),
+                merged=tuple(_merged(*term) for term in document.get("merged", [])),
             )
         except ValueError:
             raise
@@ -301,7 +338,8 @@ def _metadata_of(data: bytes) -> dict[str, Any]:
     header_length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + header_length])
     document: dict[str, Any] = json.loads(header["__metadata__"]["genome"])
-    expected = WITH_ADAPTERS if "adapters" in document else FORMAT
+    extended = "adapters" in document or "merged" in document
+    expected = EXTENDED if extended else FORMAT
     if document["format"] != expected:
         raise ValueError(f"genome format {document['format']!r}, expected {expected!r}")
     return document
@@ -309,6 +347,10 @@ def _metadata_of(data: bytes) -> dict[str, Any]:
 
 def _child_svd(candidate: int, max_scale: float, rank: int | None) -> ChildSVD:
     return ChildSVD(int(candidate), float(max_scale), None if rank is None else int(rank))
+
+
+def _merged(method: MergeMethod, density: float | None, coefficient: float) -> Merged:
+    return Merged(method, None if density is None else float(density), float(coefficient))
 
 
 def expert_genome(layout: GenomeLayout, expert: str) -> Genome:

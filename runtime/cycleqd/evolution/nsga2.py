@@ -37,7 +37,7 @@ def fronts(scores: Float64) -> Int64:
         (candidates,) int64.
     """
     better = (scores[:, None] >= scores[None]).all(axis=2)
-    dominates = better & (scores[:, None] > scores[None]).any(axis=2)
+    dominates = np.asarray(better & (scores[:, None] > scores[None]).any(axis=2))
     ranks = np.full(len(scores), -1, np.int64)
     rank = 0
     while (ranks < 0).any():

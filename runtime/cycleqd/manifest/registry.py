@@ -131,6 +131,10 @@ STRATEGIES = Registry(
     "cycleqd.evolution.strategies.task_arithmetic:TaskArithmetic",
     "cycleqd.evolution.strategies.cmaes:CMAES",
     "cycleqd.evolution.strategies.nsga2:NSGA2",
+    "cycleqd.evolution.strategies.ties:TIES",
+    "cycleqd.evolution.strategies.dare:DARE",
+    "cycleqd.evolution.strategies.iso_c:IsoC",
+    "cycleqd.evolution.strategies.tsv_m:TSVM",
 )
 """``spec.evolution.strategy``; each is a `cycleqd.evolution.strategies.base.Strategy`."""
 

@@ -21,11 +21,18 @@ from cycleqd.checkpoints.folder import ShardedWriter, atomic_folder, copy_compan
 from cycleqd.checkpoints.safetensors_file import build_header
 from cycleqd.errors import CycleQDError, RunMismatch
 from cycleqd.evolution import rng
-from cycleqd.evolution.genome import ChildSVD, Dense, Genome, GenomeLayout, base_genome
+from cycleqd.evolution.genome import (
+    ChildSVD,
+    Dense,
+    Genome,
+    GenomeLayout,
+    Merged,
+    base_genome,
+)
 from cycleqd.records import keys
 from cycleqd.scratch import scratch_folder
 from cycleqd.store.localfile import atomic_file, write_all
-from cycleqd.weights import digest, task_vectors
+from cycleqd.weights import digest, merged_vectors, task_vectors
 from cycleqd.weights.blocks import equal
 from cycleqd.weights.checkpoint import TORCH_TYPES, Checkpoint
 from cycleqd.weights.combine import NoiseSource, Product, Recipe, coefficients
@@ -244,7 +251,8 @@ class Materializer:
             if term.stddev * term.coefficient
         )
         dense = self._dense(genome.dense, slot.name)
-        return Recipe(slot, (*sources, *dense), tuple(products), noise)
+        merged = self._merged(genome.merged, slot.name)
+        return Recipe(slot, (*sources, *dense, *merged), tuple(products), noise)
 
     def _dense(self, terms: tuple[Dense, ...], name: str) -> Iterator[tuple[torch.Tensor, float]]:
         for term in terms:
@@ -253,6 +261,26 @@ class Materializer:
             vector = self._dense_source.task_vector(term.candidate)
             if term.coefficient and name in vector:
                 yield vector.tensor(name), term.coefficient
+
+    def _merged(self, terms: tuple[Merged, ...], name: str) -> Iterator[tuple[torch.Tensor, float]]:
+        """Merged task vectors, made anew for each candidate; none where no expert differs."""
+        if not any(term.coefficient for term in terms):
+            return
+        changed = [expert for expert in self._layout.experts if self._changed(expert, name)]
+        if not changed:
+            return
+        base = self._base.tensor(name).to(self._device, torch.float32)
+        vectors = {
+            expert: self._experts[expert].tensor(name).to(self._device, torch.float32) - base
+            for expert in changed
+        }
+        # Held to one thread: a decomposition by several has other last bits.
+        with single_threaded():
+            for term in terms:
+                if term.coefficient:
+                    source = merged_vectors.Source(vectors, len(self._layout.experts), name)
+                    vector = merged_vectors.merge(source, term.method, term.density, self._seed)
+                    yield vector, term.coefficient
 
     def _adapters(self, genome: Genome, number: int) -> Iterator[Product]:
         """The low-rank parts of what was learned, in the order of the genome."""

@@ -15,11 +15,11 @@ def factor(matrix: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]
     """The leading singular directions of a matrix.
 
     Args:
-        matrix: (m, n) float32.
+        matrix: (m, n) float32 or float64.
         rank: directions to keep, at most ``min(m, n)``.
 
     Returns:
-        ``L = U diag(s)``: (m, rank) and ``R = V^T``: (rank, n), both float32 and contiguous,
+        ``L = U diag(s)``: (m, rank) and ``R = V^T``: (rank, n), both of its type and contiguous,
         singular values descending, the sign of each direction fixed so that the entry of largest
         magnitude in its row of R is positive.
     """

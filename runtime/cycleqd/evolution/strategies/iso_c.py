@@ -1,0 +1,24 @@
+"""Iso-C (Marczak et al., 2025): the sum with a flat spectrum; no search but for a factor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cycleqd.evolution.strategies.merged import GridSettings, MergedGrid
+
+if TYPE_CHECKING:
+    from cycleqd.evolution.genome import Merged
+
+
+class IsoC(MergedGrid[GridSettings]):
+    """``base + factor * isotropic sum of the task vectors``."""
+
+    name = "IsoC"
+    summary = "(merge without a search: Iso-C, one factor from a grid)"
+    settings_model = GridSettings
+
+    def term(self, factor: float) -> Merged:
+        """See `MergedGrid.term`."""
+        from cycleqd.evolution.genome import Merged
+
+        return Merged("IsoC", None, factor)

@@ -1,0 +1,161 @@
+"""Merges of task vectors that are not linear in them: one tensor of all experts at a time.
+
+The methods are those of the papers, with the same care for tensors that are no matrices. Where an
+expert did not change a tensor its task vector is zero there and left out, but it counts wherever a
+method divides by the number of experts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from cycleqd.evolution import rng
+from cycleqd.weights.svd import factor
+
+if TYPE_CHECKING:
+    from cycleqd.evolution.genome import MergeMethod
+
+# Elements of a block of a mask; part of its definition, since each block has a stream of its own.
+_MASK_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is merged.
+
+    Attributes:
+        vectors: by expert, its task vector in one tensor, float32, all of one shape and not empty;
+            experts that did not change the tensor are left out.
+        experts: number of all experts of the run.
+        tensor: the tensor's name.
+    """
+
+    vectors: Mapping[str, torch.Tensor]
+    experts: int
+    tensor: str
+
+    @property
+    def total(self) -> torch.Tensor:
+        """The sum of the task vectors."""
+        return torch.stack(list(self.vectors.values())).sum(dim=0)
+
+
+def merge(source: Source, method: MergeMethod, density: float | None, seed: int) -> torch.Tensor:
+    """The merged task vector of one tensor, float32.
+
+    Args:
+        source: the experts' task vectors.
+        method: how they are merged.
+        density: share that is kept, for ``TIES`` and ``DARE``.
+        seed: the run's, for ``DARE``.
+    """
+    match method:
+        case "TIES":
+            assert density is not None
+            return ties(source, density)
+        case "DARE":
+            assert density is not None
+            return dare(source, density, seed)
+        case "IsoC":
+            return iso_c(source)
+        case "TSVM":
+            return tsv_m(source)
+
+
+def ties(source: Source, density: float) -> torch.Tensor:
+    """Trim, elect sign, disjoint mean (TIES, Yadav et al., 2023, algorithm 1).
+
+    Each task vector keeps the elements of this tensor that are at least as large as the last of the
+    ``density`` largest; equal ones stay together. The sign of the kept elements' sum is elected,
+    and the mean taken over the experts whose kept element has it.
+    """
+    kept = []
+    for vector in source.vectors.values():
+        size = vector.abs().flatten()
+        least = size.kthvalue(size.numel() - max(1, int(density * size.numel())) + 1).values
+        kept.append(torch.where(vector.abs() >= least, vector, 0.0))
+    trimmed = torch.stack(kept)
+    agreed = (trimmed.sign() == trimmed.sum(dim=0).sign()) & (trimmed != 0)
+    count = agreed.sum(dim=0).clamp(min=1)
+    return (trimmed * agreed).sum(dim=0) / count
+
+
+def dare(source: Source, density: float, seed: int) -> torch.Tensor:
+    """Drop and rescale, then the sum (DARE, Yu et al., 2024, with task arithmetic).
+
+    Each element stays with probability ``density`` and is divided by it. The mask of an expert's
+    tensor follows from the run's seed and both names, so all candidates of a run share it.
+    """
+    total: torch.Tensor | None = None
+    for expert, vector in source.vectors.items():
+        mask = torch.empty(vector.numel(), dtype=torch.bool)
+        for begin in range(0, len(mask), _MASK_BLOCK):
+            block = mask[begin : begin + _MASK_BLOCK]
+            labels = ("dare", expert, source.tensor, str(begin // _MASK_BLOCK))
+            drawn = rng.stream(seed, 0, *labels).uniform(len(block))
+            block.copy_(torch.from_numpy(drawn < density))
+        kept = vector * mask.view(vector.shape).to(vector.device) / density
+        total = kept if total is None else total + kept
+    assert total is not None
+    return total
+
+
+def iso_c(source: Source) -> torch.Tensor:
+    """The sum with all singular values at their mean (Iso-C, Marczak et al., 2025).
+
+    Tensors that are no matrices are averaged over all experts. Directions below the numerical rank
+    (those of low-rank experts, whose singular vectors are arbitrary) stay zero.
+    """
+    total = source.total
+    if total.dim() != 2:
+        return total / source.experts
+    rank = min(total.shape)
+    left, right = factor(total.double(), rank)
+    values = left.norm(dim=0)
+    units = torch.where(_significant(values, total), values, torch.inf)
+    flat: torch.Tensor = (left / units) @ right * values.mean()
+    return flat.float()
+
+
+def tsv_m(source: Source) -> torch.Tensor:
+    """Leading singular directions of each expert, made orthogonal (TSV-M, Gargiulo et al., 2025).
+
+    Each expert gives its ``min(m, n) // experts`` leading directions, at least one. The left ones
+    of all, side by side, are replaced by the nearest orthonormal matrix (the Procrustes problem),
+    so are the right ones; the singular values stay. Other tensors are averaged over all experts.
+    """
+    first = next(iter(source.vectors.values()))
+    if first.dim() != 2:
+        return source.total / source.experts
+    rank = max(1, min(first.shape) // source.experts)
+    lefts, rights, values = [], [], []
+    for vector in source.vectors.values():
+        left, right = factor(vector.double(), rank)
+        size = left.norm(dim=0)
+        kept = _significant(size, vector)
+        lefts.append((left / torch.where(kept, size, torch.inf))[:, kept])
+        rights.append(right[kept])
+        values.append(size[kept])
+    left, right = _orthonormal(torch.cat(lefts, dim=1)), _orthonormal(torch.cat(rights).T)
+    return ((left * torch.cat(values)) @ right.T).float()
+
+
+def _significant(values: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """Which singular values of a float32 matrix are more than its rounding."""
+    least = values.max() * max(matrix.shape) * torch.finfo(torch.float32).eps
+    return values > least
+
+
+def _orthonormal(columns: torch.Tensor) -> torch.Tensor:
+    """The polar factor ``U V^T`` of a matrix of float64 columns of length 1."""
+    left, right = factor(columns, min(columns.shape))
+    values = left.norm(dim=0)
+    # Experts with a direction in common span less; what is left of it has no direction.
+    polar: torch.Tensor = (
+        left / torch.where(_significant(values, columns), values, torch.inf)
+    ) @ right
+    return polar
