@@ -19,6 +19,7 @@ COMMANDS = (
     "schema",
     "demo-experts",
     "run",
+    "compare",
     "status",
     "report",
     "list",

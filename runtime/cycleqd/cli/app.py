@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cycleqd.cli import demo, export, inspect, manifests, pod, run
+from cycleqd.cli import compare, demo, export, inspect, manifests, pod, run
 from cycleqd.cli.console import print_result
 from cycleqd.contract import pods, variables
 from cycleqd.version import __version__
@@ -64,6 +64,9 @@ app.command(
     epilog="Example: cycleqd run manifests/examples/tiny.yaml --store out/tiny --workers 2"
 )(run.run)
 app.command(hidden=True)(run.work)
+app.command(epilog="Example: cycleqd compare mine.yaml other.yaml --seeds 1,2,3 --out out/compare")(
+    compare.compare
+)
 app.command(epilog="Example: cycleqd status out/tiny --json")(inspect.status)
 app.command(epilog="Example: cycleqd report out/tiny --out report")(inspect.report)
 app.command("list", epilog="Example: cycleqd list out/tiny --task sql")(inspect.list_members)

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import fsum, sqrt
 from typing import Literal
 
 from cycleqd.evolution.aggregate import aggregate
 from cycleqd.evolution.archive import Member
 from cycleqd.evolution.front import balance, chosen, front_mean, members_of, trials
 from cycleqd.evolution.genome import Genome, GenomeLayout, base_genome, expert_genome
+from cycleqd.evolution.metrics import mean_and_error
 from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies.uniform_merge import uniform_merge
 from cycleqd.manifest.model import Spec
@@ -132,17 +132,6 @@ def _solved(outcomes: str) -> list[float]:
     return [1.0 if mark == "1" else 0.0 for mark in outcomes]
 
 
-def _mean_and_error(columns: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Mean over tasks of the mean over items, and its standard error over items."""
-    means, variances = [], []
-    for column in columns:
-        mean = fsum(column) / len(column)
-        spread = fsum((value - mean) ** 2 for value in column)
-        means.append(mean)
-        variances.append(spread / max(1, len(column) - 1) / len(column))
-    return fsum(means) / len(means), sqrt(fsum(variances)) / len(columns)
-
-
 def summarise(
     spec: Spec,
     generations: int,
@@ -165,14 +154,14 @@ def summarise(
         if result.failure is not None:
             continue
         solved = {task: _solved(result.outcomes[task]) for task in tasks}
-        mean, error = _mean_and_error([solved[task] for task in tasks])
+        mean, error = mean_and_error([solved[task] for task in tasks])
         gain = gain_error = None
         if reference.failure is None and row.kind != "uniform-merge":
             difference = [
                 [a - b for a, b in zip(solved[t], _solved(reference.outcomes[t]), strict=True)]
                 for t in tasks
             ]
-            gain, gain_error = _mean_and_error(difference)
+            gain, gain_error = mean_and_error(difference)
         table.append(
             SummaryRow(
                 name=row.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from math import prod
+from math import fsum, prod, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -105,3 +105,22 @@ def geometric_mean(scores: Iterable[float]) -> float:
     # Sorted, because products in another order round differently, and equals must stay equal.
     values = sorted(scores)
     return float(prod(values) ** (1.0 / len(values)))
+
+
+def mean_and_error(columns: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Mean over tasks of the mean over items, and its standard error over items.
+
+    Args:
+        columns: for each task a value for each of its items, at least one; differences of two
+            models item by item give their paired difference.
+
+    Returns:
+        The mean, and the standard error that the draw of the items leaves (0 for single items).
+    """
+    means, variances = [], []
+    for column in columns:
+        mean = fsum(column) / len(column)
+        spread = fsum((value - mean) ** 2 for value in column)
+        means.append(mean)
+        variances.append(spread / max(1, len(column) - 1) / len(column))
+    return fsum(means) / len(means), sqrt(fsum(variances)) / len(columns)

@@ -83,7 +83,11 @@ def _leaves(value: object, path: str) -> dict[str, Any]:
     return {path: value}
 
 
-def _differences(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
+def differences(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
+    """Path and both values of every field that differs, None where one manifest has no such field.
+
+    Paths are in document spelling and order, values are canonical JSON data.
+    """
     before, after = _leaves(canonical(old), ""), _leaves(canonical(new), "")
     paths = list(before) + [path for path in after if path not in before]
     return [
@@ -95,10 +99,11 @@ def _differences(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
 
 def changes(old: Manifest, new: Manifest) -> list[str]:
     """Paths of the fields whose values differ, in document spelling and order."""
-    return [path for path, _, _ in _differences(old, new)]
+    return [path for path, _, _ in differences(old, new)]
 
 
-def _shown(value: object) -> str:
+def shown_value(value: object) -> str:
+    """A value of `differences` in a message."""
     return "nothing" if value is None else json.dumps(value)
 
 
@@ -109,7 +114,7 @@ def check_continuation(old: Manifest, new: Manifest) -> None:
         RunMismatch: one line for each field that may not change, with both values.
     """
     problems = []
-    for path, before, after in _differences(old, new):
+    for path, before, after in differences(old, new):
         mark = mark_of(path)
         if mark not in DECISIVE or (mark is Change.RAISED and after > before):
             continue
@@ -120,8 +125,8 @@ def check_continuation(old: Manifest, new: Manifest) -> None:
             )
         else:
             problems.append(
-                f"{path}: the run in the store has {_shown(before)}, the manifest says "
-                f"{_shown(after)}; restore the value, or choose another --store for a new run"
+                f"{path}: the run in the store has {shown_value(before)}, the manifest says "
+                f"{shown_value(after)}; restore the value, or choose another --store for a new run"
             )
     if problems:
         raise RunMismatch("\n".join(problems))

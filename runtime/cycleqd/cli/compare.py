@@ -1,0 +1,72 @@
+"""``cycleqd compare``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cycleqd.cli.console import errors, print_note, print_result
+from cycleqd.cli.progress import ProgressDisplay
+from cycleqd.compare.agreement import parse_seeds
+from cycleqd.compare.comparing import measure
+from cycleqd.compare.held_out import count_items
+from cycleqd.compare.trials import prepare_trials
+from cycleqd.compare.write import check_drawing, write_comparison
+from cycleqd.manifest.reader import load_manifest
+
+
+def compare(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="CycleQDRun manifests; the first is what the others are compared with.",
+        ),
+    ],
+    seeds: Annotated[
+        str, typer.Option(metavar="LIST", help="Seeds of every manifest's runs, such as 1,2,3.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where runs, evaluations and tables are kept.")
+    ],
+    *,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; spec.workers.replicas if absent.")
+    ] = None,
+    share_gpus: Annotated[
+        bool, typer.Option("--share-gpus", help="Let workers share GPUs; each needs one otherwise.")
+    ] = False,
+    items: Annotated[
+        int | None, typer.Option(min=1, help="Held-out items of each task; all if absent.")
+    ] = None,
+    diversity: Annotated[
+        bool, typer.Option("--diversity", help="Evaluate all archive members on held-out items.")
+    ] = False,
+) -> None:
+    """Run manifests with several seeds and compare what they find on held-out items.
+
+    Writes compare.md, compare.json, compare.csv and compare.png. Kill it at any moment; the same
+    command goes on. All manifests must have the same models, tasks and items.
+    """
+    manifests = [load_manifest(file) for file in files]
+    wanted = parse_seeds(seeds)
+    check_drawing()
+    trials = prepare_trials(
+        manifests, wanted, out, workers=workers, share_gpus=share_gpus, say=print_note
+    )
+    counts = count_items(trials[0].run, items)
+    try:
+        for number, trial in enumerate(trials, start=1):
+            print_note(f"run {number} of {len(trials)}: {trial.label}")
+            run = trial.run
+            with ProgressDisplay(errors, run.latest().spec, run.document.run_id) as display:
+                trial.work(display.show)
+        comparison = measure(trials, out, counts, limit=items, diversity=diversity, say=print_note)
+    except KeyboardInterrupt:
+        print_note("stopped; nothing is lost, the same command goes on")
+        sys.exit(130)
+    for path in write_comparison(comparison, out):
+        print_result(str(path))

@@ -1,0 +1,127 @@
+"""The runs of a comparison, one for each manifest and seed, admitted before the first begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cycleqd.api.evolving import prepare
+from cycleqd.compare.agreement import check_agreement, with_seed
+from cycleqd.errors import InputError, RunMismatch
+from cycleqd.manifest.model import Manifest
+from cycleqd.roles.coordinator import RunProgress
+from cycleqd.run.store import RunStore
+from cycleqd.store import open_store
+
+RUNS = "runs"
+
+Observe = Callable[[RunProgress], None]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of the comparison.
+
+    Attributes:
+        name: of its manifest.
+        seed: its seed.
+        run: its store.
+        work: runs it until it is complete; at once where it is.
+    """
+
+    name: str
+    seed: int
+    run: RunStore
+    work: Callable[[Observe], object]
+
+    @property
+    def label(self) -> str:
+        """How messages and its folder call it."""
+        return f"{self.name}-{self.seed}"
+
+
+def prepare_trials(
+    manifests: Sequence[Manifest],
+    seeds: Sequence[int],
+    folder: str | Path,
+    *,
+    workers: int | None = None,
+    share_gpus: bool = False,
+    say: Say = lambda message: None,
+) -> list[Trial]:
+    """Check everything that can be refused and admit every run; none of them begins.
+
+    Args:
+        manifests: what to compare, the first with all others.
+        seeds: each replaces ``spec.seed`` of every manifest.
+        folder: where the comparison is kept.
+        workers: worker processes of each run; ``spec.workers.replicas`` when absent.
+        share_gpus: let several workers share a GPU.
+        say: told what is being done.
+
+    Returns:
+        Manifests in their order, seeds within.
+
+    Raises:
+        InputError: something cannot run, does not continue what is stored, or is not comparable.
+        StoreError: a store failed.
+    """
+    check_agreement(manifests)
+    if re.match(r"[a-z0-9]+:/", str(folder)):
+        raise InputError(f"--out: {folder} is no folder; comparisons are kept on this machine")
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out: {folder} is a file; name a folder")
+    trials = []
+    for manifest in manifests:
+        for seed in seeds:
+            name = manifest.metadata.name
+            store = folder / RUNS / f"{name}-{seed}"
+            prepared = prepare(
+                with_seed(manifest, seed),
+                store,
+                workers=workers,
+                share_gpus=share_gpus,
+                workers_field="--workers",
+                say=lambda message, label=store.name: say(f"{label}: {message}"),  # type: ignore[misc]
+            )
+            run = RunStore(open_store(str(store)))
+            trials.append(Trial(name, seed, run, prepared.runner.run))
+    check_sources(trials)
+    return trials
+
+
+def check_sources(trials: Sequence[Trial]) -> None:
+    """Refuse runs that began with other files under the same names, or on another engine.
+
+    Raises:
+        RunMismatch: the message names both runs and what differs.
+    """
+    first = trials[0]
+    begun = first.run.document
+    for trial in trials[1:]:
+        other = trial.run.document
+        same = {
+            "spec.base": begun.base.digest == other.base.digest,
+            "spec.evaluation.engine": begun.engine == other.engine,
+            **{
+                f"spec.experts ({name})": source.digest == other.experts[name].digest
+                for name, source in begun.experts.items()
+            },
+            **{
+                f"spec.tasks ({name}) items.{split}": record.digest
+                == other.items[name][split].digest
+                for name, splits in begun.items.items()
+                for split, record in splits.items()
+            },
+        }
+        for field, agrees in same.items():
+            if not agrees:
+                raise RunMismatch(
+                    f"{field}: {trial.run.objects.uri} did not begin with what "
+                    f"{first.run.objects.uri} began with, it was changed in between; choose "
+                    "another --out"
+                )
