@@ -40,6 +40,7 @@ def draw_progress(curves: Mapping[str, Sequence[Progress]], theme: Theme) -> byt
         left.set_xlabel(f"worker-{unit}")
         right.set_xlabel("cost in plain evaluations of the same run")
         for axes in (left, right):
+            axes.margins(y=0.08)
             axes.set_xlim(left=0)
             axes.grid(axis="y", linewidth=0.8)
             axes.set_axisbelow(True)
@@ -60,5 +61,5 @@ def _draw(axes: Any, curve: Band, look: Mapping[str, Any]) -> None:  # noqa: ANN
     if not np.array_equal(curve.lowest, curve.highest):
         axes.fill_between(
             curve.cost, curve.lowest, curve.highest,
-            step="post", color=look["color"], alpha=0.14, linewidth=0,
+            step="post", color=look["color"], alpha=0.12, linewidth=0,
         )  # fmt: skip
