@@ -30,7 +30,7 @@ def compare(
         str, typer.Option(metavar="LIST", help="Seeds of every manifest's runs, such as 1,2,3.")
     ],
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where runs, evaluations and tables are kept.")
+        str, typer.Option(metavar="FOLDER", help="Where runs, evaluations and tables are kept.")
     ],
     *,
     workers: Annotated[
@@ -57,6 +57,7 @@ def compare(
     trials = prepare_trials(
         manifests, wanted, out, workers=workers, share_gpus=share_gpus, say=print_note
     )
+    folder = Path(out)
     counts = count_items(trials[0].run, items)
     try:
         for number, trial in enumerate(trials, start=1):
@@ -64,9 +65,11 @@ def compare(
             run = trial.run
             with ProgressDisplay(errors, run.latest().spec, run.document.run_id) as display:
                 trial.work(display.show)
-        comparison = measure(trials, out, counts, limit=items, diversity=diversity, say=print_note)
+        comparison = measure(
+            trials, folder, counts, limit=items, diversity=diversity, say=print_note
+        )
     except KeyboardInterrupt:
         print_note("stopped; nothing is lost, the same command goes on")
         sys.exit(130)
-    for path in write_comparison(comparison, out):
+    for path in write_comparison(comparison, folder):
         print_result(str(path))

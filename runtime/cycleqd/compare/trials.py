@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +69,7 @@ def prepare_trials(
         StoreError: a store failed.
     """
     check_agreement(manifests)
-    if re.match(r"[a-z0-9]+:/", str(folder)):
+    if "://" in str(folder):
         raise InputError(f"--out: {folder} is no folder; comparisons are kept on this machine")
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
