@@ -1,7 +1,7 @@
 """CycleQD against its baselines on the quickstart's models: several seeds, fresh held-out items.
 
-Each method searches with the quickstart's items and the same number of evaluations, but for task
-arithmetic, whose one number needs no more. `cycleqd compare` runs them, evaluates what they choose
+Each method searches with the quickstart's items for about the same time, but for merges of a single
+number, which need less. `cycleqd compare` runs them, evaluates what they choose
 on held-out items that no run, and no one while tuning, has seen (part 1 or later of the test split;
 the demo ships part 0), and writes its tables.
 
@@ -27,23 +27,41 @@ from cycleqd.demo.skills import SKILLS
 ROOT = Path(__file__).resolve().parents[1]
 QUICKSTART = ROOT / "manifests/examples/quickstart.yaml"
 FINAL_ITEMS = 200
-METHODS: dict[str, dict[str, Any]] = {
-    "cycleqd": {"strategy": "CycleQD"},
-    "random-genomes": {"strategy": "RandomGenomes"},
-    "task-arithmetic": {
-        "strategy": "TaskArithmetic",
-        "generations": 4,
-        "candidatesPerGeneration": 8,
+LONG = {"generations": 10, "candidatesPerGeneration": 8, "pipelineDepth": 1}
+"""80 evaluations: about the time of the shipped manifest's 32, of which some are tuned."""
+GRID = {"generations": 4, "candidatesPerGeneration": 4}
+"""One number is searched."""
+METHODS: dict[str, dict[str, Any] | None] = {
+    "cycleqd": None,
+    "gradient-free": {**LONG, "preset": "GradientFree"},
+    "paper": {
+        **LONG,
+        "preset": "Paper",
+        "crossover": {"granularity": "Block"},
+        "mutation": {"maxScale": "0.8", "rank": 64},
     },
+    "reference": {**LONG, "preset": "Reference", "mutation": {"rank": 64}},
+    "random-genomes": {
+        **LONG,
+        "strategy": "RandomGenomes",
+        "crossover": {"granularity": "Block"},
+    },
+    "cma-es": {**LONG, "strategy": "CMAES", "crossover": {"granularity": "Band"}},
+    "nsga2": {**LONG, "strategy": "NSGA2", "crossover": {"granularity": "Band"}},
+    "task-arithmetic": {**GRID, "strategy": "TaskArithmetic"},
+    "ties": {**GRID, "strategy": "TIES"},
+    "dare": {**GRID, "strategy": "DARE"},
+    "iso-c": {**GRID, "strategy": "IsoC"},
+    "tsv-m": {**GRID, "strategy": "TSVM"},
 }
-"""What replaces fields of ``spec.evolution``; the first is what others are compared with."""
+"""``spec.evolution`` of each method, None for the shipped one, with which others are compared."""
 
 
 def write_manifest(name: str, out: Path, part: int) -> Path:
     """A method's manifest, whose held-out items are those of one part."""
     document: dict[str, Any] = yaml.safe_load(QUICKSTART.read_text())
     document["metadata"]["name"] = name
-    document["spec"]["evolution"] |= METHODS[name]
+    document["spec"]["evolution"] = METHODS[name] or document["spec"]["evolution"]
     for task in document["spec"]["tasks"]:
         # A run's own final table is not the comparison: one item keeps it short.
         task["items"] |= {"test": str(items_file(out, task["name"], part)), "testLimit": 1}
@@ -73,12 +91,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--out", type=Path, default=Path("out/benchmark"))
     parser.add_argument("--part", type=part_number, default=1, help="part of the test split")
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--workers", type=int, help="worker processes of each run")
     parser.add_argument("--diversity", action="store_true", help="evaluate all members")
     arguments = parser.parse_args()
     out: Path = arguments.out.resolve() / f"part-{arguments.part}"
     out.mkdir(parents=True, exist_ok=True)
-    manifests = [str(write_manifest(name, out, arguments.part)) for name in METHODS]
+    manifests = [str(write_manifest(name, out, arguments.part)) for name in arguments.methods]
     command = [sys.executable, "-m", "cycleqd.cli", "compare", *manifests, "--out", str(out)]
     command += ["--seeds", ",".join(map(str, arguments.seeds))]
     command += ["--workers", str(arguments.workers)] if arguments.workers else []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cycleqd.errors import ManifestError
-from cycleqd.manifest.evolution import Crossover, Mutation, Start, Tune
+from cycleqd.manifest.evolution import Aggregate, Crossover, Mutation, Selection, Start, Tune
 from cycleqd.manifest.presets import PRESETS
 from cycleqd.manifest.reader import parse_manifest, parse_resource
 from cycleqd.manifest.schema import canonical
@@ -39,6 +39,8 @@ def test_what_presets_say_never_changes() -> None:
     assert free.start == Start(rays=6, design=6)
     assert free.crossover == Crossover(method="Line", granularity="Band")
     assert (free.mutation, free.tune) == (Mutation(method="None"), None)
+    assert free.selection == Selection(low=0.1, high=1.0)
+    assert free.aggregate == Aggregate(method="Front")
     tuned = evolution_of(preset="Default")
     assert tuned.tune == Tune(share=0.3, epochs=3)
     assert tuned.model_copy(update={"preset": "GradientFree", "tune": None}) == free

@@ -20,9 +20,12 @@ from cycleqd.manifest.values import DOCUMENT, Model
 Sections = Mapping[str, Mapping[str, Any]]
 
 _GRADIENT_FREE: Sections = {
+    # Few evaluations are for parents that are good at everything; archives keep the specialists.
+    "selection": {"low": "0.1", "high": "1"},
     "start": {"rays": 6, "design": 6},
     "crossover": {"method": "Line", "granularity": "Band"},
     "mutation": {"method": "None"},
+    "aggregate": {"method": "Front"},
 }
 
 PRESETS: Mapping[str, Sections] = MappingProxyType(
