@@ -314,11 +314,14 @@ def test_a_low_limit_of_open_files_is_named(tmp_path: Path) -> None:
             path.touch()
             task["items"][split] = str(path)
     (tmp_path / "run.yaml").write_text(json.dumps(document))
-    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] > 6
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] > 5
     arguments = ("run", str(tmp_path / "run.yaml"), "--store", str(tmp_path / "store"))
-    done = cycleqd('ulimit -n 6; "$@"', *arguments)
+    for _ in range(5):  # only writers that overlap, on two cores almost all do, meet the limit
+        done = cycleqd('ulimit -n 5; "$@"', *arguments)
+        if done.returncode == 74:
+            break
     assert done.returncode == 74, done.stderr
     said = done.stderr.splitlines()
     assert len(said) == 1
-    assert "Too many open files; a process may open 6 here" in said[0]
+    assert "Too many open files; a process may open 5 here" in said[0]
     assert "`ulimit -n 4096`" in said[0]
