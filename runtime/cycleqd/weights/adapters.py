@@ -10,6 +10,7 @@ once, by whoever trained it first.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -23,7 +24,6 @@ from cycleqd.weights.checkpoint import MappedFile
 from cycleqd.weights.digest import tensor_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from cycleqd.evolution.genome import Genome
@@ -48,7 +48,7 @@ class AdapterSource(Protocol):
 
 
 class StoredAdapters:
-    """Adapters in a store, read through local copies.
+    """Adapters in a store, mapped from local copies.
 
     Args:
         store: the run's store.
@@ -58,7 +58,7 @@ class StoredAdapters:
     def __init__(self, store: ObjectStore, cache: Path) -> None:
         self._store = store
         self._cache = cache
-        self._open: dict[str, dict[str, Pair]] = {}
+        self._open: dict[str, Mapping[str, Pair]] = {}
 
     def adapter(self, candidate: str) -> Mapping[str, Pair]:
         """See `AdapterSource.adapter`."""
@@ -66,7 +66,7 @@ class StoredAdapters:
             self._open[candidate] = self._read(candidate)
         return self._open[candidate]
 
-    def _read(self, candidate: str) -> dict[str, Pair]:
+    def _read(self, candidate: str) -> Mapping[str, Pair]:
         key = keys.adapter(candidate)
         data = self._store.read(key)
         path = self._cache / f"{hashlib.sha256(data).hexdigest()}.safetensors"
@@ -75,14 +75,30 @@ class StoredAdapters:
             with atomic_file(path) as descriptor:
                 write_all(descriptor, memoryview(data), 0)
         file = MappedFile(read_header(path))
-        names = [t.name.removesuffix(".B") for t in file.header.tensors if t.name.endswith(".B")]
-        try:
-            return {
-                name: (file.tensor(f"{name}.B").float(), file.tensor(f"{name}.A").float())
-                for name in names
-            }
-        except KeyError as error:
-            raise StoreCorrupt(f"{key}: {error} is missing; restore it from a copy") from error
+        stored = {tensor.name for tensor in file.header.tensors}
+        names = sorted(name.removesuffix(".B") for name in stored if name.endswith(".B"))
+        if missing := [f"{name}.A" for name in names if f"{name}.A" not in stored]:
+            raise StoreCorrupt(f"{key}: {missing[0]} is missing; restore it from a copy")
+        return _MappedPairs(file, names)
+
+
+class _MappedPairs(Mapping[str, Pair]):
+    """Pairs that stay on disk until they are looked at: a worker meets hundreds of adapters."""
+
+    def __init__(self, file: MappedFile, names: Sequence[str]) -> None:
+        self._file = file
+        self._names = dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> Pair:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._file.tensor(f"{name}.B").float(), self._file.tensor(f"{name}.A").float()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def folded(genome: Genome, source: AdapterSource, rank: int) -> dict[str, Pair]:
