@@ -259,6 +259,7 @@ def _final_row(row: SummaryRow) -> FinalRow:
         candidate=row.candidate,
         scores=row.test,
         search=row.search,
+        unseen=row.unseen,
         mean=row.mean,
         minimum=row.minimum,
         standard_error=row.standard_error,

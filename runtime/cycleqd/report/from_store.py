@@ -179,13 +179,19 @@ def _recommendation(
         return None
     if summary is None:
         member = balanced_member(Commit.from_document(last, tasks))
-        name, candidate, scores = "balanced member", member.candidate, member.scores
+        name, candidate = "balanced member", member.candidate
+        scores, unseen = member.scores, member.unseen
     else:
         row = recommended(summary.rows)
         if row is None:
             return None
-        name, candidate, scores = row.name, row.candidate, row.search
-    return Recommendation(name, candidate, geometric_mean(scores.values()))
+        name, candidate, scores, unseen = row.name, row.candidate, row.search, row.unseen
+    return Recommendation(
+        name,
+        candidate,
+        geometric_mean(scores.values()),
+        geometric_mean(unseen.values()) if unseen else None,
+    )
 
 
 def _knowledge(run: RunStore, committed: int) -> tuple[tuple[TaskKnowledge, ...], int]:
