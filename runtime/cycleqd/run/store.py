@@ -5,7 +5,7 @@ Thin: every method is one or two calls of `cycleqd.store.base.ObjectStore` and a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +15,7 @@ from cycleqd.evolution.goal import has_ended
 from cycleqd.records import consistency, keys
 from cycleqd.records.documents import (
     ArchiveDocument,
+    EvaluateEntry,
     PlanDocument,
     ResultDocument,
     RunDocument,
@@ -110,6 +111,16 @@ class RunStore:
     def results(self, stage: Stage, entries: Iterable[int]) -> list[ResultDocument]:
         """The results of these entries, in their order."""
         return [self.result(stage, entry) for entry in entries]
+
+    def evaluated(self, stage: Stage) -> Iterator[tuple[EvaluateEntry, ResultDocument]]:
+        """The evaluations of a stage that have a result, in the order of planning."""
+        plan = self.plan(stage)
+        if plan is None:
+            return
+        finished = self.finished_entries(stage)
+        for index, entry in enumerate(plan.entries):
+            if isinstance(entry, EvaluateEntry) and index in finished:
+                yield entry, self.result(stage, index)
 
     def archive(self, generation: int) -> ArchiveDocument | None:
         """A generation's commit, None before it."""
