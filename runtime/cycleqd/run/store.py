@@ -6,8 +6,10 @@ Thin: every method is one or two calls of `cycleqd.store.base.ObjectStore` and a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from cycleqd.errors import ObjectNotFound, StoreCorrupt
 from cycleqd.evolution.genome import Genome
@@ -19,10 +21,12 @@ from cycleqd.records.documents import (
     PlanDocument,
     ResultDocument,
     RunDocument,
+    Split,
     SummaryDocument,
 )
 from cycleqd.records.keys import Stage
 from cycleqd.run.revision import History, Revision
+from cycleqd.scratch import scratch_folder
 from cycleqd.store.base import ObjectStore
 
 GENOME_CACHE = 256
@@ -111,6 +115,14 @@ class RunStore:
     def results(self, stage: Stage, entries: Iterable[int]) -> list[ResultDocument]:
         """The results of these entries, in their order."""
         return [self.result(stage, entry) for entry in entries]
+
+    @contextmanager
+    def items_file(self, task: str, split: Split) -> Iterator[Path]:
+        """A local file of a task's items, for as long as the block lasts."""
+        with scratch_folder("items") as folder:
+            path = folder / f"{task}.{split}.jsonl"
+            self.objects.download(keys.items(task, split), path)
+            yield path
 
     def evaluated(self, stage: Stage) -> Iterator[tuple[EvaluateEntry, ResultDocument]]:
         """The evaluations of a stage that have a result, in the order of planning."""
