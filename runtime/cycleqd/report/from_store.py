@@ -12,7 +12,7 @@ from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
-from cycleqd.records.documents import ArchiveDocument, EvaluateEntry, SummaryDocument
+from cycleqd.records.documents import ArchiveDocument, SummaryDocument
 from cycleqd.report.data import (
     Ancestor,
     ArchiveView,
@@ -142,16 +142,11 @@ def _archives(document: ArchiveDocument, tasks: tuple[str, ...]) -> tuple[Archiv
 
 
 def _experts(run: RunStore, spec: Spec) -> tuple[ExpertPoint, ...]:
-    stage = keys.generation(0)
-    plan = run.plan(stage)
-    if plan is None:
-        return ()
-    finished = run.finished_entries(stage)
     names = {keys.expert(expert.name): expert.name for expert in spec.experts}
     return tuple(
-        ExpertPoint(names[entry.candidate], run.result(stage, index).scores)
-        for index, entry in enumerate(plan.entries)
-        if isinstance(entry, EvaluateEntry) and index in finished and entry.candidate in names
+        ExpertPoint(names[entry.candidate], result.scores)
+        for entry, result in run.evaluated(keys.generation(0))
+        if entry.candidate in names
     )
 
 
