@@ -75,3 +75,22 @@ def test_children_follow() -> None:
     ):
         assert (late.focus, late.parents) == (early.focus, early.parents)
         assert late.genome.to_bytes() == early.genome.to_bytes()
+
+
+def test_the_largest_rays_are_tuned_before_the_first_children() -> None:
+    start, block = {"rays": 3, "design": 1}, {"granularity": "Block"}
+    found = proposals(start=start, crossover=block, tune={"rays": 2, "share": "0"})
+    assert [p.number for p in found if p.tuning is not None] == [4, 5]
+    for proposal, ray in zip(found[4:6], (2, 1), strict=True):
+        assert (proposal.focus, proposal.parents) == (None, (f"c{ray:06d}",))
+        assert proposal.tuning is not None
+        assert proposal.tuning.begin.to_bytes() == found[ray].genome.to_bytes()
+        assert set(proposal.tuning.shares.values()) == {1.0}
+        assert proposal.genome.adapters == (f"c{proposal.number:06d}",)
+    assert all(p.parents for p in found[6:])
+
+
+def test_no_more_rays_are_tuned_than_there_are() -> None:
+    found = proposals(start={"rays": 2, "design": 0}, tune={"rays": 9, "share": "0"})
+    assert [p.number for p in found if p.tuning is not None] == [2, 3]
+    assert not any(p.tuning for p in proposals(tune={"rays": 9, "share": "0"}))

@@ -11,7 +11,7 @@ from safetensors.numpy import save
 
 from cycleqd.evolution.genome import FORMAT, Genome, expert_genome
 from tests.evolution.dense import small_layout
-from tests.evolution.test_genome_bytes_are_canonical import everything
+from tests.evolution.genomes import everything
 
 LAYOUT = small_layout()
 GOOD = everything().to_bytes()

@@ -1,8 +1,9 @@
-"""With ``aggregate.method: Front`` the aggregate is the best of what was tried on search items."""
+"""With ``aggregate.method: Front`` means are tried; the widest that is as good as any is taken."""
 
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 
 import numpy as np
 import pytest
@@ -18,7 +19,14 @@ from cycleqd.evolution.final import (
     recommended,
     summarise,
 )
-from cycleqd.evolution.front import chosen, front_mean, front_of, members_of, trials
+from cycleqd.evolution.front import (
+    chosen,
+    front_mean,
+    front_of,
+    members_of,
+    standard_error,
+    trials,
+)
 from cycleqd.manifest.evolution import Aggregate
 from cycleqd.records import keys
 from tests.evolution.runs import LAYOUT, TASKS, commits, genome_of, result, spec
@@ -26,7 +34,7 @@ from tests.evolution.runs import LAYOUT, TASKS, commits, genome_of, result, spec
 FRONT = Aggregate(method="Front")
 RUN = spec(generations=4, aggregate={"method": "Front"})
 COMMIT = commits(4, RUN)[-1]
-MEANS = ["aggregate-000004-best-2", "aggregate-000004-best-3"]
+MEANS = [f"aggregate-000004-best-{size}" for size in (2, 3, 5)]
 
 grid = st.integers(0, 10).map(lambda tenths: tenths / 10)
 rows_of_scores = st.lists(st.tuples(grid, grid, grid), min_size=1, max_size=30)
@@ -74,7 +82,7 @@ def test_the_front_is_what_no_member_beats(rows: list[tuple[float, float, float]
 
 @pytest.mark.parametrize(
     ("asked", "front", "sizes"),
-    [(None, 9, [2, 3]), (5, 9, [2, 3, 4, 5]), (5, 3, [2, 3]), (5, 1, [])],
+    [(None, 9, [2, 3, 5]), (8, 9, [2, 4, 8]), (8, 3, [2, 3]), (2, 9, [2]), (5, 1, [])],
 )
 def test_which_means_are_tried(asked: int | None, front: int, sizes: list[int]) -> None:
     line = [member(f"c{n}", n / 10, 1 - n / 10, 0.5) for n in range(1, front + 1)]
@@ -91,13 +99,53 @@ def test_a_mean_is_the_mean_of_weights() -> None:
     assert merged.to_bytes() == again.to_bytes()
 
 
-def test_the_best_on_the_search_items_is_chosen_and_the_member_that_exists_of_equals() -> None:
-    balanced = member("c1", 0.4, 0.4, 0.4)
-    better, mean_only = member("m2", 0.5, 0.4, 0.4), member("m3", 0.9, 0.9, 0.05)
-    assert chosen(balanced, [mean_only, better]) is better
-    assert chosen(balanced, [mean_only]) is balanced
-    assert chosen(balanced, [member("m2", 0.4, 0.4, 0.4)]) is balanced
-    assert chosen(balanced, []) is balanced
+def test_the_widest_mean_within_a_standard_error_of_the_best_is_chosen() -> None:
+    counts = dict.fromkeys(TASKS, 60)
+    balanced = member("c1", 0.8, 0.8, 0.8)
+    # Three equal shares p of n items: the error of their geometric mean is sqrt(p (1 - p) / 3n).
+    error = (0.8 * 0.2 / 180) ** 0.5
+    assert standard_error(balanced.scores, counts) == pytest.approx(error)
+    inside, outside = (0.8 - error * share for share in (0.99, 1.01))
+    two, three, five = (member(f"m{n}", *[inside] * 3) for n in (2, 3, 5))
+    assert chosen(balanced, [two, three, five], counts) is five
+    worse = member("m5", *[outside] * 3)
+    assert chosen(balanced, [two, three, worse], counts) is three
+    assert chosen(balanced, [worse], counts) is balanced
+    uneven = member("m3", 0.9, 0.9, 0.05)
+    assert chosen(balanced, [uneven], counts) is balanced
+    assert chosen(balanced, [], counts) is balanced
+    # What is better than the member sets the mark for the others.
+    best = member("m2", *[0.8 + error] * 3)
+    assert chosen(balanced, [best, three], counts) is best
+
+
+def test_the_error_of_a_geometric_mean_is_that_of_a_simulation() -> None:
+    shares, counts = dict(zip(TASKS, (0.9, 0.7, 0.5), strict=True)), (200, 100, 60)
+    random = np.random.default_rng(0)
+    drawn = [
+        random.binomial(n, p, 20_000) / n for n, p in zip(counts, shares.values(), strict=True)
+    ]
+    spread = np.std(prod(drawn) ** (1 / 3))
+    found = standard_error(shares, dict(zip(TASKS, counts, strict=True)))
+    assert found == pytest.approx(spread, rel=0.03)
+
+
+def test_a_skill_that_nobody_has_leaves_no_error() -> None:
+    assert standard_error({"sql": 0.0, "code": 0.5}, {"sql": 9, "code": 9}) == 0.0
+
+
+def test_items_that_are_kept_out_of_tuning_decide() -> None:
+    def known(candidate: str, seen: float, unseen: float) -> Member:
+        return Member(candidate, dict.fromkeys(TASKS, seen), dict.fromkeys(TASKS, unseen))
+
+    by_heart, learned = known("c1", 0.9, 0.5), known("c2", 0.8, 0.6)
+    made = archives(by_heart, learned)
+    assert members_of(made) == [learned, by_heart]
+    assert front_of(made) == [learned]
+    few, many = dict.fromkeys(TASKS, 12), dict.fromkeys(TASKS, 1200)
+    mean_of_two = known("m2", 0.95, 0.55)
+    assert chosen(learned, [mean_of_two], few) is mean_of_two
+    assert chosen(learned, [mean_of_two], many) is learned
 
 
 def test_means_are_planned_on_both_splits_and_nothing_else_is_searched() -> None:
@@ -105,16 +153,22 @@ def test_means_are_planned_on_both_splits_and_nothing_else_is_searched() -> None
     assert len(set(plan)) == len(plan)
     assert [candidate for candidate, split in plan if split == "search"] == MEANS
     tested = [candidate for candidate, split in plan if split == "test"]
-    assert tested[-2:] == MEANS
+    assert tested[-3:] == MEANS
     assert keys.aggregate(4) not in tested
     softmax = planned(spec(generations=4), COMMIT)
     assert {split for _, split in softmax} == {"test"}
-    assert [candidate for candidate, _ in softmax] == [*tested[:-2], keys.aggregate(4)]
+    assert [candidate for candidate, _ in softmax] == [*tested[:-3], keys.aggregate(4)]
     assert set(MEANS) <= set(new_genomes(RUN, LAYOUT, COMMIT, genome_of))
 
 
 def table(tried: dict[str, dict[str, float]], failed: str = ""):
-    rows = finalists(RUN, COMMIT, tried)
+    found = {
+        candidate: result(
+            0, candidate, tuple(scores.values()), outcomes=dict.fromkeys(TASKS, "10" * 500)
+        )
+        for candidate, scores in tried.items()
+    }
+    rows = finalists(RUN, COMMIT, found)
     results = {
         candidate: result(
             0, candidate, (0.5, 0.5, 0.5), outcomes=dict.fromkeys(TASKS, "10"),
@@ -130,9 +184,9 @@ def test_the_table_has_one_aggregate_and_recommends_the_best() -> None:
     balanced = balanced_member(COMMIT)
     better = {task: min(1.0, score + 0.1) for task, score in balanced.scores.items()}
     worse = dict.fromkeys(TASKS, 0.01)
-    won = table({MEANS[0]: worse, MEANS[1]: better})
-    assert [(r.kind, r.candidate) for r in won.rows][-1] == ("aggregate", MEANS[1])
-    assert MEANS[0] not in [row.candidate for row in won.rows]
+    won = table({MEANS[0]: better, MEANS[1]: worse})
+    assert [(r.kind, r.candidate) for r in won.rows][-1] == ("aggregate", MEANS[0])
+    assert MEANS[1] not in [row.candidate for row in won.rows]
     assert recommended(won.rows) == won.rows[-1]
     kept = table({MEANS[0]: worse, MEANS[1]: worse})
     assert kept.rows[-1].candidate == balanced.candidate

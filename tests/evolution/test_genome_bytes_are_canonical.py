@@ -9,39 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from cycleqd.evolution.genome import (
-    ChildSVD,
-    Dense,
-    Genome,
-    GenomeLayout,
-    Merged,
-    Noise,
-    TensorSlot,
-)
+from cycleqd.evolution.genome import ChildSVD, Genome, GenomeLayout, TensorSlot
 from tests.evolution.dense import small_layout
+from tests.evolution.genomes import everything
 from tests.strategies import genomes, layouts
 
 MAKE = """
 import hashlib
 import numpy as np
-from tests.evolution.test_genome_bytes_are_canonical import everything
+from tests.evolution.genomes import everything
 print(hashlib.sha256(everything().to_bytes()).hexdigest())
 """
-
-
-def everything():
-    layout = small_layout()
-    return Genome(
-        layout,
-        np.arange(15, dtype=np.float32).reshape(3, 5) / 7,
-        np.arange(3 * layout.directions, dtype=np.float32).reshape(3, -1) / 9,
-        noise=(Noise(1, 0.0003, 0.1), Noise(2, 0.0003, 1.0)),
-        dense=(Dense("c000001", 0.3), Dense("c000002", 1 / 3)),
-        child_svd=ChildSVD(12, 0.1, None),
-        adapters=("c000003", "c000007"),
-        adapter_scale=np.arange(10, dtype=np.float32).reshape(2, 5) / 3,
-        merged=(Merged("TIES", 0.2, 0.5), Merged("IsoC", None, 1 / 3)),
-    )
 
 
 def same(one, other):

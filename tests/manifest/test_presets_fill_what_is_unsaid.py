@@ -42,8 +42,10 @@ def test_what_presets_say_never_changes() -> None:
     assert free.selection == Selection(low=0.1, high=1.0)
     assert free.aggregate == Aggregate(method="Front")
     tuned = evolution_of(preset="Default")
-    assert tuned.tune == Tune(share=0.3, epochs=3)
-    assert tuned.model_copy(update={"preset": "GradientFree", "tune": None}) == free
+    assert tuned.tune == Tune(share=0.3, epochs=3, rays=3, hold_out_share=0.2)
+    assert tuned.start == Start(rays=6, design=2)
+    rest = {"preset": "GradientFree", "tune": None, "start": free.start}
+    assert tuned.model_copy(update=rest) == free
     assert evolution_of(preset="Paper").model_copy(update={"preset": None}) == evolution_of()
     reference = evolution_of(preset="Reference")
     assert reference.selection.method == "ReferenceElite"

@@ -49,8 +49,8 @@ def test_gains_are_claimed_beyond_the_noise_only(
 ) -> None:
     data = with_aggregate(difference, error)
     assert headline(data).startswith(
-        "The model to take is the aggregate, a-3: the highest geometric mean on the search items "
-        "(43.2%). It solves 50.0% of the held-out items"
+        "The model to take is the aggregate, a-3: its geometric mean on the search items is "
+        "43.2%. It solves 50.0% of the held-out items"
     )
     assert headline(data).endswith(said)
     assert table_lines(data)[-1].difference.trend == trend
@@ -62,6 +62,12 @@ def test_a_better_test_score_of_another_model_changes_no_choice() -> None:
     data = dataclasses.replace(DONE, table=(best, *DONE.table[1:]))
     assert headline(data) == headline(DONE)
     assert f"balanced member, {DONE.recommendation.candidate}:" in headline(data)
+
+
+def test_what_is_learned_by_heart_is_told_apart() -> None:
+    choice = Recommendation("aggregate", "a-3", 0.91, unseen=0.86)
+    said = headline(dataclasses.replace(started(), recommendation=choice, archives=DONE.archives))
+    assert "on the search items is 91.0%, on those that nobody was trained on 86.0%. The" in said
 
 
 def test_the_command_can_be_pasted_into_a_shell() -> None:

@@ -266,3 +266,36 @@ def test_what_is_taught_are_the_answers_of_committed_members(finished: RunStore)
     assert all(lesson.givers == (keys.expert("sql"),) for lesson in early)
     tuned = {entry.candidate for entry, _ in entries(finished) if entry.tune is not None}
     assert any(tuned & set(lesson.givers) for lesson in late)
+
+
+def test_items_that_are_kept_out_teach_nobody_and_choose(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cycleqd.api.run import Run
+    from cycleqd.evaluation.engine import Request
+    from cycleqd.evaluation.engines.prompts import Tokenizer
+    from cycleqd.evolution.hold_out import hold_out_of
+    from cycleqd.roles import tuner
+
+    shown: set[tuple[int, ...]] = set()
+    tune = tuner.tune
+
+    def watched(model: Any, weights: Any, examples: Any, *rest: Any, **more: Any) -> Any:
+        shown.update(tuple(example.tokens[: example.start]) for example in examples)
+        return tune(model, weights, examples, *rest, **more)
+
+    monkeypatch.setattr(tuner, "tune", watched)
+    run = begun(folder, tmp_path, holdOutShare="0.5")
+    evolve(run, tmp_path / "scratch")
+    spec, tokenizer = run.latest().spec, Tokenizer(folder / "base", 64)
+    for skill in SKILLS:
+        prompts = [Request(f"search {skill} {n}: ", 4) for n in range(ITEMS)]
+        kept = hold_out_of(spec).positions(skill, ITEMS)
+        assert len(kept) == ITEMS // 2
+        told = [tuple(tokens) in shown for tokens in tokenizer.encode(prompts)]
+        assert told == [place not in kept for place in range(ITEMS)]
+    status = Run(run.objects).status()
+    assert status.recommended is not None
+    result = next(r for e, r in entries(run) if e.candidate == status.recommended.candidate)
+    assert status.recommended.unseen == hold_out_of(spec).scores(result.outcomes)
+    Verifier(run, None).verify()

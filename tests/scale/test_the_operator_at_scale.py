@@ -7,7 +7,8 @@ is asserted here grows with the number of Jobs or not at all. Times are not asse
 from __future__ import annotations
 
 import pytest
-from benchmarks.operator_scale import Load, Measured, measure
+from benchmarks.operator_load import Load, Measured
+from benchmarks.operator_scale import measure
 
 pytestmark = [pytest.mark.scale, pytest.mark.timeout(2400)]
 

@@ -11,7 +11,8 @@ import torch
 from cycleqd.evolution import rng
 from cycleqd.evolution.combination import combine
 from cycleqd.evolution.genome import Genome, Merged, base_genome, expert_genome
-from cycleqd.weights.merged_vectors import Source, dare, iso_c, merge, ties, tsv_m
+from cycleqd.weights import merged_vectors
+from cycleqd.weights.merged_vectors import Kept, Source, dare, iso_c, merge, ties, tsv_m
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,6 +170,35 @@ def test_merged_terms_cross_like_all_others(exact: Family) -> None:
     for name in made[0]:
         expected = (made[0][name].double() + exact.model("sql")[name]) / 2
         torch.testing.assert_close(made[1][name].double(), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("method", "density"), METHODS)
+def test_what_is_kept_of_a_candidate_serves_the_next(
+    exact: Family, monkeypatch: pytest.MonkeyPatch, method: str, density: float | None
+) -> None:
+    scale = base_genome(exact.layout).scale
+    first, second = (
+        Genome(exact.layout, scale, merged=(Merged(method, density, factor),))  # type: ignore[arg-type]
+        for factor in (0.7, 1.3)
+    )
+    other = Genome(exact.layout, scale, merged=(Merged("TIES", 0.3, 0.7),))
+    made: list[str] = []
+
+    def counted(source: Source, *settings: object) -> torch.Tensor:
+        made.append(source.tensor)
+        return merge(source, *settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(merged_vectors, "merge", counted)
+    alone = [exact.materializer().digest(genome) for genome in (first, second, other)]
+    sizes = [4 * np.prod(slot.shape) for slot in exact.layout.tensors]
+    for limit, kept in ((None, len(sizes)), (sizes[0], 1), (0, 0)):
+        made.clear()
+        vectors = Kept() if limit is None else Kept(int(limit))
+        materializer = exact.materializer(kept=vectors)
+        assert [materializer.digest(genome) for genome in (first, second)] == alone[:2]
+        assert len(made) == 2 * len(sizes) - kept
+        assert materializer.digest(other) == alone[2]
+        assert len(made) == 3 * len(sizes) - kept
 
 
 def test_a_frozen_tensor_stays_as_it_is(small: Family) -> None:

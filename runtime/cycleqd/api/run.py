@@ -243,13 +243,8 @@ class Run:
         return document
 
     def _results(self, stage: Stage) -> Iterator[Result]:
-        plan = self._run.plan(stage)
-        if plan is None:
-            return
-        for index in sorted(self._run.finished_entries(stage)):
-            entry = plan.entries[index]
-            if isinstance(entry, EvaluateEntry):
-                yield _result(stage, entry, self._run.result(stage, index))
+        for entry, document in self._run.evaluated(stage):
+            yield _result(stage, entry, document)
 
 
 def _final_row(row: SummaryRow) -> FinalRow:
@@ -259,6 +254,7 @@ def _final_row(row: SummaryRow) -> FinalRow:
         candidate=row.candidate,
         scores=row.test,
         search=row.search,
+        unseen=row.unseen,
         mean=row.mean,
         minimum=row.minimum,
         standard_error=row.standard_error,

@@ -32,6 +32,8 @@ class FinalRow:
         candidate: its id.
         scores: on the held-out items by task, 0 to 1.
         search: on the search items by task, empty where it took no part in the search.
+        unseen: the same of the search items that nobody was trained on, empty where none are kept
+            out of tuning.
         mean: over the tasks.
         minimum: the lowest of them.
         standard_error: of the mean, over items.
@@ -44,6 +46,7 @@ class FinalRow:
     candidate: str
     scores: Mapping[str, float]
     search: Mapping[str, float]
+    unseen: Mapping[str, float]
     mean: float
     minimum: float
     standard_error: float
@@ -65,8 +68,8 @@ class Status:
         goal_reached: whether ``spec.goal`` ended the run before its last generation.
         tasks: by task, in the manifest's order.
         final: the held-out comparison, empty until the run is complete.
-        recommended: the row of the model to take, chosen on the search items: that of highest
-            geometric mean. None until the run is complete.
+        recommended: the row of the model to take, chosen on the search items. None until the run
+            is complete.
     """
 
     run_id: str

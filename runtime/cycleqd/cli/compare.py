@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cycleqd.cli.console import errors, print_note, print_result
+from cycleqd.cli.local_runs import ShareGpusOption, WorkersOption, resumable
 from cycleqd.cli.progress import ProgressDisplay
 from cycleqd.compare.agreement import parse_seeds
 from cycleqd.compare.comparing import measure
@@ -39,12 +39,8 @@ def compare(
             metavar="FILE", help="Manifest with other experts: a further reference. Repeatable."
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; spec.workers.replicas if absent.")
-    ] = None,
-    share_gpus: Annotated[
-        bool, typer.Option("--share-gpus", help="Let workers share GPUs; each needs one otherwise.")
-    ] = False,
+    workers: WorkersOption = None,
+    share_gpus: ShareGpusOption = False,
     items: Annotated[
         int | None, typer.Option(min=1, help="Held-out items of each task; all if absent.")
     ] = None,
@@ -73,7 +69,7 @@ def compare(
     )
     folder = Path(out)
     counts = count_items(trials[0].run, items)
-    try:
+    with resumable():
         for number, trial in enumerate(trials, start=1):
             print_note(f"run {number} of {len(trials)}: {trial.label}")
             run = trial.run
@@ -82,8 +78,5 @@ def compare(
         comparison = measure(
             trials, folder, counts, limit=items, diversity=diversity, say=print_note
         )
-    except KeyboardInterrupt:
-        print_note("stopped; nothing is lost, the same command goes on")
-        sys.exit(130)
     for path in write_comparison(comparison, folder):
         print_result(str(path))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from typing import Annotated
@@ -14,6 +13,7 @@ import typer
 
 from cycleqd.api.evolving import prepare
 from cycleqd.cli.console import errors, print_note, print_result, print_table
+from cycleqd.cli.local_runs import ShareGpusOption, WorkersOption, resumable
 from cycleqd.cli.manifests import ManifestArgument
 from cycleqd.cli.progress import ProgressDisplay
 from cycleqd.cli.stores import StoreArgument, open_run_store
@@ -35,12 +35,8 @@ def run(
         str | None,
         typer.Option(help="Folder or s3://bucket/prefix of this run; from the manifest if absent."),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; spec.workers.replicas if absent.")
-    ] = None,
-    share_gpus: Annotated[
-        bool, typer.Option("--share-gpus", help="Let workers share GPUs; each needs one otherwise.")
-    ] = False,
+    workers: WorkersOption = None,
+    share_gpus: ShareGpusOption = False,
     report: Annotated[bool, typer.Option(help="Write the report at the end.")] = True,
 ) -> None:
     """Run a manifest on this machine, or go on with a run that was interrupted.
@@ -60,12 +56,8 @@ def run(
         say=print_note,
     )
     run_id = prepared.run.id
-    try:
-        with ProgressDisplay(errors, manifest.spec, run_id) as display:
-            prepared.runner.run(display.show)
-    except KeyboardInterrupt:
-        print_note("stopped; nothing is lost, the same command goes on")
-        sys.exit(130)
+    with resumable(), ProgressDisplay(errors, manifest.spec, run_id) as display:
+        prepared.runner.run(display.show)
     status = prepared.run.status()
     if status.goal_reached:
         print_result(

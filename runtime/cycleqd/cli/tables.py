@@ -47,10 +47,11 @@ def model_to_take(row: FinalRow, store: str) -> list[str]:
         row: the one that is recommended.
         store: where the run is kept.
     """
+    items = "search items that nobody was trained on" if row.unseen else "search items"
     what = (
         f"model to take: {row.name} {row.candidate}, geometric mean "
-        f"{geometric_mean(row.search.values()):.3f} on the search items, mean {row.mean:.3f} "
-        f"± {row.standard_error:.3f} on the held-out ones"
+        f"{geometric_mean((row.unseen or row.search).values()):.3f} on the {items}, mean "
+        f"{row.mean:.3f} ± {row.standard_error:.3f} on the held-out ones"
     )
     command = f"cycleqd export {shlex.quote(store)} --member {row.candidate} --out {row.candidate}"
     return [what, f"  {command}"]

@@ -16,7 +16,7 @@ from cycleqd.compare.documents import HeldOutDocument, Subject
 from cycleqd.compare.reading import Reading
 from cycleqd.compare.statistics import Float64, outcomes_of
 from cycleqd.compare.trials import Say, Trial
-from cycleqd.errors import DatasetError, StoreCorrupt, VerificationError
+from cycleqd.errors import StoreCorrupt, VerificationError
 from cycleqd.evaluation.tasks import skill_of
 from cycleqd.evaluation.tasks.items import read_items
 from cycleqd.manifest.model import Task
@@ -24,10 +24,9 @@ from cycleqd.manifest.schema import canonical
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry, Split
 from cycleqd.roles.worker import Workbench
-from cycleqd.run.admission import limit_of
+from cycleqd.run.admission import check_unseen, limit_of
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
-from cycleqd.scratch import scratch_folder
 from cycleqd.store.cache import cache_folder
 from cycleqd.store.localfile import atomic_file, disk_errors, write_all
 
@@ -61,20 +60,14 @@ def count_items(run: RunStore, limit: int | None) -> dict[str, int]:
     counts = {}
     for number, task in enumerate(run.latest().spec.tasks):
         held_out = _prompts(run, task, "test", limit)
-        shared = {*held_out} & {*_prompts(run, task, "search", limit_of(task, "search"))}
-        if shared:
-            raise DatasetError(
-                f"spec.tasks[{number}].items: search and test share {len(shared)} prompts, for "
-                f"example {min(shared)[:80]!r}; the held-out items must be unseen"
-            )
+        searched = _prompts(run, task, "search", limit_of(task, "search"))
+        check_unseen(number, {*searched}, {*held_out})
         counts[task.name] = len(held_out)
     return counts
 
 
 def _prompts(run: RunStore, task: Task, split: Split, limit: int | None) -> list[str]:
-    with scratch_folder("items") as folder:
-        path = folder / f"{task.name}.{split}.jsonl"
-        run.objects.download(keys.items(task.name, split), path)
+    with run.items_file(task.name, split) as path:
         found = read_items(path, skill_of(task.type).fields, limit=limit)
     return [item.text("prompt") for item in found.items]
 

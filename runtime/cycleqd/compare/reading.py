@@ -12,6 +12,7 @@ from cycleqd.evolution.search import Commit
 from cycleqd.records import keys
 from cycleqd.records.documents import ArchiveDocument, Entry, ResultDocument
 from cycleqd.records.keys import Stage
+from cycleqd.run.members import aggregate_of
 from cycleqd.run.store import RunStore
 
 
@@ -24,6 +25,7 @@ class Reading:
         commit: the same with its archives.
         progress: its best balanced score against its cost.
         weights: digest of every candidate's weights; those that failed are missing.
+        aggregate: id of the aggregate.
         tested: outcomes on held-out items of those whom its own final table has, by task one
             character an item.
     """
@@ -32,17 +34,13 @@ class Reading:
     commit: Commit
     progress: Progress
     weights: Mapping[str, str]
+    aggregate: str
     tested: Mapping[str, Mapping[str, str]]
 
     @property
     def balanced(self) -> str:
         """Id of the balanced member."""
         return balanced_member(self.commit).candidate
-
-    @property
-    def aggregate(self) -> str:
-        """Id of the aggregate."""
-        return keys.aggregate(self.commit.generation)
 
     @property
     def members(self) -> list[str]:
@@ -78,6 +76,7 @@ def read_run(run: RunStore) -> Reading:
             for result in done
             if result.candidate is not None and result.digest is not None
         },
+        aggregate=aggregate_of(run, committed),
         tested={
             result.candidate: result.outcomes
             for result in final

@@ -84,10 +84,12 @@ class Member:
     Attributes:
         candidate: its id.
         scores: share of solved items for each task, in [0, 1].
+        unseen: the same of the items that nobody is trained on; empty where none are kept out.
     """
 
     candidate: str
     scores: Mapping[str, float]
+    unseen: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass

@@ -8,7 +8,7 @@ member, the one of highest geometric mean: a plain mean lets a search drop a ski
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
@@ -16,6 +16,7 @@ from cycleqd.evolution.aggregate import aggregate
 from cycleqd.evolution.archive import Member
 from cycleqd.evolution.front import balance, chosen, front_mean, members_of, trials
 from cycleqd.evolution.genome import Genome, GenomeLayout, base_genome, expert_genome
+from cycleqd.evolution.hold_out import hold_out_of
 from cycleqd.evolution.metrics import mean_and_error
 from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies.uniform_merge import uniform_merge
@@ -38,12 +39,14 @@ class Finalist:
         kind: why it takes part.
         candidate: its id.
         search: its scores on the search split, empty where it is in no archive.
+        unseen: the same of the items that are kept out of tuning, empty where none are.
     """
 
     name: str
     kind: Kind
     candidate: str
     search: Mapping[str, float]
+    unseen: Mapping[str, float] = field(default_factory=dict)
 
 
 def balanced_member(commit: Commit) -> Member:
@@ -66,21 +69,23 @@ def planned(spec: Spec, commit: Commit) -> list[tuple[str, Split]]:
 
 
 def finalists(
-    spec: Spec, commit: Commit, tried: Mapping[str, Mapping[str, float]] | None = None
+    spec: Spec, commit: Commit, tried: Mapping[str, ResultDocument] | None = None
 ) -> list[Finalist]:
     """The rows of the table, in its order.
 
     Args:
         spec: the run.
         commit: its last generation.
-        tried: scores on the search split of the means of the front, by candidate id, without those
-            that failed.
+        tried: results on the search split of the means of the front, by candidate id, without those
+            that failed; the smallest first.
     """
     rows = _others(spec, commit)
     if spec.evolution.aggregate.method == "Front":
-        means = [Member(candidate, scores) for candidate, scores in (tried or {}).items()]
-        best = chosen(balanced_member(commit), means)
-        row = Finalist("aggregate", "aggregate", best.candidate, best.scores)
+        hold_out, results = hold_out_of(spec), list((tried or {}).items())
+        means = [Member(name, r.scores, hold_out.scores(r.outcomes)) for name, r in results]
+        counts = hold_out.counts(results[0][1].outcomes) if results else {}
+        best = chosen(balanced_member(commit), means, counts)
+        row = Finalist("aggregate", "aggregate", best.candidate, best.scores, best.unseen)
     else:
         row = Finalist("aggregate", "aggregate", keys.aggregate(commit.generation), {})
     return [*rows, row]
@@ -88,17 +93,23 @@ def finalists(
 
 def _others(spec: Spec, commit: Commit) -> list[Finalist]:
     """The rows before the aggregate's."""
-    seen = {member.candidate: member.scores for member in members_of(commit.state.archives)}
+    nobody = Member("", {})
+    members = {member.candidate: member for member in members_of(commit.state.archives)}
     rows = [Finalist("base", "base", keys.BASE_CANDIDATE, {})]
     for expert in spec.experts:
         candidate = keys.expert(expert.name)
-        rows.append(Finalist(f"expert {expert.name}", "expert", candidate, seen.get(candidate, {})))
+        member = members.get(candidate, nobody)
+        rows.append(
+            Finalist(f"expert {expert.name}", "expert", candidate, member.scores, member.unseen)
+        )
     rows.append(Finalist("uniform merge", "uniform-merge", keys.UNIFORM_MERGE_CANDIDATE, {}))
     for task, archive in commit.state.archives.items():
         best = archive.ranked()[0]
-        rows.append(Finalist(f"best of {task}", "best-of-task", best.candidate, best.scores))
-    balanced = balanced_member(commit)
-    rows.append(Finalist("balanced member", "balanced", balanced.candidate, balanced.scores))
+        rows.append(
+            Finalist(f"best of {task}", "best-of-task", best.candidate, best.scores, best.unseen)
+        )
+    best = balanced_member(commit)
+    rows.append(Finalist("balanced member", "balanced", best.candidate, best.scores, best.unseen))
     return rows
 
 
@@ -168,6 +179,7 @@ def summarise(
                 kind=row.kind,
                 candidate=row.candidate,
                 search=dict(row.search),
+                unseen=dict(row.unseen),
                 test=dict(result.scores),
                 mean=mean,
                 minimum=min(result.scores[task] for task in tasks),
@@ -180,11 +192,21 @@ def summarise(
 
 
 def recommended(rows: Sequence[SummaryRow]) -> SummaryRow | None:
-    """The model to take: of highest geometric mean on the search items, never on the held-out ones.
+    """The model to take: chosen on the search items, never on the held-out ones.
 
-    It is the balanced member, or an aggregate that beats it there; where that member could not be
-    evaluated on the held-out items, the best that could. None where no row has been in the search.
+    It is an aggregate that was tried on the search items, else the balanced member; where neither
+    could be evaluated on the held-out items, the best that could. None where no row has been in the
+    search.
     """
     known = [row for row in rows if row.search and row.search.keys() == row.test.keys()]
-    # Rows with equal scores may be one candidate under several names.
-    return max(known, key=lambda row: (*balance(row.search), row.kind == "balanced"), default=None)
+    tried = {row.candidate for row in known if row.kind == "aggregate"}
+    # Rows may be one candidate under several names.
+    return max(
+        known,
+        key=lambda row: (
+            row.candidate in tried,
+            *balance(row.search, row.unseen),
+            row.kind == "balanced",
+        ),
+        default=None,
+    )

@@ -4,16 +4,18 @@ Specialists pull apart what their mean needs together, so the softmax of the bes
 may fall far below a single balanced member. Models that are balanced already lie closer, and their
 mean may be better than each of them (model soups, Wortsman et al., 2022). Whether it is, nobody
 knows before it is evaluated: so a few means are, on the search items, and the balanced member stays
-where none of them beats it.
+where it is clearly better than all of them.
 
-Its score is the highest of many on the same items and hence a little flattered, those of the means
-are not: what is preferred to it has earned it.
+Of means that are as good as far as the items can tell, the one of most members is taken: what each
+learned by heart is averaged away, so it errs less on new items (the rule of one standard error,
+Breiman et al., 1984).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import fsum
+from math import fsum, sqrt
+from types import MappingProxyType
 
 from cycleqd.evolution.aggregate import mean
 from cycleqd.evolution.archive import Archive, Member
@@ -22,42 +24,79 @@ from cycleqd.evolution.metrics import geometric_mean, pareto_front
 from cycleqd.manifest.evolution import Aggregate
 from cycleqd.records import keys
 
-MEMBERS = 3
+MEMBERS = 5
 """Up to so many members are averaged where the manifest does not say."""
 
 
-def balance(scores: Mapping[str, float]) -> tuple[float, float]:
+def balance(
+    scores: Mapping[str, float], unseen: Mapping[str, float] = MappingProxyType({})
+) -> tuple[float, float, float]:
     """What models are compared by: the geometric mean of their scores, then the sum.
 
     A plain mean lets a search drop a skill.
+
+    Args:
+        scores: on the search items by task.
+        unseen: on those that are kept out of tuning, which come first; empty where none are.
     """
-    return geometric_mean(scores.values()), fsum(scores.values())
+    mean = geometric_mean(scores.values())
+    return geometric_mean(unseen.values()) if unseen else mean, mean, fsum(scores.values())
+
+
+def _rank(member: Member) -> tuple[float, float, float]:
+    return balance(member.scores, member.unseen)
+
+
+def _compared(member: Member) -> Mapping[str, float]:
+    """The scores that members are compared by."""
+    return member.unseen or member.scores
+
+
+def standard_error(scores: Mapping[str, float], counts: Mapping[str, int]) -> float:
+    """Of the geometric mean of scores, to first order.
+
+    Args:
+        scores: shares of solved items by task.
+        counts: of items.
+    """
+    if not all(scores.values()):
+        return 0.0
+    variance = fsum((1.0 - share) / (share * counts[task]) for task, share in scores.items())
+    return geometric_mean(scores.values()) * sqrt(variance) / len(scores)
 
 
 def members_of(archives: Mapping[str, Archive]) -> list[Member]:
     """Each member of some archive once, the most balanced first; ties by id."""
     members = {m.candidate: m for archive in archives.values() for m in archive.cells.values()}
     return sorted(
-        members.values(), key=lambda m: (*(-measure for measure in balance(m.scores)), m.candidate)
+        members.values(), key=lambda m: (*(-measure for measure in _rank(m)), m.candidate)
     )
 
 
 def front_of(archives: Mapping[str, Archive]) -> list[Member]:
     """The members that no other equals or exceeds in every skill, the most balanced first.
 
-    Of members with equal scores all are in it.
+    Of members with equal scores all are in it. Scores are those of the items that are kept out of
+    tuning, where some are.
     """
     tasks = list(archives)
     members = members_of(archives)
-    points = {m.candidate: tuple(m.scores[task] for task in tasks) for m in members}
+    points = {m.candidate: tuple(_compared(m)[task] for task in tasks) for m in members}
     front = set(pareto_front(points.values()))
     return [member for member in members if points[member.candidate] in front]
 
 
 def trials(archives: Mapping[str, Archive], settings: Aggregate, generation: int) -> dict[str, int]:
-    """The means that are tried: how many members of the front, by candidate id."""
-    most = min(settings.members or MEMBERS, len(front_of(archives)))
-    return {keys.front_mean(generation, size): size for size in range(2, most + 1)}
+    """The means that are tried: how many members of the front, by candidate id.
+
+    All that are asked for, half of them, and so on down to two; the smallest first.
+    """
+    size = min(settings.members or MEMBERS, len(front_of(archives)))
+    sizes = []
+    while size > 1:
+        sizes.append(size)
+        size = (size + 1) // 2 if size > 2 else 1
+    return {keys.front_mean(generation, size): size for size in reversed(sizes)}
 
 
 def front_mean(
@@ -67,6 +106,16 @@ def front_mean(
     return mean([genome_of(member.candidate) for member in front_of(archives)[:size]])
 
 
-def chosen(balanced: Member, tried: Sequence[Member]) -> Member:
-    """The aggregate: the most balanced of all on the search items; the first of equals."""
-    return max((balanced, *tried), key=lambda member: balance(member.scores))
+def chosen(balanced: Member, tried: Sequence[Member], counts: Mapping[str, int]) -> Member:
+    """The aggregate: the widest mean that is at most one standard error below the best of all.
+
+    Args:
+        balanced: the balanced member.
+        tried: means of members, the smallest first.
+        counts: by task the items that models are compared by.
+    """
+    if not tried:
+        return balanced
+    best = max((balanced, *tried), key=_rank)
+    least = _rank(best)[0] - standard_error(_compared(best), counts)
+    return next((m for m in reversed(tried) if _rank(m)[0] >= least), balanced)

@@ -14,6 +14,7 @@ from typing import Any
 from cycleqd.errors import RunFailed, TooManyFailedCandidates
 from cycleqd.evolution.archive import Archive, Axis, Member, axis_from_experts, make_archives
 from cycleqd.evolution.genome import Genome
+from cycleqd.evolution.hold_out import NONE_HELD_OUT, HoldOut, hold_out_of
 from cycleqd.evolution.metrics import hypervolume
 from cycleqd.evolution.strategies import Proposal, SearchState, Strategy, Told
 from cycleqd.manifest.model import Spec
@@ -80,7 +81,7 @@ class Commit:
         archives = make_archives(axes)
         for task, archive in archives.items():
             for record in document.archives[task].members:
-                archive.cells[record.cell] = Member(record.candidate, record.scores)
+                archive.cells[record.cell] = Member(record.candidate, record.scores, record.unseen)
         return cls(
             generation=document.generation,
             evaluations=document.evaluations,
@@ -94,7 +95,12 @@ class Commit:
 def _record(archive: Archive) -> ArchiveRecord:
     return ArchiveRecord(
         members=tuple(
-            MemberRecord(cell=cell, candidate=member.candidate, scores=dict(member.scores))
+            MemberRecord(
+                cell=cell,
+                candidate=member.candidate,
+                scores=dict(member.scores),
+                unseen=dict(member.unseen),
+            )
             for cell, member in archive.elites()
         ),
         coverage=archive.coverage,
@@ -147,7 +153,7 @@ def first_commit(spec: Spec, results: Sequence[ResultDocument]) -> Commit:
         )
     archives = make_archives(axes)
     for result in results:
-        _offer(archives, result)
+        _offer(archives, result, hold_out_of(spec))
     return Commit(
         generation=0,
         evaluations=len(results),
@@ -173,14 +179,19 @@ def _focus_experts(spec: Spec, results: Sequence[ResultDocument]) -> dict[str, s
     return chosen
 
 
-def _offer(archives: Mapping[str, Archive], result: ResultDocument) -> None:
+def _offer(archives: Mapping[str, Archive], result: ResultDocument, hold_out: HoldOut) -> None:
     if result.candidate is not None and result.failure is None:
-        member = Member(result.candidate, result.scores)
+        member = Member(result.candidate, result.scores, hold_out.scores(result.outcomes))
         for archive in archives.values():
             archive.offer(member)
 
 
-def tell(previous: Commit, results: Sequence[ResultDocument], limit: int) -> Commit:
+def tell(
+    previous: Commit,
+    results: Sequence[ResultDocument],
+    limit: int,
+    hold_out: HoldOut = NONE_HELD_OUT,
+) -> Commit:
     """The next generation: every result is offered to every archive, in the plan's order.
 
     The order decides between equals, so it is that of the entries, however the results come.
@@ -189,6 +200,7 @@ def tell(previous: Commit, results: Sequence[ResultDocument], limit: int) -> Com
         previous: the generation before.
         results: one for each entry of the plan, in any order.
         limit: ``maxFailedCandidates``.
+        hold_out: the items that members' `Member.unseen` is of.
 
     Raises:
         TooManyFailedCandidates: more candidates failed than the limit allows.
@@ -205,7 +217,7 @@ def tell(previous: Commit, results: Sequence[ResultDocument], limit: int) -> Com
         )
     archives = {task: archive.copy() for task, archive in previous.state.archives.items()}
     for result in results:
-        _offer(archives, result)
+        _offer(archives, result, hold_out)
     return Commit(
         generation=previous.generation + 1,
         evaluations=previous.evaluations + len(results),

@@ -16,6 +16,27 @@ SMALLEST_RAY = 0.25
 """The first ray's share of the largest factor; below it merges are the base."""
 
 
+def tuned_ray(
+    layout: GenomeLayout, start: Start, tuned: int, number: int
+) -> tuple[int, Genome] | None:
+    """What a run tunes as candidate ``number`` before any child: the rays, the largest first.
+
+    Args:
+        layout: of the run's genomes.
+        start: how many rays and points there are.
+        tuned: up to so many rays.
+        number: of the candidate, from 0.
+
+    Returns:
+        The ray's own number and its genome; None where the candidate is another.
+    """
+    place = number - start.rays - start.design
+    if not 0 <= place < min(tuned, start.rays):
+        return None
+    ray = start.rays - 1 - place
+    return ray, _ray(layout, start, ray)
+
+
 def start_genome(
     layout: GenomeLayout, crossover: Crossover, start: Start, seed: int, number: int
 ) -> Genome | None:
@@ -32,9 +53,7 @@ def start_genome(
         Rays first, then points of the design; None once all are there.
     """
     if number < start.rays:
-        place = number / max(1, start.rays - 1)
-        factor = start.largest * (SMALLEST_RAY + (1.0 - SMALLEST_RAY) * place)
-        return scaled_experts_genome(layout, [factor] * len(layout.experts))
+        return _ray(layout, start, number)
     point = number - start.rays
     if point >= start.design:
         return None
@@ -45,3 +64,9 @@ def start_genome(
     inside = stream(seed, number, "design").uniform(count)
     factors = start.largest * (interval[:, point] + inside) / start.design
     return genome_at_grain(layout, crossover, factors)
+
+
+def _ray(layout: GenomeLayout, start: Start, number: int) -> Genome:
+    place = number / max(1, start.rays - 1)
+    factor = start.largest * (SMALLEST_RAY + (1.0 - SMALLEST_RAY) * place)
+    return scaled_experts_genome(layout, [factor] * len(layout.experts))

@@ -21,6 +21,15 @@ def is_tuned(tune: Tune, seed: int, number: int) -> bool:
     return bool(stream(seed, number, "operator").uniform(1)[0] < tune.share)
 
 
+def even_shares(spec: Spec) -> dict[str, float]:
+    """Every answer of the tasks that teach is shown once in an epoch.
+
+    Args:
+        spec: the run.
+    """
+    return {task.name: float(task.train) for task in spec.tasks}
+
+
 def shares(spec: Spec, tune: Tune, focus: str, number: int) -> dict[str, float]:
     """How often the answers of each task are shown to a child in an epoch.
 

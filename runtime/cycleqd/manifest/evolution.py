@@ -131,12 +131,25 @@ class Tune(Model):
     answers: Annotated[int, Field(ge=1, le=100)] = 1
     """How many different answers of an item are taught, where there are so many."""
 
-    choice: Literal["Shortest", "Frequent", "Diverse"] = "Shortest"
-    """Which of an item's answers: the shortest, those that most members gave, or such as differ."""
+    choice: Literal["Shortest", "Frequent", "Diverse"] = "Frequent"
+    """Which of an item's answers: the shortest, those that most members gave, or such as differ. A
+    short answer may have passed by luck, one that many gave hardly has."""
 
     preference: Annotated[float, Field(ge=1, le=100), DECIMAL] = 2.0
     """The skill in focus is taught up to so many times as often as without a preference, the others
     as many times less; how much is drawn for each child. 1 prefers nothing."""
+
+    rays: Annotated[int, Field(ge=0, le=1000, exclude_if=lambda rays: rays == 0)] = 0
+    """Up to so many of ``start.rays`` are tuned before the first children, the largest factor
+    first: what adds the experts at nearly full strength scores low until a tune has sorted it out.
+    """
+
+    hold_out_share: Annotated[
+        float, Field(ge=0, le=0.9, exclude_if=lambda share: share == 0), DECIMAL
+    ] = 0.0
+    """Share of each task's search items that no answer is taught of. Models to take are chosen by
+    these items, where a score does not flatter who was trained. 0 keeps none out: all items teach,
+    and all choose."""
 
 
 class Aggregate(Model):
@@ -146,12 +159,13 @@ class Aggregate(Model):
         Literal["Softmax", "Front"], Field(exclude_if=lambda method: method == "Softmax")
     ] = "Softmax"
     """``Softmax``: elites of each archive, weighted by their qualities (the paper). ``Front``:
-    means of the most balanced members of the Pareto front are tried on the search items; the best
-    of them and the balanced member, by geometric mean, is the aggregate."""
+    means of the most balanced members of the Pareto front are tried on the search items; of them
+    and the balanced member, the mean of most members whose geometric mean is at most one standard
+    error below the best is the aggregate."""
 
     members: Annotated[int, Field(ge=2, le=32)] | None = None
-    """``Front`` tries the means of the best 2, 3 and so on up to so many members; 3 when absent.
-    Each costs two evaluations."""
+    """``Front`` tries the mean of the best so many members, of half of them, and so on down to two;
+    5 when absent. Each costs two evaluations."""
 
     top_per_archive: Annotated[int, Field(ge=1, le=100)] = 1
     """Elites taken from each archive, best quality first (paper: 1)."""
@@ -203,7 +217,7 @@ class Evolution(Model):
 
     tune: Tune | None = None
     """Candidates that are trained on verified answers: a ``share`` of the children of ``CycleQD``,
-    or all of ``TunedScalar`` after its grid, who know neither ``share`` nor ``preference``. Other
+    or all of ``TunedScalar`` after its grid, without ``share``, ``preference`` and ``rays``. Other
     strategies train nobody, whatever stands here; none when absent."""
 
     aggregate: Aggregate = Aggregate()

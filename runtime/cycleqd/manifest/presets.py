@@ -30,7 +30,11 @@ _GRADIENT_FREE: Sections = {
 
 PRESETS: Mapping[str, Sections] = MappingProxyType(
     {
-        "Default": {**_GRADIENT_FREE, "tune": {"share": "0.3", "epochs": 3}},
+        "Default": {
+            **_GRADIENT_FREE,
+            "start": {"rays": 6, "design": 2},
+            "tune": {"share": "0.3", "epochs": 3, "rays": 3, "holdOutShare": "0.2"},
+        },
         "GradientFree": _GRADIENT_FREE,
         "Paper": {},
         "Reference": {

@@ -253,11 +253,19 @@ class AxisRecord(Document):
 
 
 class MemberRecord(Document):
-    """An occupied cell."""
+    """An occupied cell.
+
+    Attributes:
+        cell: its bins.
+        candidate: the elite.
+        scores: on the search items by task.
+        unseen: the same of the items that are kept out of tuning; empty where none are.
+    """
 
     cell: tuple[Count, ...]
     candidate: CandidateId
     scores: dict[Name, Score]
+    unseen: dict[Name, Score] = Field(default={}, exclude_if=lambda unseen: not unseen)
 
 
 class ArchiveRecord(Document):
@@ -310,6 +318,7 @@ class SummaryRow(Document):
         kind: why it takes part.
         candidate: its id.
         search: scores on the search split by task; empty where it is in no archive.
+        unseen: the same of the items that are kept out of tuning; empty where none are.
         test: scores on the held-out split by task.
         mean: mean of the test scores.
         minimum: the lowest of them.
@@ -322,6 +331,7 @@ class SummaryRow(Document):
     kind: Literal["base", "expert", "uniform-merge", "best-of-task", "balanced", "aggregate"]
     candidate: CandidateId
     search: dict[Name, Score]
+    unseen: dict[Name, Score] = Field(default={}, exclude_if=lambda unseen: not unseen)
     test: dict[Name, Score]
     mean: float
     minimum: float

@@ -140,12 +140,15 @@ class Recommendation:
     Attributes:
         name: what it is (``balanced member``).
         candidate: its id.
-        balance: geometric mean of its scores on the search split.
+        balance: geometric mean of its scores on the search items.
+        unseen: the same of those that are kept out of tuning, by which it was chosen; None where
+            all have chosen it.
     """
 
     name: str
     candidate: str
     balance: float
+    unseen: float | None = None
 
 
 @dataclass(frozen=True)

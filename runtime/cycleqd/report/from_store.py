@@ -12,7 +12,7 @@ from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
-from cycleqd.records.documents import ArchiveDocument, EvaluateEntry, SummaryDocument
+from cycleqd.records.documents import ArchiveDocument, SummaryDocument
 from cycleqd.report.data import (
     Ancestor,
     ArchiveView,
@@ -142,16 +142,11 @@ def _archives(document: ArchiveDocument, tasks: tuple[str, ...]) -> tuple[Archiv
 
 
 def _experts(run: RunStore, spec: Spec) -> tuple[ExpertPoint, ...]:
-    stage = keys.generation(0)
-    plan = run.plan(stage)
-    if plan is None:
-        return ()
-    finished = run.finished_entries(stage)
     names = {keys.expert(expert.name): expert.name for expert in spec.experts}
     return tuple(
-        ExpertPoint(names[entry.candidate], run.result(stage, index).scores)
-        for index, entry in enumerate(plan.entries)
-        if isinstance(entry, EvaluateEntry) and index in finished and entry.candidate in names
+        ExpertPoint(names[entry.candidate], result.scores)
+        for entry, result in run.evaluated(keys.generation(0))
+        if entry.candidate in names
     )
 
 
@@ -179,13 +174,19 @@ def _recommendation(
         return None
     if summary is None:
         member = balanced_member(Commit.from_document(last, tasks))
-        name, candidate, scores = "balanced member", member.candidate, member.scores
+        name, candidate = "balanced member", member.candidate
+        scores, unseen = member.scores, member.unseen
     else:
         row = recommended(summary.rows)
         if row is None:
             return None
-        name, candidate, scores = row.name, row.candidate, row.search
-    return Recommendation(name, candidate, geometric_mean(scores.values()))
+        name, candidate, scores, unseen = row.name, row.candidate, row.search, row.unseen
+    return Recommendation(
+        name,
+        candidate,
+        geometric_mean(scores.values()),
+        geometric_mean(unseen.values()) if unseen else None,
+    )
 
 
 def _knowledge(run: RunStore, committed: int) -> tuple[tuple[TaskKnowledge, ...], int]:

@@ -86,7 +86,9 @@ def headline(data: ReportData) -> str:
         return "No candidate has been evaluated yet."
     if choice is None:
         return "No model of the search could be evaluated on the held-out items."
-    reason = f"the highest geometric mean on the search items ({choice.balance:.1%})"
+    reason = f"its geometric mean on the search items is {choice.balance:.1%}"
+    if choice.unseen is not None:
+        reason += f", on those that nobody was trained on {choice.unseen:.1%}"
     if not data.table:
         share = f"generation {run.generation} of {run.generations}"
         return (

@@ -12,13 +12,14 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cycleqd.evolution.hold_out import hold_out_of
 from cycleqd.run.teaching import Teaching, shown
 from cycleqd.tuning.examples import Example
 from cycleqd.tuning.tune import TuneSchedule, tune
 from cycleqd.weights.adapters import folded, store_adapter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cycleqd.evaluation.engines.transformers import TransformersEngine
     from cycleqd.evaluation.task import Task
@@ -69,8 +70,13 @@ class Tuner:
         assert settings is not None, "a plan has tunes where the manifest has"
         begin = self._run.begin(candidate)
         seed = _seed(models.revision.spec.seed, candidate)
+        hold_out = hold_out_of(models.revision.spec)
         lessons = {
-            name: self._teaching.lessons(name, order.answers, settings)
+            name: _taught(
+                self._teaching.lessons(name, order.answers, settings),
+                tasks[name].ids,
+                hold_out.positions(name, len(tasks[name].ids)),
+            )
             for name, share in order.shares.items()
             if share > 0
         }
@@ -89,6 +95,14 @@ class Tuner:
             progress=lambda line: log.info("%s: %s", candidate, line),
         )
         store_adapter(self._run.objects, candidate, trained)
+
+
+def _taught(
+    lessons: tuple[Lesson, ...], ids: Sequence[str], places: frozenset[int]
+) -> tuple[Lesson, ...]:
+    """The lessons of items that are not kept out of tuning."""
+    kept = {ids[place] for place in places}
+    return tuple(lesson for lesson in lessons if lesson.item not in kept)
 
 
 def _examples(

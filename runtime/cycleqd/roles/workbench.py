@@ -37,7 +37,6 @@ from cycleqd.run.admission import limit_of
 from cycleqd.run.models import RevisionModels, RunModels
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
-from cycleqd.scratch import scratch_folder
 from cycleqd.weights.digest import DigestingIterator
 
 log = logging.getLogger(__name__)
@@ -205,9 +204,7 @@ class ModelWorkbench:
         spec = next(task for task in revision.spec.tasks if task.name == name)
         if self._sandbox is None:
             self._sandbox = Sandbox()
-        with scratch_folder("items") as folder:
-            path = folder / f"{name}.{split}.jsonl"
-            self._run.objects.download(keys.items(name, split), path)
+        with self._run.items_file(name, split) as path:
             task = load_task(
                 name,
                 spec.type,

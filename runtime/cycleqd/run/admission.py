@@ -142,13 +142,21 @@ def _admit_items(
             records[task.name][split] = ItemsRecord(
                 uri=uri, digest=found.digest, count=len(found.items)
             )
-        shared = prompts["search"] & prompts["test"]
-        if shared:
-            raise DatasetError(
-                f"spec.tasks[{number}].items: search and test share {len(shared)} prompts, for "
-                f"example {min(shared)[:80]!r}; the held-out items must be unseen"
-            )
+        check_unseen(number, prompts["search"], prompts["test"])
     return records
+
+
+def check_unseen(number: int, search: set[str], test: set[str]) -> None:
+    """Compare the prompts of task ``number`` in both splits.
+
+    Raises:
+        DatasetError: they share some.
+    """
+    if shared := search & test:
+        raise DatasetError(
+            f"spec.tasks[{number}].items: search and test share {len(shared)} prompts, for "
+            f"example {min(shared)[:80]!r}; the held-out items must be unseen"
+        )
 
 
 def limit_of(task: Task, split: Split) -> int | None:

@@ -30,7 +30,7 @@ def resolve_member(run: RunStore, member: str) -> str:
     committed = run.committed()
     archive = run.archive(committed) if committed >= 0 else None
     if member == "aggregate":
-        member = _aggregate(run, committed)
+        member = aggregate_of(run, committed)
     elif archive is not None and (member == "balanced" or member.startswith("best:")):
         tasks = run.latest().tasks
         commit = Commit.from_document(archive, tasks)
@@ -50,8 +50,13 @@ def resolve_member(run: RunStore, member: str) -> str:
     return member
 
 
-def _aggregate(run: RunStore, committed: int) -> str:
-    """The candidate that became the aggregate: with ``method: Front`` the final table tells."""
+def aggregate_of(run: RunStore, committed: int) -> str:
+    """The candidate that became the aggregate: with ``method: Front`` the final table tells.
+
+    Args:
+        run: the run's store.
+        committed: its last generation.
+    """
     summary = run.summary(committed) if committed >= 0 else None
     rows = summary.rows if summary is not None else ()
     known = (row.candidate for row in rows if row.kind == "aggregate")

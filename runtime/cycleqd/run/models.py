@@ -26,6 +26,7 @@ from cycleqd.weights.adapters import StoredAdapters
 from cycleqd.weights.checkpoint import Checkpoint
 from cycleqd.weights.factors import Factors, factor_expert
 from cycleqd.weights.materialize import Materializer
+from cycleqd.weights.merged_vectors import Kept
 from cycleqd.weights.task_vectors import StoredTaskVectors
 
 Value = TypeVar("Value")
@@ -69,6 +70,7 @@ class RunModels:
         self._revisions: dict[int, RevisionModels] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
         self._factors: dict[str, Factors] = {}
+        self.merged = Kept()
 
     def as_of(self, revision: Revision) -> RevisionModels:
         """The weights that a revision is made of."""
@@ -163,6 +165,7 @@ class RevisionModels:
             self.revision.layout,
             dense_source=StoredTaskVectors(self._run.objects, self._models.cache("task-vectors")),
             adapter_source=self.adapters,
+            kept=self._models.merged,
             seed=spec.seed,
             dtype=spec.evaluation.dtype,
             threads=spec.workers.threads,

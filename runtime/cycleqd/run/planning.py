@@ -15,6 +15,7 @@ from cycleqd.errors import RunFailed, StoreCorrupt
 from cycleqd.evolution.combination import as_parent
 from cycleqd.evolution.final import finalists, new_genomes, planned, summarise
 from cycleqd.evolution.genome import Genome, expert_genome
+from cycleqd.evolution.hold_out import hold_out_of
 from cycleqd.evolution.search import Commit, ask, expert_order, first_commit, numbers_of, tell
 from cycleqd.evolution.strategies import Told, Tuning, make_strategy
 from cycleqd.records import keys
@@ -156,7 +157,8 @@ def make_commit(
         RunFailed: an expert, or too many candidates, could not be evaluated.
     """
     if previous is not None:
-        return tell(previous, results, revision.spec.evolution.max_failed_candidates)
+        spec = revision.spec
+        return tell(previous, results, spec.evolution.max_failed_candidates, hold_out_of(spec))
     for result in results:
         if result.candidate is None and result.failure is not None:
             raise RunFailed(f"factoring failed: {result.failure.message}")
@@ -181,7 +183,7 @@ def make_summary(
     found: dict[Split, dict[str, ResultDocument]] = {"search": {}, "test": {}}
     for (candidate, split), result in zip(plan, results, strict=True):
         found[split][candidate] = result
-    tried = {c: r.scores for c, r in found["search"].items() if r.failure is None}
+    tried = {c: r for c, r in found["search"].items() if r.failure is None}
     return summarise(spec, commit.generation, finalists(spec, commit, tried), found["test"])
 
 

@@ -5,9 +5,11 @@ Thin: every method is one or two calls of `cycleqd.store.base.ObjectStore` and a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from cycleqd.errors import ObjectNotFound, StoreCorrupt
 from cycleqd.evolution.genome import Genome
@@ -15,13 +17,16 @@ from cycleqd.evolution.goal import has_ended
 from cycleqd.records import consistency, keys
 from cycleqd.records.documents import (
     ArchiveDocument,
+    EvaluateEntry,
     PlanDocument,
     ResultDocument,
     RunDocument,
+    Split,
     SummaryDocument,
 )
 from cycleqd.records.keys import Stage
 from cycleqd.run.revision import History, Revision
+from cycleqd.scratch import scratch_folder
 from cycleqd.store.base import ObjectStore
 
 GENOME_CACHE = 256
@@ -110,6 +115,24 @@ class RunStore:
     def results(self, stage: Stage, entries: Iterable[int]) -> list[ResultDocument]:
         """The results of these entries, in their order."""
         return [self.result(stage, entry) for entry in entries]
+
+    @contextmanager
+    def items_file(self, task: str, split: Split) -> Iterator[Path]:
+        """A local file of a task's items, for as long as the block lasts."""
+        with scratch_folder("items") as folder:
+            path = folder / f"{task}.{split}.jsonl"
+            self.objects.download(keys.items(task, split), path)
+            yield path
+
+    def evaluated(self, stage: Stage) -> Iterator[tuple[EvaluateEntry, ResultDocument]]:
+        """The evaluations of a stage that have a result, in the order of planning."""
+        plan = self.plan(stage)
+        if plan is None:
+            return
+        finished = self.finished_entries(stage)
+        for index, entry in enumerate(plan.entries):
+            if isinstance(entry, EvaluateEntry) and index in finished:
+                yield entry, self.result(stage, index)
 
     def archive(self, generation: int) -> ArchiveDocument | None:
         """A generation's commit, None before it."""

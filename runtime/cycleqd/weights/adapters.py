@@ -9,25 +9,25 @@ once, by whoever trained it first.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from cycleqd.checkpoints.safetensors_file import build_header, read_header
+from cycleqd.checkpoints.safetensors_file import build_header
 from cycleqd.errors import StoreCorrupt
 from cycleqd.records import keys
 from cycleqd.scratch import scratch_folder
 from cycleqd.store.localfile import atomic_file, write_all
-from cycleqd.weights.checkpoint import MappedFile
 from cycleqd.weights.digest import tensor_bytes
+from cycleqd.weights.stored_files import StoredFiles, whole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cycleqd.evolution.genome import Genome
     from cycleqd.store.base import ObjectStore
+    from cycleqd.weights.checkpoint import MappedFile
 
 FORMAT = "cycleqd-adapter/1"
 
@@ -56,36 +56,23 @@ class StoredAdapters:
     """
 
     def __init__(self, store: ObjectStore, cache: Path) -> None:
-        self._store = store
-        self._cache = cache
-        self._open: dict[str, Mapping[str, Pair]] = {}
+        self._files = StoredFiles(
+            store, cache, key_of=keys.adapter, identity=whole, view=_MappedPairs
+        )
 
     def adapter(self, candidate: str) -> Mapping[str, Pair]:
         """See `AdapterSource.adapter`."""
-        if candidate not in self._open:
-            self._open[candidate] = self._read(candidate)
-        return self._open[candidate]
-
-    def _read(self, candidate: str) -> Mapping[str, Pair]:
-        key = keys.adapter(candidate)
-        data = self._store.read(key)
-        path = self._cache / f"{hashlib.sha256(data).hexdigest()}.safetensors"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_file(path) as descriptor:
-                write_all(descriptor, memoryview(data), 0)
-        file = MappedFile(read_header(path))
-        stored = {tensor.name for tensor in file.header.tensors}
-        names = sorted(name.removesuffix(".B") for name in stored if name.endswith(".B"))
-        if missing := [f"{name}.A" for name in names if f"{name}.A" not in stored]:
-            raise StoreCorrupt(f"{key}: {missing[0]} is missing; restore it from a copy")
-        return _MappedPairs(file, names)
+        return self._files.get(candidate)
 
 
 class _MappedPairs(Mapping[str, Pair]):
     """Pairs that stay on disk until they are looked at: a worker meets hundreds of adapters."""
 
-    def __init__(self, file: MappedFile, names: Sequence[str]) -> None:
+    def __init__(self, key: str, file: MappedFile) -> None:
+        stored = {tensor.name for tensor in file.header.tensors}
+        names = sorted(name.removesuffix(".B") for name in stored if name.endswith(".B"))
+        if missing := [f"{name}.A" for name in names if f"{name}.A" not in stored]:
+            raise StoreCorrupt(f"{key}: {missing[0]} is missing; restore it from a copy")
         self._file = file
         self._names = dict.fromkeys(names)
 

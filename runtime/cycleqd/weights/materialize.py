@@ -66,6 +66,7 @@ class Materializer:
         threads: blocks computed at the same time; the result does not depend on it.
         dense_source: where `Dense` terms find their task vectors.
         adapter_source: where genomes with adapters find them.
+        kept: merged task vectors of the run, filled and read; this object's own when absent.
         device: where the arithmetic runs.
 
     Raises:
@@ -84,6 +85,7 @@ class Materializer:
         threads: int,
         dense_source: task_vectors.DenseSource | None = None,
         adapter_source: AdapterSource | None = None,
+        kept: merged_vectors.Kept | None = None,
         device: str = "cpu",
     ) -> None:
         expected = [(slot.name, slot.shape) for slot in layout.tensors]
@@ -95,6 +97,7 @@ class Materializer:
         self._layout = layout
         self._dense_source = dense_source
         self._adapter_source = adapter_source
+        self._kept = kept if kept is not None else merged_vectors.Kept()
         self._seed = seed
         self._device = torch.device(device)
         self._crew = Crew(threads, self._device)
@@ -263,24 +266,30 @@ class Materializer:
                 yield vector.tensor(name), term.coefficient
 
     def _merged(self, terms: tuple[Merged, ...], name: str) -> Iterator[tuple[torch.Tensor, float]]:
-        """Merged task vectors, made anew for each candidate; none where no expert differs."""
-        if not any(term.coefficient for term in terms):
+        """Merged task vectors; none where no expert differs."""
+        terms = tuple(term for term in terms if term.coefficient)
+        if not terms:
             return
         changed = [expert for expert in self._layout.experts if self._changed(expert, name)]
         if not changed:
             return
+        for term in terms:
+            vector = self._kept.get(name, term.method, term.density)
+            if vector is None:
+                vector = self._merge(changed, name, term)
+                self._kept.add(name, term.method, term.density, vector)
+            yield vector.to(self._device), term.coefficient
+
+    def _merge(self, changed: list[str], name: str, term: Merged) -> torch.Tensor:
         base = self._base.tensor(name).to(self._device, torch.float32)
         vectors = {
             expert: self._experts[expert].tensor(name).to(self._device, torch.float32) - base
             for expert in changed
         }
+        source = merged_vectors.Source(vectors, len(self._layout.experts), name)
         # Held to one thread: a decomposition by several has other last bits.
         with single_threaded():
-            for term in terms:
-                if term.coefficient:
-                    source = merged_vectors.Source(vectors, len(self._layout.experts), name)
-                    vector = merged_vectors.merge(source, term.method, term.density, self._seed)
-                    yield vector, term.coefficient
+            return merged_vectors.merge(source, term.method, term.density, self._seed)
 
     def _adapters(self, genome: Genome, number: int) -> Iterator[Product]:
         """The low-rank parts of what was learned, in the order of the genome."""

@@ -3,6 +3,9 @@
 The methods are those of the papers, with the same care for tensors that are no matrices. Where an
 expert did not change a tensor its task vector is zero there and left out, but it counts wherever a
 method divides by the number of experts.
+
+Decompositions take longer than all else about a candidate, and the candidates of a method differ by
+a factor alone: what fits is kept from one to the next (`Kept`).
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 # Elements of a block of a mask; part of its definition, since each block has a stream of its own.
 _MASK_BLOCK = 1 << 16
+
+KEPT_BYTES = 1 << 30
+"""What is kept at most: all merged task vectors of a model of 250 million parameters."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,33 @@ class Source:
     def total(self) -> torch.Tensor:
         """The sum of the task vectors."""
         return torch.stack(list(self.vectors.values())).sum(dim=0)
+
+
+class Kept:
+    """Merged task vectors of one run, in memory.
+
+    The first ones stay. Every candidate asks for all tensors in one order, so where not all fit, a
+    cache that made room for the latest would never hold the next.
+
+    Args:
+        limit: bytes that are kept at most.
+    """
+
+    def __init__(self, limit: int = KEPT_BYTES) -> None:
+        self._free = limit
+        self._vectors: dict[tuple[str, MergeMethod, float | None], torch.Tensor] = {}
+
+    def get(self, tensor: str, method: MergeMethod, density: float | None) -> torch.Tensor | None:
+        """What `merge` made of a tensor, on the host and not to be written; None if not kept."""
+        return self._vectors.get((tensor, method, density))
+
+    def add(
+        self, tensor: str, method: MergeMethod, density: float | None, vector: torch.Tensor
+    ) -> None:
+        """Keep what `merge` made, if there is room."""
+        if vector.nbytes <= self._free:
+            self._free -= vector.nbytes
+            self._vectors[tensor, method, density] = vector.cpu()
 
 
 def merge(source: Source, method: MergeMethod, density: float | None, seed: int) -> torch.Tensor:

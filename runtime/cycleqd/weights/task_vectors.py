@@ -2,18 +2,15 @@
 
 A `ChildSVD` mutation leaves the span of the experts, so its result is stored once, in fp32, as
 ``candidates/<id>/task-vector.safetensors``, and descendants refer to it by a `Dense` term. The
-file's metadata holds the digest of its tensors; a local copy is named by the header that contains
-it, so a cache never serves the vector of another run.
+file's metadata holds the digest of its tensors, so the header names a local copy.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Protocol
 
-from cycleqd.checkpoints.safetensors_file import MAX_HEADER_BYTES, data_start, read_header
 from cycleqd.records import keys
-from cycleqd.weights.checkpoint import MappedFile
+from cycleqd.weights.stored_files import StoredFiles, header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,22 +53,14 @@ class StoredTaskVectors:
     """
 
     def __init__(self, store: ObjectStore, cache: Path) -> None:
-        self._store = store
-        self._cache = cache
-        self._open: dict[str, MappedFile] = {}
+        self._files: StoredFiles[TaskVector] = StoredFiles(
+            store,
+            cache,
+            key_of=keys.task_vector,
+            identity=header,
+            view=lambda _, file: file,
+        )
 
     def task_vector(self, candidate: str) -> TaskVector:
         """See `DenseSource.task_vector`."""
-        if candidate not in self._open:
-            self._open[candidate] = MappedFile(read_header(self._local(candidate)))
-        return self._open[candidate]
-
-    def _local(self, candidate: str) -> Path:
-        key = keys.task_vector(candidate)
-        start = data_start(self._store.read_range(key, 0, 8))
-        header = self._store.read_range(key, 0, min(start, MAX_HEADER_BYTES))
-        path = self._cache / f"{hashlib.sha256(header).hexdigest()}.safetensors"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._store.download(keys.task_vector(candidate), path)
-        return path
+        return self._files.get(candidate)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy, Told
+from cycleqd.evolution.strategies.at_grain import AtGrain
+from cycleqd.evolution.strategies.base import Proposal, SearchState, Told
 from cycleqd.manifest.values import DECIMAL, Model
 from cycleqd.records import keys
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cycleqd.evolution.genome import Genome, GenomeLayout
-    from cycleqd.manifest.evolution import Evolution
     from cycleqd.manifest.model import Spec
 
 
@@ -41,7 +41,7 @@ class CMAESSettings(Model):
     factors, where a full matrix takes more evaluations than a run has."""
 
 
-class CMAES(Strategy[CMAESSettings]):
+class CMAES(AtGrain[CMAESSettings]):
     """A normal distribution over factors at the grain of ``crossover.granularity``, adapted.
 
     A generation is its population. Plan with ``pipelineDepth: 1`` where workers can wait: then it
@@ -57,14 +57,6 @@ class CMAES(Strategy[CMAESSettings]):
         # The candidates of one plan share a replay; equal values give equal points.
         self._replayed: tuple[object, list[npt.NDArray[np.float64]]] | None = None
 
-    @classmethod
-    def described(cls, evolution: Evolution) -> tuple[tuple[str, str], ...]:
-        """The grain and the settings."""
-        return (
-            ("coefficients", f"one per expert and {evolution.crossover.granularity}"),
-            *super().described(evolution),
-        )
-
     def propose(
         self,
         number: int,
@@ -72,24 +64,19 @@ class CMAES(Strategy[CMAESSettings]):
         genome_of: Callable[[str], Genome],  # noqa: ARG002 - a replay knows what it asked
     ) -> Proposal:
         """The point that the distribution gives as this number."""
-        from cycleqd.evolution.crossover import genome_at_grain
-
         size = self.spec.evolution.candidates_per_generation
         told = [one for one in state.told() if keys.child_number(one.candidate) is not None]
         points = self._points(number // size + 1, tuple(map(self._value, told)))
-        crossover = self.spec.evolution.crossover
-        return Proposal(number, genome_at_grain(self.layout, crossover, points[number % size]))
+        return Proposal(number, self.genome(points[number % size]))
 
     def _points(self, generation: int, values: tuple[float, ...]) -> list[npt.NDArray[np.float64]]:
         from cycleqd.evolution.cma import ask_generation, begin
-        from cycleqd.evolution.crossover import factors_count
 
         key = (generation, values)
         if self._replayed is None or self._replayed[0] != key:
             settings = self.settings
             mean = 1.0 / len(self.layout.experts) if settings.mean is None else settings.mean
-            count = factors_count(self.layout, self.spec.evolution.crossover)
-            optimizer = begin(self.spec, count, mean, settings.sigma, settings.covariance)
+            optimizer = begin(self.spec, self.factors, mean, settings.sigma, settings.covariance)
             self._replayed = key, ask_generation(optimizer, self.spec, values, generation)
         return self._replayed[1]
 

@@ -77,14 +77,21 @@ class CycleQD(Strategy[None]):
         from cycleqd.evolution.mutation import mutate
         from cycleqd.evolution.rng import stream
         from cycleqd.evolution.selection import draw_parents
-        from cycleqd.evolution.start import start_genome
-        from cycleqd.evolution.tuning import is_tuned, shares
+        from cycleqd.evolution.start import start_genome, tuned_ray
+        from cycleqd.evolution.tuning import even_shares, is_tuned, shares
 
         evolution, seed = self.spec.evolution, self.spec.seed
         if evolution.start is not None:
             begin = start_genome(self.layout, evolution.crossover, evolution.start, seed, number)
             if begin is not None:
                 return Proposal(number, begin)
+            tuned = evolution.tune.rays if evolution.tune is not None else 0
+            ray = tuned_ray(self.layout, evolution.start, tuned, number)
+            if ray is not None:
+                parent, begin = ray
+                tuning = Tuning(begin, even_shares(self.spec))
+                learned = tuned_genome(begin, keys.child(number))
+                return Proposal(number, learned, None, (keys.child(parent),), tuning)
         focus = self.focus_of(number)
         expert = state.focus_experts[focus]
         first, second = draw_parents(

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cycleqd.evolution.strategies.merged import GridSettings, MergedGrid
-
-if TYPE_CHECKING:
-    from cycleqd.evolution.genome import Merged
 
 
 class IsoC(MergedGrid[GridSettings]):
@@ -16,9 +11,3 @@ class IsoC(MergedGrid[GridSettings]):
     name = "IsoC"
     summary = "(merge without a search: Iso-C, one factor from a grid)"
     settings_model = GridSettings
-
-    def term(self, factor: float) -> Merged:
-        """See `MergedGrid.term`."""
-        from cycleqd.evolution.genome import Merged
-
-        return Merged("IsoC", None, factor)

@@ -1,10 +1,13 @@
-"""What merges without a search have in common: a grid of factors for one merged task vector."""
+"""What merges without a search have in common: a grid of factors for one merged task vector.
+
+A strategy is called like its method, so a file says no more than what is its own: its name, and
+settings with their defaults.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 from pydantic import Field
 
@@ -13,14 +16,24 @@ from cycleqd.evolution.strategies.task_arithmetic import van_der_corput
 from cycleqd.manifest.values import DECIMAL, Model
 
 if TYPE_CHECKING:
-    from cycleqd.evolution.genome import Genome, Merged
+    from cycleqd.evolution.genome import Genome, MergeMethod
+
+Largest = Annotated[float, Field(gt=0, le=10), DECIMAL]
+Density = Annotated[float, Field(gt=0, le=1), DECIMAL]
 
 
 class GridSettings(Model):
     """The grid."""
 
-    largest: Annotated[float, Field(gt=0, le=10), DECIMAL] = 2.0
+    largest: Largest = 2.0
     """Factors of the merged task vector lie between 0 and this."""
+
+
+class ThinnedSettings(GridSettings):
+    """What is kept, and the grid."""
+
+    density: Density
+    """Share of each task vector that is kept."""
 
 
 S = TypeVar("S", bound=GridSettings)
@@ -28,10 +41,6 @@ S = TypeVar("S", bound=GridSettings)
 
 class MergedGrid(Strategy[S]):
     """``base + factor * merged task vector``; the grid is that of ``TaskArithmetic``."""
-
-    @abstractmethod
-    def term(self, factor: float) -> Merged:
-        """The term of a genome that is the merged task vector times a factor."""
 
     def propose(
         self,
@@ -42,7 +51,10 @@ class MergedGrid(Strategy[S]):
         """The next point of the grid."""
         from dataclasses import replace
 
-        from cycleqd.evolution.genome import base_genome
+        from cycleqd.evolution.genome import Merged, base_genome
 
-        term = self.term(self.settings.largest * van_der_corput(number))
+        settings = self.settings
+        density = settings.density if isinstance(settings, ThinnedSettings) else None
+        factor = settings.largest * van_der_corput(number)
+        term = Merged(cast("MergeMethod", self.name), density, factor)
         return Proposal(number, replace(base_genome(self.layout), merged=(term,)))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
+from cycleqd.evolution.strategies.at_grain import AtGrain
+from cycleqd.evolution.strategies.base import Proposal, SearchState
 from cycleqd.manifest.values import DECIMAL, Model
 from cycleqd.records import keys
 
@@ -30,7 +31,7 @@ class NSGA2Settings(Model):
     """Largest factor of an expert; the smallest is 0."""
 
 
-class NSGA2(Strategy[NSGA2Settings]):
+class NSGA2(AtGrain[NSGA2Settings]):
     """Factors at the grain of ``crossover.granularity``, crossed by SBX and mutated.
 
     The experts belong to the first population, since generation 0 has evaluated them.
@@ -41,14 +42,6 @@ class NSGA2(Strategy[NSGA2Settings]):
     settings_model = NSGA2Settings
 
     @classmethod
-    def described(cls, evolution: Evolution) -> tuple[tuple[str, str], ...]:
-        """The grain and the settings."""
-        return (
-            ("coefficients", f"one per expert and {evolution.crossover.granularity}"),
-            *super().described(evolution),
-        )
-
-    @classmethod
     def operators(cls, evolution: Evolution) -> str:  # noqa: ARG003
         """Deb's."""
         return "SBX + Polynomial"
@@ -57,16 +50,14 @@ class NSGA2(Strategy[NSGA2Settings]):
         self, number: int, state: SearchState, genome_of: Callable[[str], Genome]
     ) -> Proposal:
         """A random point at first, then a child of two winners of tournaments."""
-        from cycleqd.evolution.crossover import factors_at_grain, factors_count, genome_at_grain
+        from cycleqd.evolution.crossover import factors_at_grain
         from cycleqd.evolution.nsga2 import cross, mutate, tournament
         from cycleqd.evolution.rng import stream
 
         crossover, seed = self.spec.evolution.crossover, self.spec.seed
         largest = self.settings.largest
         if number < self.settings.population:
-            count = factors_count(self.layout, crossover)
-            drawn = largest * stream(seed, number, "nsga2", "begin").uniform(count)
-            return Proposal(number, genome_at_grain(self.layout, crossover, drawn))
+            return Proposal(number, self.random(number, largest, "nsga2", "begin"))
         kept = self._population(state)
         draws = stream(seed, number, "nsga2", "parents")
         parents = tuple(kept[tournament(len(kept), draws)] for _ in range(2))
@@ -77,8 +68,7 @@ class NSGA2(Strategy[NSGA2Settings]):
         )
         child = cross(first, second, largest, stream(seed, number, "nsga2", "crossover"))
         child = mutate(child, largest, stream(seed, number, "nsga2", "mutation"))
-        genome = genome_at_grain(self.layout, crossover, child)
-        return Proposal(number, genome, parents=tuple(dict.fromkeys(parents)))
+        return Proposal(number, self.genome(child), parents=tuple(dict.fromkeys(parents)))
 
     def _population(self, state: SearchState) -> list[str]:
         """The survivors, the best first."""

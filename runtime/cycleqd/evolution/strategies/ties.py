@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import Field
-
-from cycleqd.evolution.strategies.merged import GridSettings, MergedGrid
-from cycleqd.manifest.values import DECIMAL
-
-if TYPE_CHECKING:
-    from cycleqd.evolution.genome import Merged
+from cycleqd.evolution.strategies.merged import Density, Largest, MergedGrid, ThinnedSettings
 
 
-class TIESSettings(GridSettings):
+class TIESSettings(ThinnedSettings):
     """What is kept, and the grid."""
 
-    density: Annotated[float, Field(gt=0, le=1), DECIMAL] = 0.2
+    density: Density = 0.2
     """Share of the elements of each task vector that is kept, the largest of each tensor (paper:
     0.2)."""
 
-    largest: Annotated[float, Field(gt=0, le=10), DECIMAL] = 3.0
+    largest: Largest = 3.0
     """Factors of the merged task vector lie between 0 and this; it is a mean, not a sum."""
 
 
@@ -30,9 +22,3 @@ class TIES(MergedGrid[TIESSettings]):
     name = "TIES"
     summary = "(merge without a search: TIES, one factor from a grid)"
     settings_model = TIESSettings
-
-    def term(self, factor: float) -> Merged:
-        """See `MergedGrid.term`."""
-        from cycleqd.evolution.genome import Merged
-
-        return Merged("TIES", self.settings.density, factor)

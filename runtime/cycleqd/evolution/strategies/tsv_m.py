@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cycleqd.evolution.strategies.merged import GridSettings, MergedGrid
-
-if TYPE_CHECKING:
-    from cycleqd.evolution.genome import Merged
 
 
 class TSVM(MergedGrid[GridSettings]):
@@ -16,9 +11,3 @@ class TSVM(MergedGrid[GridSettings]):
     name = "TSVM"
     summary = "(merge without a search: TSV-M, one factor from a grid)"
     settings_model = GridSettings
-
-    def term(self, factor: float) -> Merged:
-        """See `MergedGrid.term`."""
-        from cycleqd.evolution.genome import Merged
-
-        return Merged("TSVM", None, factor)

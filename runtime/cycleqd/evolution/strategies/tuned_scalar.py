@@ -59,6 +59,7 @@ class TunedScalar(Strategy[TunedScalarSettings]):
     ) -> Proposal:
         """A point of the grid, then a tune of what was best."""
         from cycleqd.evolution.combination import tuned_genome
+        from cycleqd.evolution.tuning import even_shares
 
         factor, best = self.settings.factor, None
         if factor is None:
@@ -67,12 +68,11 @@ class TunedScalar(Strategy[TunedScalarSettings]):
             best = self._best(state)
             factor = _point(best or 0)
         begin = self._scalar(factor)
-        shares = {task.name: 1.0 if task.train else 0.0 for task in self.spec.tasks}
         return Proposal(
             number,
             tuned_genome(begin, keys.child(number)),
             parents=() if best is None else (keys.child(best),),
-            tuning=Tuning(begin, shares),
+            tuning=Tuning(begin, even_shares(self.spec)),
         )
 
     def _best(self, state: SearchState) -> int | None:

@@ -1,0 +1,85 @@
+"""Search items that nobody is trained on: what a run's last choice between models is made by.
+
+A tuned candidate, and each that descends from one, has seen answers to the items it is scored on,
+so its search score flatters it. A part of the items of every task may therefore be kept out of all
+tunes (`spec.evolution.tune.holdOutShare`); on these a score means the same for all members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cycleqd.evolution.rng import stream
+from cycleqd.manifest.model import Spec
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """Which items are kept out of tuning.
+
+    Attributes:
+        share: of each task's items.
+        seed: of the draw, the run's.
+        trained: tasks whose answers are taught; the others' items are all unseen.
+    """
+
+    share: float = 0.0
+    seed: int = 0
+    trained: frozenset[str] = frozenset()
+
+    def positions(self, task: str, count: int) -> frozenset[int]:
+        """Which of a task's items nobody is trained on.
+
+        Args:
+            task: its name.
+            count: how many items the search uses.
+
+        Returns:
+            Places in the dataset's order, none without a share; else at least one stays on either
+            side where there are two.
+        """
+        if self.share == 0:
+            return frozenset()
+        if task not in self.trained:
+            return frozenset(range(count))
+        if count < 2:
+            return frozenset()
+        kept = min(count - 1, max(1, round(self.share * count)))
+        order = stream(self.seed, 0, "hold-out", task).uniform(count).argsort(kind="stable")
+        return frozenset(int(place) for place in order[:kept])
+
+    def scores(self, outcomes: Mapping[str, str]) -> dict[str, float]:
+        """Share of these items that are solved, by task; empty where none are kept out.
+
+        Args:
+            outcomes: by task one character an item, ``1`` where it is solved.
+        """
+        places = self._places(outcomes)
+        return {
+            task: sum(marks[place] == "1" for place in places[task]) / len(places[task])
+            for task, marks in outcomes.items()
+            if places
+        }
+
+    def counts(self, outcomes: Mapping[str, str]) -> dict[str, int]:
+        """How many items of each task models are compared by: those kept out, else all."""
+        places = self._places(outcomes)
+        return {task: len(places.get(task, marks)) for task, marks in outcomes.items()}
+
+    def _places(self, outcomes: Mapping[str, str]) -> dict[str, frozenset[int]]:
+        """By task the places of the items that are kept out; empty unless every task has some."""
+        places = {task: self.positions(task, len(marks)) for task, marks in outcomes.items()}
+        return places if all(places.values()) else {}
+
+
+NONE_HELD_OUT = HoldOut()
+
+
+def hold_out_of(spec: Spec) -> HoldOut:
+    """What a run keeps out of tuning."""
+    tune = spec.evolution.tune
+    if tune is None or tune.hold_out_share == 0:
+        return NONE_HELD_OUT
+    trained = frozenset(task.name for task in spec.tasks if task.train)
+    return HoldOut(tune.hold_out_share, spec.seed, trained)
