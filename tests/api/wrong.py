@@ -232,6 +232,22 @@ _BETWEEN: Final = [
         "spec.tasks[0].timeoutSeconds",
         "has no effect with type exact",
     ),
+    Wrong(
+        "nothing to tune by",
+        {"spec.evolution.strategy": "TunedScalar"},
+        "spec.evolution.tune",
+        "must be there, strategy TunedScalar needs it to train every candidate after the grid",
+    ),
+    Wrong(
+        "grid without effect",
+        {
+            "spec.evolution.strategy": "TunedScalar",
+            "spec.evolution.tune": {},
+            "spec.evolution.tunedScalar": {"grid": 4, "factor": "0"},
+        },
+        "spec.evolution.tunedScalar.grid",
+        "has no effect with factor",
+    ),
     Wrong("noise with blocks", _GAUSSIAN, "spec.evolution.crossover", "Block or Tensor cannot"),
     Wrong(
         "no room for a prompt",

@@ -22,7 +22,7 @@ def ignore(_line):
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory):
-    return make_by(MINIMAL, tmp_path_factory.mktemp("demo"), None, ignore)
+    return make_by(MINIMAL, tmp_path_factory.mktemp("demo"), None, ignore, pooled=True)
 
 
 def labelled(tokenizer, question):
@@ -49,9 +49,14 @@ def test_expert_is_better_at_its_skill_than_the_base(skill, paths):
     assert answer_loss(paths.experts[skill], skill) < answer_loss(paths.base, skill)
 
 
+@pytest.mark.parametrize("skill", list(SKILLS))
+def test_the_pooled_expert_is_better_at_every_skill_than_the_base(skill, paths):
+    assert answer_loss(paths.pooled, skill) < answer_loss(paths.base, skill)
+
+
 def test_experts_have_the_tensors_of_the_base_and_frozen_embeddings(paths):
     base = load_file(paths.base / "model.safetensors")
-    for folder in paths.experts.values():
+    for folder in [*paths.experts.values(), paths.pooled]:
         expert = load_file(folder / "model.safetensors")
         assert expert.keys() == base.keys()
         for name, values in expert.items():

@@ -36,7 +36,7 @@ Path.rename = counted
 def progress(line):
     if line.startswith(sys.argv[3]):
         killed()
-make_by(MINIMAL, Path(sys.argv[1]), None, progress)
+make_by(MINIMAL, Path(sys.argv[1]), None, progress, pooled=True)
 """
 
 
@@ -55,7 +55,7 @@ def digests(out):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
-    make_by(MINIMAL, out, None, ignore)
+    make_by(MINIMAL, out, None, ignore, pooled=True)
     return out
 
 
@@ -72,14 +72,26 @@ def test_kills_while_writing_and_while_training_leave_no_trace(whole, tmp_path):
     assert (tmp_path / "base").is_dir()
     assert (tmp_path / "experts" / "sql").is_dir()
     assert not (tmp_path / "experts" / "python").exists()
+    killed_call(tmp_path, line="expert pooled: step")
+    assert not (tmp_path / "experts" / "pooled").exists()
+    make_by(MINIMAL, tmp_path, None, ignore, pooled=True)
+    assert digests(tmp_path) == digests(whole)
+
+
+def test_the_pooled_expert_may_be_asked_for_later(whole, tmp_path):
     make_by(MINIMAL, tmp_path, None, ignore)
+    before = digests(tmp_path)
+    assert before == {
+        name: digest for name, digest in digests(whole).items() if "/pooled/" not in name
+    }
+    make_by(MINIMAL, tmp_path, None, ignore, pooled=True)
     assert digests(tmp_path) == digests(whole)
 
 
 def test_a_second_call_does_nothing(whole):
     before = {file: file.stat().st_mtime_ns for file in whole.rglob("*")}
     told = []
-    paths = make_by(MINIMAL, whole, None, told.append)
+    paths = make_by(MINIMAL, whole, None, told.append, pooled=True)
     after = {file: file.stat().st_mtime_ns for file in whole.rglob("*") if file.name != ".lock"}
     assert told == []
     assert after == {file: before[file] for file in after}

@@ -140,6 +140,29 @@ WRONG_RULES: Final = [
         "Block cannot be combined with mutation Gaussian",
     ),
     Wrong(
+        "nothing to tune by",
+        {"spec.evolution.strategy": "TunedScalar"},
+        "spec.evolution.tune",
+        "is missing, and strategy TunedScalar needs it to train every candidate after the grid; "
+        "add `tune: {}`",
+    ),
+    Wrong(
+        "preset that does not tune",
+        {"spec.evolution": {"preset": "GradientFree", "strategy": "TunedScalar"}},
+        "spec.evolution.tune",
+        "is missing, and strategy TunedScalar needs it",
+    ),
+    Wrong(
+        "grid without effect",
+        {
+            "spec.evolution.strategy": "TunedScalar",
+            "spec.evolution.tune": {},
+            "spec.evolution.tunedScalar": {"grid": 4, "factor": "0"},
+        },
+        "spec.evolution.tunedScalar.grid",
+        "has no effect with factor; remove the line",
+    ),
+    Wrong(
         "deeper than long",
         {"spec.evolution.pipelineDepth": 21},
         "spec.evolution.pipelineDepth",

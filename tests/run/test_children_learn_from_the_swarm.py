@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def manifest(folder: Path, **tune: object) -> Manifest:
+def manifest(folder: Path, rival: dict[str, object] | None = None, **tune: object) -> Manifest:
     document: dict[str, Any] = {
         "apiVersion": "cycleqd.io/v1alpha1",
         "kind": "CycleQDRun",
@@ -105,6 +105,7 @@ def manifest(folder: Path, **tune: object) -> Manifest:
                     "batchSize": 6,
                     **tune,
                 },
+                **(rival or {}),
             },
             "evaluation": {"engine": "transformers", "dtype": "float32", "maxModelLen": 64},
         },
@@ -141,10 +142,11 @@ def evolve(run: RunStore, scratch: Path, kill_at: str | None = None) -> None:
         bench.close()
 
 
-def begun(folder: Path, place: Path, **tune: object) -> RunStore:
-    return admit(
-        open_store(str(place / "store")), manifest(folder, **tune), checkpoints=place / "scratch"
-    )
+def begun(
+    folder: Path, place: Path, rival: dict[str, object] | None = None, **tune: object
+) -> RunStore:
+    document = manifest(folder, rival, **tune)
+    return admit(open_store(str(place / "store")), document, checkpoints=place / "scratch")
 
 
 @pytest.fixture(scope="module")
@@ -199,14 +201,33 @@ def test_their_own_adapter_is_all_that_their_genome_adds(finished: RunStore) -> 
             assert finished.genome(entry.candidate).adapters == (entry.candidate,)
 
 
-def test_the_run_is_verified_with_its_weights(finished: RunStore, tmp_path: Path) -> None:
+def verify(run: RunStore, scratch: Path) -> None:
     from cycleqd.run.models import RunModels
 
-    models = RunModels(finished, tmp_path).latest()
+    models = RunModels(run, scratch).latest()
     verified = Verifier(
-        finished, lambda candidate: models.materializer.digest(models.stored_genome(candidate))
+        run, lambda candidate: models.materializer.digest(models.stored_genome(candidate))
     ).verify()
     assert verified.weights >= 3 * GENERATIONS
+
+
+def test_the_run_is_verified_with_its_weights(finished: RunStore, tmp_path: Path) -> None:
+    verify(finished, tmp_path)
+
+
+def test_a_rival_that_tunes_learns_by_the_same_path(folder: Path, tmp_path: Path) -> None:
+    rival = {"strategy": "TunedScalar", "tunedScalar": {"grid": 2}}
+    run = begun(folder, tmp_path, rival, epochs=4)
+    evolve(run, tmp_path / "scratch")
+    done = entries(run)
+    assert [entry.tune is not None for entry, _ in done] == 2 * [False] + 7 * [True]
+    assert all(result.failure is None for _, result in done)
+    # Generation 1 knows no scalar yet, later ones take the better of the two.
+    assert [entry.parents for entry, _ in done[:3]] == [(), (), ()]
+    assert len({entry.parents for entry, _ in done[3:]}) == 1
+    assert done[3][0].parents in {("c000000",), ("c000001",)}
+    assert len(set(adapters(run).values())) == 7, "each has a seed of its own"
+    verify(run, tmp_path / "other")
 
 
 @pytest.mark.parametrize("what", ["adapter", "result"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,26 @@ def test_a_runs_own_table_is_used_where_it_has_the_same_items(finished: Path) ->
     assert (found.candidate, found.scores) == (row["candidate"], row["test"])
 
 
+def test_a_reference_says_what_it_finds_and_no_more(finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished, tmp_path / "c")
+    row = json.loads(compare(folder)["compare.json"])["rows"][2]
+    *mine, other, _ = trials_in(folder)
+    document = measure(
+        [*mine, replace(other, reference=True)], folder, COUNTS, limit=LIMIT, open_bench=ShortBench
+    ).document
+    assert {found.name for found in (*document.rows, *document.methods)} == {"cycleqd"}
+    reference = document.references[-1]
+    assert len(document.references) == 6
+    assert (reference.name, reference.candidate) == ("random", row["balanced"]["candidate"])
+    assert (reference.scores, reference.mean) == (
+        row["balanced"]["scores"],
+        row["balanced"]["mean"],
+    )
+    ours = document.methods[0].balanced
+    assert ours is not None
+    assert reference.gain == pytest.approx(reference.mean - ours.mean)
+
+
 def test_other_weights_than_the_runs_are_noticed(finished: Path, tmp_path: Path) -> None:
     class Other(ShortBench):
         def evaluate(self, entry: EvaluateEntry, revision: Revision) -> ResultDocument:
@@ -260,9 +281,24 @@ def test_the_search_is_free() -> None:
     check_agreement([named("one"), changed(named("other"), change)])
 
 
+def with_one_expert(document: dict[str, Any]) -> None:
+    document["spec"]["experts"] = [{"name": "pooled", "uri": "models/pooled"}]
+
+
+def test_references_may_have_other_experts_and_nothing_else() -> None:
+    pooled = changed(named("pooled"), with_one_expert)
+    check_agreement([named("one"), named("two")], [pooled])
+    with pytest.raises(ManifestError, match=r"spec\.experts"):
+        check_agreement([named("one"), pooled])
+    other = changed(pooled, lambda d: d["spec"]["base"].update(uri="models/other"))
+    with pytest.raises(ManifestError, match=r"spec\.base\.uri: one has"):
+        check_agreement([named("one")], [other])
+
+
 def test_equal_names_are_refused() -> None:
-    with pytest.raises(ManifestError, match=r"metadata\.name: 2 manifests are called one"):
-        check_agreement([named("one"), named("one")])
+    for manifests, references in ((["one", "one"], []), (["one"], ["one"])):
+        with pytest.raises(ManifestError, match=r"metadata\.name: 2 manifests are called one"):
+            check_agreement([*map(named, manifests)], [*map(named, references)])
 
 
 @pytest.mark.parametrize("text", ["", "1,", "a", "-1", "1.5", "1,2,1", "01,1", str(2**53)])
@@ -317,3 +353,16 @@ def test_files_that_changed_in_between_are_noticed(finished: Path, tmp_path: Pat
     store.create(keys.RUN, json.dumps(document).encode())
     with pytest.raises(RunMismatch, match=r"spec\.tasks \(python\) items\.test: .*random-2"):
         check_sources(trials_in(folder))
+
+
+def test_experts_of_a_reference_are_its_own(finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished, tmp_path / "c")
+    store = open_store(str(folder / "runs/random-2"))
+    document = json.loads(store.read(keys.RUN))
+    document["experts"]["sql"]["digest"] = "sha256:1"
+    store.delete(keys.RUN)
+    store.create(keys.RUN, json.dumps(document).encode())
+    *mine, other = trials_in(folder)
+    check_sources([*mine, replace(other, reference=True)])
+    with pytest.raises(RunMismatch, match=r"spec\.experts \(sql\)"):
+        check_sources([*mine, other])

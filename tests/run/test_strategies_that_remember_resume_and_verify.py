@@ -13,6 +13,7 @@ FAILING = frozenset({"c000003", "c000010"})
 RIVALS = {
     "CMAES": {"strategy": "CMAES"},
     "NSGA2": {"strategy": "NSGA2", "nsga2": {"population": 4}},
+    "TunedScalar": {"strategy": "TunedScalar", "tune": {}, "tunedScalar": {"grid": 5}},
 }
 
 

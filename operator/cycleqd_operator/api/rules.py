@@ -49,14 +49,15 @@ _ITEMS = Rule(
 )
 
 
-def _unchanged(model: type[Model], field: str) -> str:
-    """Whether a field has its default."""
+def _unchanged(model: type[Model], field: str, member: str = "") -> str:
+    """Whether a field, of the mapping itself or of one in it, has its default."""
     info = next(info for info in model.model_fields.values() if info.alias == field)
+    path = f"{member}.{field}" if member else field
     if info.default is None:
-        return f"!has(self.{field})"
+        return f"!has(self.{path})"
     if isinstance(info.default, float):
-        return f"double(self.{field}) == {info.default}"
-    return f"self.{field} == {json.dumps(info.default)}"
+        return f"double(self.{path}) == {info.default}"
+    return f"self.{path} == {json.dumps(info.default)}"
 
 
 def _without_effect(
@@ -89,12 +90,35 @@ def _chosen(registry: Registry, chooser: str, model: type[Model]) -> tuple[Rule,
         for name, entry in registry.entries.items()
         for field, why in entry.ignores.items()
     ]
+    # A preset may bring what is needed; whether it does is for the operator's own reading.
+    brought = " || has(self.preset)" if "preset" in model.model_fields else ""
+    needed = [
+        Rule(
+            f"self.{chooser} != {quoted(name)} || has(self.{field}){brought}",
+            f"must be there, {chooser} {name} needs it {why}; add it, or choose another {chooser}",
+            f".{field}",
+        )
+        for name, entry in registry.entries.items()
+        for field, why in entry.needs.items()
+    ]
+    overridden = [
+        Rule(
+            f"!has(self.{member}) || !has(self.{member}.{field}) || "
+            f"{_unchanged(entry.settings_model, other, member)}",
+            f"has no effect with {field}; remove it",
+            f".{member}.{other}",
+        )
+        for name, entry in registry.entries.items()
+        if entry.settings_model and (member := registry.members[name])
+        for field, others in entry.overrides.items()
+        for other in others
+    ]
     conflicting = [
         _apart(f"self.{chooser} != {quoted(name)}", conflict)
         for name, entry in registry.entries.items()
         for conflict in entry.conflicts
     ]
-    return (*settings, *ignored, *conflicting)
+    return (*settings, *ignored, *needed, *overridden, *conflicting)
 
 
 def _apart(unless: str, conflict: Conflict) -> Rule:

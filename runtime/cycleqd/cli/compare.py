@@ -33,6 +33,12 @@ def compare(
         str, typer.Option(metavar="FOLDER", help="Where runs, evaluations and tables are kept.")
     ],
     *,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Manifest with other experts: a further reference. Repeatable."
+        ),
+    ] = None,
     workers: WorkersOption = None,
     share_gpus: ShareGpusOption = False,
     items: Annotated[
@@ -45,13 +51,21 @@ def compare(
     """Run manifests with several seeds and compare what they find on held-out items.
 
     Writes compare.md, compare.json, compare.csv and compare.png. Kill it at any moment; the same
-    command goes on. All manifests must have the same models, tasks and items.
+    command goes on. All manifests must have the same models, tasks and items; references may have
+    other experts and run with the first seed alone.
     """
     manifests = [load_manifest(file) for file in files]
+    references = [load_manifest(file) for file in reference or ()]
     wanted = parse_seeds(seeds)
     check_drawing()
     trials = prepare_trials(
-        manifests, wanted, out, workers=workers, share_gpus=share_gpus, say=print_note
+        manifests,
+        wanted,
+        out,
+        references=references,
+        workers=workers,
+        share_gpus=share_gpus,
+        say=print_note,
     )
     folder = Path(out)
     counts = count_items(trials[0].run, items)

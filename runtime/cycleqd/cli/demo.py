@@ -22,6 +22,10 @@ def demo_experts(
         str | None,
         typer.Option(help="Base of smollm2: a folder or hf://org/name; from a wheel when absent."),
     ] = None,
+    *,
+    pooled: Annotated[
+        bool, typer.Option("--pooled", help="Also train one model on all experts' questions.")
+    ] = False,
 ) -> None:
     """Make a base model, three experts (sql, python, shell) and their items for a first run.
 
@@ -30,5 +34,5 @@ def demo_experts(
     from cycleqd.demo import make  # noqa: PLC0415 - torch
 
     folder = out or Path("out/demo") / preset
-    make(preset, folder, base, print_note)
+    make(preset, folder, base, print_note, pooled=pooled)
     print_result(f"{folder}: base, experts and items are ready")

@@ -3,6 +3,9 @@
 Held-out scores, QD scores, coverage and costs mean the same only where models, tasks, items, cells
 and the way of evaluating are the same. Everything else, above all ``spec.evolution``, is what a
 comparison is about.
+
+A reference is a run with other experts, such as one that was trained on data which the compared
+searches must not see. What it finds answers the same held-out items and says no more than that.
 """
 
 from __future__ import annotations
@@ -16,30 +19,34 @@ from cycleqd.manifest.model import Manifest
 
 SEEDS_END = 2**53
 _EQUAL = re.compile(r"spec\.(base|experts|tasks|archive|evaluation|workers\.threads)(?![a-zA-Z])")
+_EQUAL_OF_REFERENCES = re.compile(_EQUAL.pattern.replace("experts|", ""))
 # Of a task: what steers the search, and how much of the test items a run's own table uses.
 _FREE = re.compile(r"spec\.tasks\[\d+\]\.(expert|train|items\.testLimit)$")
 
 
-def check_agreement(manifests: Sequence[Manifest]) -> None:
+def check_agreement(manifests: Sequence[Manifest], references: Sequence[Manifest] = ()) -> None:
     """Refuse manifests whose runs would not be comparable.
 
     Args:
         manifests: at least one; the others must agree with the first.
+        references: must agree with it too, but for the experts.
 
     Raises:
         ManifestError: one line for each field that differs, with both values; or two have one name.
     """
     first = manifests[0]
-    names = [manifest.metadata.name for manifest in manifests]
+    names = [manifest.metadata.name for manifest in (*manifests, *references)]
     problems = [
         f"metadata.name: {names.count(name)} manifests are called {name}; give each a name of its "
         "own, its rows are called so"
         for name in dict.fromkeys(names)
         if names.count(name) > 1
     ]
-    for manifest in manifests[1:]:
+    rules = [(other, _EQUAL) for other in manifests[1:]]
+    rules += [(other, _EQUAL_OF_REFERENCES) for other in references]
+    for manifest, equal in rules:
         for path, before, after in differences(first, manifest):
-            if _EQUAL.match(path) and not _FREE.match(path):
+            if equal.match(path) and not _FREE.match(path):
                 problems.append(
                     f"{path}: {first.metadata.name} has {shown_value(before)}, "
                     f"{manifest.metadata.name} has {shown_value(after)}; a comparison is fair only "

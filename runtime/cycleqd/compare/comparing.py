@@ -76,7 +76,7 @@ def measure(
     """Evaluate the chosen models of finished runs on held-out items and compare.
 
     Args:
-        trials: the runs, complete, manifests in their order.
+        trials: the runs, complete, manifests in their order, references last.
         folder: of the comparison; outcomes are kept there.
         counts: number of held-out items by task (`count_items`).
         limit: what they were counted with.
@@ -91,28 +91,33 @@ def measure(
     """
     held_out = HeldOut(folder, counts, limit, open_bench, say)
     references = _references(trials[0])
-    runs = []
+    runs: list[_Measured] = []
+    others: list[_Measured] = []
     for trial in trials:
         reading = read_run(trial.run)
-        wanted = [reading.balanced, reading.aggregate]
-        wanted += references.values() if trial is trials[0] else ()
-        wanted += reading.members if diversity else ()
+        wanted = [reading.balanced]
+        if not trial.reference:
+            wanted.append(reading.aggregate)
+            wanted += references.values() if trial is trials[0] else ()
+            wanted += reading.members if diversity else ()
         found = held_out.outcomes(trial, reading, list(dict.fromkeys(wanted)))
-        runs.append(_Measured(trial, reading, found))
+        (others if trial.reference else runs).append(_Measured(trial, reading, found))
     by_name: dict[str, list[_Measured]] = {}
     for run in runs:
         by_name.setdefault(run.trial.name, []).append(run)
     rows = {run.trial.label: _row(run, diversity=diversity) for run in runs}
     first, *_ = by_name.values()
+    models = [(name, c, runs[0].outcomes.get(c)) for name, c in references.items()]
+    models += [(run.trial.name, run.reading.balanced, run.balanced) for run in others]
     document = ComparisonDocument(
         tasks=trials[0].run.latest().tasks,
         items=dict(counts),
         seeds=tuple(run.trial.seed for run in first),
         rows=tuple(rows.values()),
         references=tuple(
-            _reference(name, candidate, runs[0].outcomes[candidate], _balanced(first))
-            for name, candidate in references.items()
-            if candidate in runs[0].outcomes
+            _reference(name, candidate, outcomes, _balanced(first))
+            for name, candidate, outcomes in models
+            if outcomes is not None
         ),
         methods=tuple(
             _method(name, mine, first, [rows[run.trial.label] for run in mine])

@@ -27,10 +27,11 @@ class ModelScores(Document):
 
 
 class ReferenceScores(ModelScores):
-    """A model that no search has made.
+    """A model that none of the compared searches has made.
 
     Attributes:
-        name: ``base``, ``expert NAME`` or ``uniform merge``.
+        name: ``base``, ``expert NAME`` or ``uniform merge``; or the name of a reference's manifest,
+            whose run's balanced member it is.
         error: standard error of the mean, over items.
         gain: mean difference to the first manifest's balanced members, paired by item; None where
             those could not be evaluated.

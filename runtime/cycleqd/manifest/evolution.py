@@ -216,7 +216,9 @@ class Evolution(Model):
     """Change of the merged child."""
 
     tune: Tune | None = None
-    """Children of ``CycleQD`` that are trained on verified answers; none when absent."""
+    """Candidates that are trained on verified answers: a ``share`` of the children of ``CycleQD``,
+    or all of ``TunedScalar`` after its grid, without ``share``, ``preference`` and ``rays``. Other
+    strategies train nobody, whatever stands here; none when absent."""
 
     aggregate: Aggregate = Aggregate()
     """The final model."""

@@ -58,6 +58,10 @@ class Registered:
             Not so for an entry that once had no settings: runs of then keep their identity.
         ignores: shared fields that have no effect with it, by name in document spelling, each with
             the reason ("which runs no code").
+        needs: shared sections that are optional and must stand there with it, each with the reason
+            ("to train candidates").
+        overrides: fields of its own that, where a user writes them, leave others of its own without
+            effect, each with those.
         conflicts: shared choices that it cannot combine.
     """
 
@@ -66,6 +70,8 @@ class Registered:
     settings_model: ClassVar[type[Model] | None] = None
     settings_written: ClassVar[bool] = True
     ignores: ClassVar[Mapping[str, str]] = {}
+    needs: ClassVar[Mapping[str, str]] = {}
+    overrides: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     conflicts: ClassVar[tuple[Conflict, ...]] = ()
 
 
@@ -135,6 +141,7 @@ STRATEGIES = Registry(
     "cycleqd.evolution.strategies.dare:DARE",
     "cycleqd.evolution.strategies.iso_c:IsoC",
     "cycleqd.evolution.strategies.tsv_m:TSVM",
+    "cycleqd.evolution.strategies.tuned_scalar:TunedScalar",
 )
 """``spec.evolution.strategy``; each is a `cycleqd.evolution.strategies.base.Strategy`."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cycleqd.manifest.part import Part, whole
 from cycleqd.manifest.problems import nearest, shown
-from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Registry
+from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Registered, Registry
 from cycleqd.manifest.uris import ca_bundle, s3_settings, same_place, uris
 
 if TYPE_CHECKING:
@@ -201,6 +201,9 @@ def _chosen(registry: Registry, chooser: str, holder: Part) -> Iterator[str]:
         return
     for shared, why in entry.ignores.items():
         yield from _without_effect(holder, (shared,), f"{chooser} {name}, {why}")
+    yield from _needed(entry, chooser, holder)
+    if own := registry.members.get(entry.name):
+        yield from _overridden(entry, holder.part(own))
     for conflict in entry.conflicts:
         field, other = holder.at(conflict.field), holder.at(conflict.other)
         if field.text in conflict.values and other.text in conflict.others:
@@ -209,6 +212,22 @@ def _chosen(registry: Registry, chooser: str, holder: Part) -> Iterator[str]:
                 f"{conflict.other.split('.')[0]} {other.text}, {conflict.because}; "
                 f"{conflict.remedy}"
             )
+
+
+def _needed(entry: type[Registered], chooser: str, holder: Part) -> Iterator[str]:
+    for field, why in entry.needs.items():
+        section = holder.part(field)
+        if section.raw is None:
+            yield (
+                f"{section.path}: is missing, and {chooser} {entry.name} needs it {why}; add "
+                f"`{field}: {{}}` for its defaults, or choose another {chooser}"
+            )
+
+
+def _overridden(entry: type[Registered], settings: Part) -> Iterator[str]:
+    for field, others in entry.overrides.items():
+        if settings.part(field).raw is not None:
+            yield from _without_effect(settings, others, field)
 
 
 def _pipeline(spec: Part) -> Iterator[str]:
