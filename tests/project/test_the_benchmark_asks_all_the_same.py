@@ -38,7 +38,8 @@ def test_tunes_are_those_of_the_shipped_manifest_in_the_time_of_80_evaluations(
     manifests: dict[str, Manifest],
 ) -> None:
     shipped = manifests["cycleqd"].spec.evolution.tune
-    for name, scalars in (("tuned-scalar", TunedScalarSettings().grid), ("tuned-base", 0)):
+    grid = TunedScalarSettings().grid
+    for name, scalars in (("tuned-scalar", grid), ("tuned-0-75", 0), ("tuned-base", 0)):
         evolution = manifests[name].spec.evolution
         assert evolution.tune == shipped
         tunes = evolution.generations * evolution.candidates_per_generation - scalars
