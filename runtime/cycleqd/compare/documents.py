@@ -70,8 +70,8 @@ class RunRow(Document):
         seed: its seed.
         seconds: worker-seconds of the search, those of tuning and factoring included.
         evaluations: candidates evaluated, experts and those that failed included.
-        balanced: the member of highest geometric mean on the search items; None where it could not
-            be evaluated.
+        balanced: the member of highest geometric mean on the search items, or on those that are
+            kept out of tuning; None where it could not be evaluated.
         aggregate: the aggregate of all archives, None likewise.
         qd_score: sum of all archives' elites' qualities, on the search items.
         coverage: share of all archives' cells that hold an elite.

@@ -74,8 +74,9 @@ def _held_out(document: ComparisonDocument) -> Iterator[str]:
     yield from _table(columns, rows)
     yield ""
     yield (
-        "*balanced*: of each run the member of highest geometric mean on the search items; "
-        "*aggregate*: the merge of each archive's best. *mean* is over tasks and seeds, ± its "
+        "*balanced*: of each run the member of highest geometric mean on the search items, where "
+        "some are kept out of tuning on these; *aggregate*: the merge of several members that "
+        "`aggregate.method` makes. *mean* is over tasks and seeds, ± its "
         "standard error over items; *seeds*: from the lowest to the highest mean of a run; *min*: "
         "mean over seeds of the weakest task. Differences are paired by item, ± their standard "
         "error over items, balanced with balanced and aggregate with aggregate; the references are "

@@ -50,7 +50,7 @@ class Finalist:
 
 
 def balanced_member(commit: Commit) -> Member:
-    """The archives' member of highest geometric mean; ties by mean, then by id."""
+    """The archives' member of the best `cycleqd.evolution.front.balance`; ties by id."""
     return members_of(commit.state.archives)[0]
 
 
