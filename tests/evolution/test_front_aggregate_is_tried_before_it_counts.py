@@ -27,6 +27,7 @@ from cycleqd.evolution.front import (
     standard_error,
     trials,
 )
+from cycleqd.evolution.genome import Genome
 from cycleqd.manifest.evolution import Aggregate
 from cycleqd.records import keys
 from tests.evolution.runs import LAYOUT, TASKS, commits, genome_of, result, spec
@@ -81,11 +82,11 @@ def test_the_front_is_what_no_member_beats(rows: list[tuple[float, float, float]
 
 
 @pytest.mark.parametrize(
-    ("asked", "front", "sizes"),
+    ("asked", "members", "sizes"),
     [(None, 9, [2, 3, 5]), (8, 9, [2, 4, 8]), (8, 3, [2, 3]), (2, 9, [2]), (5, 1, [])],
 )
-def test_which_means_are_tried(asked: int | None, front: int, sizes: list[int]) -> None:
-    line = [member(f"c{n}", n / 10, 1 - n / 10, 0.5) for n in range(1, front + 1)]
+def test_which_means_are_tried(asked: int | None, members: int, sizes: list[int]) -> None:
+    line = [member(f"c{n}", n / 10, 1 - n / 10, 0.5) for n in range(1, members + 1)]
     tried = trials(archives(*line), Aggregate(method="Front", members=asked), 7)
     assert tried == {f"aggregate-000007-best-{size}": size for size in sizes}
 
@@ -97,6 +98,22 @@ def test_a_mean_is_the_mean_of_weights() -> None:
     assert merged.scale == pytest.approx(expected, abs=1e-6)
     again = front_mean(COMMIT.state.archives, 3, genome_of)
     assert merged.to_bytes() == again.to_bytes()
+
+
+def test_a_front_that_is_too_short_is_filled_with_the_next_most_balanced() -> None:
+    best, second, third = (member(f"c{n}", *[0.9 - n / 10] * 3) for n in range(3))
+    special = member("special", 1.0, 0.1, 0.1)
+    made = archives(third, second, best, special)
+    assert front_of(made) == [best, special]
+    assert list(trials(made, FRONT, 4).values()) == [2, 4]
+    averaged: list[str] = []
+
+    def note(candidate: str) -> Genome:
+        averaged.append(candidate)
+        return genome_of(members_of(COMMIT.state.archives)[0].candidate)
+
+    front_mean(made, 3, note)
+    assert averaged == ["c0", "special", "c1"]
 
 
 def test_the_widest_mean_within_a_standard_error_of_the_best_is_chosen() -> None:

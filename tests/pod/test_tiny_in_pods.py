@@ -12,7 +12,7 @@ from cycleqd.manifest.reader import load_manifest
 from cycleqd.store import access, open_store
 from tests.pod.api import ConfigMapServer
 from tests.pod.pods import WORK, Pods, pods_of, wait_until
-from tests.run.chaos import contents
+from tests.run.chaos import assert_same
 from tests.run.tiny import SHORT_GENERATIONS
 from tests.servers.s3 import S3Server, running
 
@@ -38,8 +38,8 @@ def test_kills_and_an_outage_change_nothing(
 ) -> None:
     with running("versitygw", tmp_path / "versitygw") as server:
         evolve(short_manifest, server, tmp_path, api, monkeypatch)
-        want = contents(open_store(str(short_store)))
-        assert contents(open_store(server.uri("tiny"), server.settings)) == want
+        found = open_store(server.uri("tiny"), server.settings)
+        assert_same(open_store(str(short_store)), found)
 
 
 def evolve(

@@ -9,12 +9,14 @@ As a script it prints the evidence::
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -129,6 +131,45 @@ def contents(store: ObjectStore) -> dict[str, bytes]:
     }
 
 
+def differences(want: Mapping[str, bytes], found: Mapping[str, bytes]) -> list[str]:
+    """A line for each object that differs, with the place; comparing the bytes shows megabytes."""
+    lines = []
+    for key in sorted(want.keys() | found.keys()):
+        if key not in found or key not in want:
+            lines.append(f"{key}: {'is missing' if key in want else 'nobody expects it'}")
+        elif want[key] != found[key]:
+            one, other = want[key], found[key]
+            pairs = enumerate(zip(one, other, strict=False))
+            place = next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+            around = slice(max(0, place - 60), place + 60)
+            lines.append(f"{key}: differs at byte {place}: {one[around]!r} {other[around]!r}")
+    return lines
+
+
+def assert_same(want: ObjectStore, found: ObjectStore) -> None:
+    """Two runs left the same.
+
+    Raises:
+        AssertionError: with what differs, and what the workers of both say of it.
+    """
+    different = differences(contents(want), contents(found))
+    if different:
+        outcomes = [dict(_outcomes(store)) for store in (want, found)]
+        different += [
+            f"{key}: {outcomes[0][key]} {outcomes[1].get(key)}"
+            for key in sorted(outcomes[0])
+            if outcomes[0][key] != outcomes[1].get(key)
+        ]
+        raise AssertionError("\n".join(different))
+
+
+def _outcomes(store: ObjectStore) -> Iterator[tuple[str, object]]:
+    """By key of a result: what it says of the items."""
+    for key in store.list(""):
+        if "/results/" in key:
+            yield key, json.loads(store.read(key)).get("outcomes")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("manifest", type=Path)
@@ -150,14 +191,14 @@ def main() -> None:
     want = contents(open_store(arguments.reference, settings_of()))
     found = contents(open_store(arguments.store, settings_of()))
     archives = [key for key in want if key.endswith("archive.json")]
-    different = sorted(key for key in want.keys() | found.keys() if want.get(key) != found.get(key))
+    different = differences(want, found)
     print(
         f"{arguments.store}: {arguments.workers} workers, {dict(chaos.kills)} killed, "
         f"{chaos.starts} starts, {chaos.seconds:.0f} s; {len(archives)} archives and "
         f"{len(want) - len(archives)} other objects compared, {len(different)} differ"
     )
-    for key in different[:10]:
-        print(f"  differs: {key}")
+    for line in different[:10]:
+        print(f"  {line}")
     sys.exit(1 if different else 0)
 
 

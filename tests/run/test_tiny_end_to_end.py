@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from cycleqd.store import open_store
-from tests.run.chaos import contents, run_with_kills
+from tests.run.chaos import assert_same, run_with_kills
 from tests.run.tiny import MANIFEST, ROOT, cycleqd
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
@@ -108,4 +108,4 @@ def test_kills_change_nothing(
     store = tmp_path / "store"
     chaos = run_with_kills(short_manifest, str(store), workers=workers, kills=4, seed=workers)
     assert chaos.kills.total() >= 1
-    assert contents(open_store(str(store))) == contents(open_store(str(short_store)))
+    assert_same(open_store(str(short_store)), open_store(str(store)))

@@ -87,11 +87,11 @@ def front_of(archives: Mapping[str, Archive]) -> list[Member]:
 
 
 def trials(archives: Mapping[str, Archive], settings: Aggregate, generation: int) -> dict[str, int]:
-    """The means that are tried: how many members of the front, by candidate id.
+    """The means that are tried: how many members each is of, by candidate id.
 
     All that are asked for, half of them, and so on down to two; the smallest first.
     """
-    size = min(settings.members or MEMBERS, len(front_of(archives)))
+    size = min(settings.members or MEMBERS, len(members_of(archives)))
     sizes = []
     while size > 1:
         sizes.append(size)
@@ -102,8 +102,14 @@ def trials(archives: Mapping[str, Archive], settings: Aggregate, generation: int
 def front_mean(
     archives: Mapping[str, Archive], size: int, genome_of: Callable[[str], Genome]
 ) -> Genome:
-    """The mean of so many members of the front, the most balanced ones."""
-    return mean([genome_of(member.candidate) for member in front_of(archives)[:size]])
+    """The mean of the most balanced members of the front.
+
+    A late front may be two models that beat all others by an item: what it lacks is made up from
+    the others, the most balanced first.
+    """
+    front = front_of(archives)
+    others = [member for member in members_of(archives) if member not in front]
+    return mean([genome_of(member.candidate) for member in [*front, *others][:size]])
 
 
 def chosen(balanced: Member, tried: Sequence[Member], counts: Mapping[str, int]) -> Member:

@@ -159,9 +159,9 @@ class Aggregate(Model):
         Literal["Softmax", "Front"], Field(exclude_if=lambda method: method == "Softmax")
     ] = "Softmax"
     """``Softmax``: elites of each archive, weighted by their qualities (the paper). ``Front``:
-    means of the most balanced members of the Pareto front are tried on the search items; of them
-    and the balanced member, the mean of most members whose geometric mean is at most one standard
-    error below the best is the aggregate."""
+    means of the most balanced members of the Pareto front, where it is short also of others, are
+    tried on the search items; of them and the balanced member, the mean of most members whose
+    geometric mean is at most one standard error below the best is the aggregate."""
 
     members: Annotated[int, Field(ge=2, le=32)] | None = None
     """``Front`` tries the mean of the best so many members, of half of them, and so on down to two;
