@@ -73,7 +73,7 @@ class _StubHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, query = self._split()
-        if "uploads" in query:
+        if "uploads" in query or "list-type" in query:
             return self._answer(200, b"<R></R>")
         if path not in self.server.objects:
             return self._error(404, "NoSuchKey")

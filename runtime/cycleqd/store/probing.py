@@ -8,6 +8,7 @@ file system to its word.
 from __future__ import annotations
 
 import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -20,12 +21,19 @@ if TYPE_CHECKING:
     from cycleqd.store.base import ObjectStore
 
 CONTENDERS = 8
+FOLDER = "probe/"
+ABANDONED_SECONDS = 3600
+"""Age from which what a probe has created counts as left by a killed process. Others may be at
+work: two coordinators probe one store where one takes over from another."""
 
 
 @contextmanager
 def probe_object(store: ObjectStore) -> Iterator[str]:
-    """A fresh key below ``probe/``, whose object is deleted however the block ends."""
-    key = f"probe/{secrets.token_hex(8)}"
+    """A fresh key below ``probe/``, whose object is deleted however the block ends.
+
+    Only a kill leaves one; the next probe after `ABANDONED_SECONDS` removes it.
+    """
+    key = f"{FOLDER}{time.time():.0f}-{secrets.token_hex(8)}"
     try:
         yield key
     except StoreUnavailable:
@@ -35,6 +43,14 @@ def probe_object(store: ObjectStore) -> Iterator[str]:
             store.delete(key)
         raise
     store.delete(key)
+    for left in store.list(FOLDER):
+        if _is_abandoned(left):
+            store.delete(left)
+
+
+def _is_abandoned(key: str) -> bool:
+    begun, dash, _ = key.removeprefix(FOLDER).partition("-")
+    return bool(dash) and begun.isdecimal() and int(begun) < time.time() - ABANDONED_SECONDS
 
 
 def probe_creates(store: ObjectStore, key: str) -> None:
