@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cycleqd.evolution.genome import GenomeLayout, TensorSlot
+from cycleqd.evolution.race import race_of
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.reader import parse_manifest
 from cycleqd.manifest.schema import canonical
@@ -115,11 +116,22 @@ class SyntheticWorkbench:
             offset = 0 if entry.split == "search" else 1
             marks = [((i * 7 + offset) % ITEMS) / ITEMS < level for i in range(ITEMS)]
             solved[task] = "".join("1" if m else "0" for m in marks)
+        race, stopped = race_of(revision.spec), False
+        if race is not None and entry.race is not None:
+            first = {task: race.first(task, ITEMS) for task in solved}
+            early = {task: "".join(solved[task][p] for p in first[task]) for task in solved}
+            stopped = race.is_lost(entry.race, early)
+            if stopped:
+                solved = {
+                    task: "".join(m if p in first[task] else "-" for p, m in enumerate(row))
+                    for task, row in solved.items()
+                }
         return ResultDocument(
             entry=0,
             candidate=entry.candidate,
-            scores={t: o.count("1") / ITEMS for t, o in solved.items()},
+            scores={t: o.count("1") / (ITEMS - o.count("-")) for t, o in solved.items()},
             outcomes=solved,
+            stopped=stopped,
             digest=f"sha256:{entry.genome}",
             telemetry=telemetry,
         )

@@ -97,6 +97,7 @@ class Run:
             generations=position.generations,
             evaluations=archive.evaluations if archive is not None else 0,
             failed=len(archive.failed) if archive is not None else 0,
+            stopped=archive.stopped if archive is not None else 0,
             complete=position.complete,
             goal_reached=position.goal_reached,
             tasks={
@@ -271,6 +272,7 @@ def _result(stage: Stage, entry: EvaluateEntry, document: ResultDocument) -> Res
         split=entry.split,
         scores=document.scores,
         outcomes=document.outcomes,
+        stopped=document.stopped,
         parents=entry.parents,
         failure=None if failure is None else f"{failure.cause}: {failure.message}",
         seconds=document.telemetry.seconds,

@@ -64,6 +64,7 @@ class Status:
         generations: how many the manifest in force asks for.
         evaluations: candidates evaluated so far, experts and failed ones included.
         failed: candidates that could not be evaluated.
+        stopped: candidates that fell short on their first items (`spec.evolution.race`).
         complete: whether nothing is left to do.
         goal_reached: whether ``spec.goal`` ended the run before its last generation.
         tasks: by task, in the manifest's order.
@@ -77,6 +78,7 @@ class Status:
     generations: int
     evaluations: int
     failed: int
+    stopped: int
     complete: bool
     goal_reached: bool
     tasks: Mapping[str, TaskStatus]
@@ -123,7 +125,8 @@ class Result:
         generation: the generation that planned it, or that the final comparison follows.
         split: which items.
         scores: share of solved items by task, empty where it failed.
-        outcomes: for each task one character an item, ``1`` solved, ``0`` not.
+        outcomes: for each task one character an item, ``1`` solved, ``0`` not, ``-`` not asked.
+        stopped: whether it fell short on its first items and was not asked the others.
         parents: ids of its parents.
         failure: why it could not be evaluated, None where it could.
         seconds: how long a worker took.
@@ -134,6 +137,7 @@ class Result:
     split: Literal["search", "test"]
     scores: Mapping[str, float]
     outcomes: Mapping[str, str]
+    stopped: bool
     parents: tuple[str, ...]
     failure: str | None
     seconds: float

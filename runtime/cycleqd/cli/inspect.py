@@ -34,6 +34,7 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
                 "generations": status.generations,
                 "evaluations": status.evaluations,
                 "failed": status.failed,
+                "stopped": status.stopped,
                 "complete": status.complete,
                 "goalReached": status.goal_reached,
                 "coverage": {task: archive.coverage for task, archive in tasks.items()},
@@ -49,6 +50,7 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
     print_result(
         f"{status.run_id}: {state}, generation {status.generation} of {status.generations}, "
         f"{status.evaluations} evaluations, {status.failed} failed"
+        + (f", {status.stopped} stopped early" if status.stopped else "")
     )
     table = DataTable()
     for column in ("archive", "best", "coverage", "QD score"):

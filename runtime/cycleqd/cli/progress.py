@@ -84,7 +84,8 @@ class ProgressDisplay:
             f"{task}: best {record.best:.2f} cover {record.coverage:.0%} QD {record.qd_score:.1f}"
             for task, record in archive.archives.items()
         )
-        failed = f"  failed {len(archive.failed)}" if archive.failed else ""
+        failed = f"  stopped early {archive.stopped}" if archive.stopped else ""
+        failed += f"  failed {len(archive.failed)}" if archive.failed else ""
         return (
             f"{time.monotonic() - self._begin:6.0f} s  generation {archive.generation}"
             f"/{generations}  {archive.evaluations} evaluations  {tasks}{failed}"

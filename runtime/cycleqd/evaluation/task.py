@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 from cycleqd.evaluation.engine import Request
 
@@ -22,6 +22,10 @@ class Task(Protocol):
     @property
     def ids(self) -> tuple[str, ...]:
         """Ids of the items, in the dataset's order."""
+        ...
+
+    def part(self, places: Sequence[int]) -> Self:
+        """The same task with some of its items alone, in the order of these places."""
         ...
 
     def requests(self) -> list[Request]:

@@ -47,8 +47,8 @@ def _rank(member: Member) -> tuple[float, float, float]:
     return balance(member.scores, member.unseen)
 
 
-def _compared(member: Member) -> Mapping[str, float]:
-    """The scores that members are compared by."""
+def compared(member: Member) -> Mapping[str, float]:
+    """The scores that members are compared by: of unseen items where some are kept out."""
     return member.unseen or member.scores
 
 
@@ -81,7 +81,7 @@ def front_of(archives: Mapping[str, Archive]) -> list[Member]:
     """
     tasks = list(archives)
     members = members_of(archives)
-    points = {m.candidate: tuple(_compared(m)[task] for task in tasks) for m in members}
+    points = {m.candidate: tuple(compared(m)[task] for task in tasks) for m in members}
     front = set(pareto_front(points.values()))
     return [member for member in members if points[member.candidate] in front]
 
@@ -123,5 +123,5 @@ def chosen(balanced: Member, tried: Sequence[Member], counts: Mapping[str, int])
     if not tried:
         return balanced
     best = max((balanced, *tried), key=_rank)
-    least = _rank(best)[0] - standard_error(_compared(best), counts)
+    least = _rank(best)[0] - standard_error(compared(best), counts)
     return next((m for m in reversed(tried) if _rank(m)[0] >= least), balanced)

@@ -50,6 +50,7 @@ class Commit:
     axes: tuple[Axis, ...]
     state: SearchState
     failed: tuple[FailedCandidate, ...]
+    stopped: int = 0
 
     def document(self) -> ArchiveDocument:
         """The form stored as ``archive.json``."""
@@ -67,6 +68,7 @@ class Commit:
             archives={task: _record(a) for task, a in self.state.archives.items()},
             hypervolume=hypervolume(members.values()),
             failed=self.failed,
+            stopped=self.stopped,
         )
 
     @classmethod
@@ -89,6 +91,7 @@ class Commit:
             axes=axes,
             state=SearchState(archives, document.focus_experts),
             failed=document.failed,
+            stopped=document.stopped,
         )
 
 
@@ -180,7 +183,7 @@ def _focus_experts(spec: Spec, results: Sequence[ResultDocument]) -> dict[str, s
 
 
 def _offer(archives: Mapping[str, Archive], result: ResultDocument, hold_out: HoldOut) -> None:
-    if result.candidate is not None and result.failure is None:
+    if result.candidate is not None and result.failure is None and not result.stopped:
         member = Member(result.candidate, result.scores, hold_out.scores(result.outcomes))
         for archive in archives.values():
             archive.offer(member)
@@ -225,6 +228,7 @@ def tell(
         axes=previous.axes,
         state=SearchState(archives, previous.state.focus_experts),
         failed=failed,
+        stopped=previous.stopped + sum(result.stopped for result in results),
     )
 
 

@@ -152,6 +152,18 @@ class Tune(Model):
     and all choose."""
 
 
+class Race(Model):
+    """Children that are asked all items only if they may be better than what the archives hold."""
+
+    share: Annotated[float, Field(gt=0, le=0.9), DECIMAL] = 0.33
+    """Share of each task's search items that are asked first; those that are kept out of tuning
+    before others."""
+
+    errors: Annotated[float, Field(ge=0, le=10), DECIMAL] = 1.0
+    """A child is stopped where it is more than so many standard errors below the best of every
+    archive, and below the balanced member."""
+
+
 class Aggregate(Model):
     """How the elites of all archives merge into one model at the end."""
 
@@ -219,6 +231,11 @@ class Evolution(Model):
     """Candidates that are trained on verified answers: a ``share`` of the children of ``CycleQD``,
     or all of ``TunedScalar`` after its grid, without ``share``, ``preference`` and ``rays``. Other
     strategies train nobody, whatever stands here; none when absent."""
+
+    race: Race | None = None
+    """Stops the children of ``CycleQD`` and ``RandomGenomes``, but for tuned ones, that fall short
+    on their first items; others are in no archive's way and see all items. None are stopped when
+    absent."""
 
     aggregate: Aggregate = Aggregate()
     """The final model."""

@@ -24,6 +24,9 @@ Score = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Split = Literal["search", "test"]
 
+NOT_ASKED = "-"
+"""Mark of an item that a stopped candidate was not asked."""
+
 
 class Document(BaseModel):
     """Base of all documents: frozen, camelCase, canonical bytes."""
@@ -152,6 +155,18 @@ class TuneOrder(Document):
     shares: dict[Name, Annotated[float, Field(ge=0)]]
 
 
+class RaceOrder(Document):
+    """What a candidate must be able to reach, as its first items show it, lest it be stopped.
+
+    Attributes:
+        best: highest quality by task.
+        balance: geometric mean of the balanced member's scores.
+    """
+
+    best: dict[Name, Score]
+    balance: Score
+
+
 class EvaluateEntry(Document):
     """Work: evaluate a candidate.
 
@@ -163,6 +178,7 @@ class EvaluateEntry(Document):
         focus: the task in focus when it was made, None where there was none.
         parents: the ids of its parents.
         tune: what it learns before, None where it is as its genome says.
+        race: when it is stopped early, None where it is asked all items whatever it solves.
     """
 
     kind: Literal["Evaluate"] = "Evaluate"
@@ -173,6 +189,7 @@ class EvaluateEntry(Document):
     focus: Name | None = None
     parents: tuple[CandidateId, ...] = ()
     tune: TuneOrder | None = Field(default=None, exclude_if=lambda tune: tune is None)
+    race: RaceOrder | None = Field(default=None, exclude_if=lambda race: race is None)
 
 
 Entry = Annotated[FactorEntry | EvaluateEntry, Field(discriminator="kind")]
@@ -214,8 +231,9 @@ class ResultDocument(Document):
     Attributes:
         entry: index in the plan.
         candidate: id of the candidate, None for a factor entry.
-        scores: share of solved items by task.
-        outcomes: for each task one character an item, ``1`` solved, ``0`` not.
+        scores: share of solved items by task, of those that it was asked.
+        outcomes: for each task one character an item, ``1`` solved, ``0`` not, ``-`` not asked.
+        stopped: whether it fell short on its first items, and was not asked the others.
         digest: SHA-256 of the weights that were evaluated, or of the factors.
         failure: set where the candidate could not be evaluated; scores are then empty.
         telemetry: where and how fast.
@@ -226,6 +244,7 @@ class ResultDocument(Document):
     candidate: CandidateId | None
     scores: dict[Name, Score] = {}
     outcomes: dict[Name, str] = {}
+    stopped: bool = Field(default=False, exclude_if=lambda stopped: not stopped)
     digest: str | None = None
     failure: Failure | None = None
     telemetry: Telemetry
@@ -297,6 +316,7 @@ class ArchiveDocument(Document):
         archives: by task.
         hypervolume: of all members of all archives together.
         failed: candidates that could not be evaluated, in the order of their numbers.
+        stopped: candidates that fell short on their first items, and are in no archive.
     """
 
     format: Literal["cycleqd-archive/1"] = "cycleqd-archive/1"
@@ -308,6 +328,7 @@ class ArchiveDocument(Document):
     archives: dict[Name, ArchiveRecord]
     hypervolume: float
     failed: tuple[FailedCandidate, ...]
+    stopped: Count = Field(default=0, exclude_if=lambda stopped: stopped == 0)
 
 
 class SummaryRow(Document):

@@ -243,6 +243,7 @@ class RunFacts:
         evaluations: candidates evaluated.
         complete: whether the final table is the run's last word.
         store: where the run lives.
+        stopped: candidates that fell short on their first items, of those evaluated.
         details: further pairs of label and value to list.
     """
 
@@ -257,6 +258,7 @@ class RunFacts:
     evaluations: int
     complete: bool
     store: str = ""
+    stopped: int = 0
     details: tuple[tuple[str, str], ...] = ()
 
 

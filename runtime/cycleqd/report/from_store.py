@@ -119,6 +119,7 @@ def _facts(
         evaluations=last.evaluations if last is not None else 0,
         complete=summary is not None,
         store=run.objects.uri,
+        stopped=last.stopped if last is not None else 0,
         details=tuple(details),
     )
 

@@ -139,9 +139,10 @@ def tiles(data: ReportData) -> list[Tile]:
     cells = sum(archive.cell_count for archive in data.archives)
     unique = {e.candidate for archive in data.archives for e in archive.cells.values()}
     state = "complete" if run.complete else "running or interrupted"
+    early = f"{run.stopped:,} stopped early, " if run.stopped else ""
     return [
         Tile("Generation", f"{max(run.generation, 0)} / {run.generations}", state),
-        Tile("Evaluations", f"{run.evaluations:,}", f"{len(data.failures)} failed"),
+        Tile("Evaluations", f"{run.evaluations:,}", early + f"{len(data.failures)} failed"),
         Tile("Members", f"{len(unique):,}", f"in {held:,} cells"),
         Tile("Coverage", f"{held / cells:.1%}" if cells else _NONE, f"of {cells:,} cells"),
     ]

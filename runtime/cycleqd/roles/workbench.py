@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,11 +17,12 @@ from cycleqd.evaluation.engine import Engine
 from cycleqd.evaluation.engines import EngineKind, create_engine
 from cycleqd.evaluation.engines.transformers import TransformersEngine
 from cycleqd.evaluation.engines.vllm import VLLMEngine
-from cycleqd.evaluation.evaluate import Outcomes, evaluate
+from cycleqd.evaluation.evaluate import Outcomes, evaluate, evaluate_raced
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.task import Task
 from cycleqd.evaluation.tasks import load_task
 from cycleqd.evolution.genome import Genome, base_genome
+from cycleqd.evolution.race import race_of
 from cycleqd.records import keys
 from cycleqd.records.documents import (
     AnswersDocument,
@@ -127,7 +129,7 @@ class ModelWorkbench:
         tensors = DigestingIterator(models.materializer.tensors(genome))
         engine.load(tensors)
         materialized = time.monotonic()
-        outcomes = evaluate(engine, tasks)
+        outcomes, stopped = self._outcomes(engine, tasks, entry, models)
         graded = time.monotonic()
         if entry.split == "search":
             self._keep_answers(entry.candidate, outcomes)
@@ -136,6 +138,7 @@ class ModelWorkbench:
             candidate=entry.candidate,
             scores={name: outcome.score for name, outcome in outcomes.items()},
             outcomes={name: outcome.solved for name, outcome in outcomes.items()},
+            stopped=stopped,
             digest=tensors.digest,
             telemetry=Telemetry(
                 worker=0,
@@ -145,6 +148,17 @@ class ModelWorkbench:
                 evaluate_seconds=graded - materialized,
             ),
         )
+
+    @staticmethod
+    def _outcomes(
+        engine: Engine, tasks: list[Task], entry: EvaluateEntry, models: RevisionModels
+    ) -> tuple[dict[str, Outcomes], bool]:
+        """Outcomes by task, and whether the candidate was stopped after its first items."""
+        race, order = race_of(models.revision.spec), entry.race
+        if race is None or order is None:
+            return evaluate(engine, tasks), False
+        first = {task.name: race.first(task.name, len(task.ids)) for task in tasks}
+        return evaluate_raced(engine, tasks, first, partial(race.is_lost, order))
 
     def _keep_answers(self, candidate: str, outcomes: Mapping[str, Outcomes]) -> None:
         """Store what was proved, before the result says so: a result is never without it.

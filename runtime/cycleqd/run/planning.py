@@ -16,6 +16,7 @@ from cycleqd.evolution.combination import as_parent
 from cycleqd.evolution.final import finalists, new_genomes, planned, summarise
 from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.hold_out import hold_out_of
+from cycleqd.evolution.race import race_order
 from cycleqd.evolution.search import Commit, ask, expert_order, first_commit, numbers_of, tell
 from cycleqd.evolution.strategies import Told, Tuning, make_strategy
 from cycleqd.records import keys
@@ -95,8 +96,11 @@ def make_plan(
         genome_of: genomes of the archives' members.
         told: all candidates up to the generation that it reads (`SearchState.told`).
     """
+    strategy = make_strategy(revision.spec, revision.layout)
+    raced = strategy.races and revision.spec.evolution.race is not None
+    race = race_order(commit.state.archives) if raced else None
     proposals = ask(
-        make_strategy(revision.spec, revision.layout),
+        strategy,
         replace(commit.state, told=told),
         numbers_of(number, revision.spec),
         _as_parents(genome_of),
@@ -110,6 +114,8 @@ def make_plan(
             focus=p.focus,
             parents=p.parents,
             tune=None if p.tuning is None else _order(p.tuning, commit.generation),
+            # A tune has cost more by then than the race would save.
+            race=race if p.tuning is None else None,
         )
         for p in proposals
     )

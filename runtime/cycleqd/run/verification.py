@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cycleqd.errors import VerificationError
+from cycleqd.evolution.race import race_of
 from cycleqd.evolution.search import Commit, read_generation
 from cycleqd.records import keys
-from cycleqd.records.documents import EvaluateEntry, PlanDocument, ResultDocument
+from cycleqd.records.documents import NOT_ASKED, EvaluateEntry, PlanDocument, ResultDocument
 from cycleqd.records.keys import Stage
 from cycleqd.run import planning
 from cycleqd.run.planning import Plan
@@ -142,19 +143,49 @@ class Verifier:
             raise VerificationError(f"{key}: holds other tasks than its plan")
         for task, outcome in result.outcomes.items():
             count = revision.items[task][entry.split].count
-            if len(outcome) != count or set(outcome) - {"0", "1"}:
-                raise VerificationError(f"{key}: outcomes of {task} are not {count} marks 0 or 1")
-            if result.scores[task] != outcome.count("1") / count:
+            if len(outcome) != count:
+                raise VerificationError(f"{key}: outcomes of {task} are not {count} marks")
+        asked = self._asked(key, entry, result, revision)
+        for task, outcome in result.outcomes.items():
+            marks = "".join(outcome[place] for place in asked.get(task, range(len(outcome))))
+            if set(marks) - {"0", "1"} or outcome.count(NOT_ASKED) != len(outcome) - len(marks):
+                raise VerificationError(f"{key}: outcomes of {task} are not marks 0 or 1")
+            if result.scores[task] != marks.count("1") / len(marks):
                 raise VerificationError(f"{key}: score of {task} is not the share of its outcomes")
         if self._digest_of is not None:
-            if entry.candidate not in self._digests:
-                self._digests[entry.candidate] = self._digest_of(entry.candidate)
-                self.verified.weights += 1
-            if self._digests[entry.candidate] != result.digest:
-                raise VerificationError(
-                    f"{key}: weights of {entry.candidate} have digest "
-                    f"{self._digests[entry.candidate]}, evaluated was {result.digest}"
-                )
+            self._weights(key, entry, result, self._digest_of)
+
+    def _weights(
+        self,
+        key: str,
+        entry: EvaluateEntry,
+        result: ResultDocument,
+        digest_of: Callable[[str], str],
+    ) -> None:
+        if entry.candidate not in self._digests:
+            self._digests[entry.candidate] = digest_of(entry.candidate)
+            self.verified.weights += 1
+        if self._digests[entry.candidate] != result.digest:
+            raise VerificationError(
+                f"{key}: weights of {entry.candidate} have digest "
+                f"{self._digests[entry.candidate]}, evaluated was {result.digest}"
+            )
+
+    @staticmethod
+    def _asked(
+        key: str, entry: EvaluateEntry, result: ResultDocument, revision: Revision
+    ) -> dict[str, tuple[int, ...]]:
+        """By task the places of the only items that a candidate was asked; empty: it was all."""
+        race = race_of(revision.spec)
+        if race is None or entry.race is None:
+            if result.stopped:
+                raise VerificationError(f"{key}: was stopped, though its plan says nothing of it")
+            return {}
+        first = {task: race.first(task, len(marks)) for task, marks in result.outcomes.items()}
+        early = {task: "".join(result.outcomes[task][p] for p in first[task]) for task in first}
+        if race.is_lost(entry.race, early) is not result.stopped:
+            raise VerificationError(f"{key}: what it says of being stopped is not what it solved")
+        return first if result.stopped else {}
 
     def _final(self, generations: int, commit: Commit, revision: Revision) -> None:
         stage = keys.final(generations)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from cycleqd.evaluation.engine import Request
 from cycleqd.evaluation.sandbox import Limits, Sandbox
@@ -43,6 +43,14 @@ class LoadedTask:
     def ids(self) -> tuple[str, ...]:
         """The ids of the items, in order."""
         return tuple(item.text("id") for item in self.items)
+
+    def part(self, places: Sequence[int]) -> Self:
+        """The same task with some of its items alone, in the order of these places."""
+        return replace(
+            self,
+            items=tuple(self.items[place] for place in places),
+            prompts=tuple(self.prompts[place] for place in places),
+        )
 
     def requests(self) -> list[Request]:
         """One request for each item, in the dataset's order."""

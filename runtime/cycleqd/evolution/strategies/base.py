@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from cycleqd.manifest.registry import Registered
 from cycleqd.manifest.values import Model
@@ -88,10 +88,14 @@ class Strategy(Registered, ABC, Generic[S]):
     """Proposes candidates; deterministic in the spec, the state and the number.
 
     Attributes:
+        races: whether its children may be stopped early (`cycleqd.evolution.race`); not where it
+            adapts to how much worse each of them is.
         spec: the run.
         layout: the shape of its genomes.
         settings: the strategy's own, a ``settings_model``, or None.
     """
+
+    races: ClassVar[bool] = False
 
     def __init__(self, spec: Spec, layout: GenomeLayout) -> None:
         self.spec = spec

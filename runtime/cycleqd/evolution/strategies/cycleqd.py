@@ -19,6 +19,7 @@ class CycleQD(Strategy[None]):
 
     name = "CycleQD"
     summary = "(the paper: two elites, merged and mutated)"
+    races = True
     conflicts = (
         Conflict(
             field="crossover.granularity",
@@ -54,6 +55,11 @@ class CycleQD(Strategy[None]):
             ("selection", evolution.selection.method),
             ("start", began),
             ("tuned", f"{evolution.tune.share:.0%}" if evolution.tune is not None else "none"),
+            *(
+                (("race", f"{evolution.race.share:.0%} of the items first"),)
+                if evolution.race
+                else ()
+            ),
         )
 
     @classmethod

@@ -29,6 +29,7 @@ class RandomGenomes(AtGrain[RandomGenomesSettings]):
     summary = "(baseline: coefficients drawn at the crossover's granularity)"
     settings_model = RandomGenomesSettings
     settings_written = False
+    races = True
 
     def propose(
         self,
