@@ -22,6 +22,7 @@ EDITS: list[Edit] = [
     {"spec.evolution.selection": {"method": "Uniform"}, "spec.storage": {"uri": "runs"}},
     {"spec.tasks[0].type": "exact", "spec.tasks[0].items.searchLimit": 5},
     {"spec.evolution.aggregate": {"method": "Front", "members": 5}},
+    {"spec.evolution.selection": {"partner": "Attraction"}},
     {"metadata.labels": {"a.b/c": "d"}, "spec.evaluation": {"engine": "vllm"}},
 ]
 
@@ -43,8 +44,9 @@ def test_defaults_are_written_out() -> None:
 
 
 def test_fields_that_came_later_leave_the_form_of_older_runs_as_it_was() -> None:
-    document = canonical(parse_manifest(VALID, "run.yaml"))
-    assert document["spec"]["evolution"]["aggregate"] == {"temperature": "1", "topPerArchive": 1}
+    evolution = canonical(parse_manifest(VALID, "run.yaml"))["spec"]["evolution"]
+    assert evolution["aggregate"] == {"temperature": "1", "topPerArchive": 1}
+    assert evolution["selection"] == {"method": "Elite", "low": "0.5", "high": "0.8"}
 
 
 def test_the_schema_is_structural_and_described() -> None:

@@ -235,7 +235,7 @@ def tell(
 def as_told(results: Iterable[ResultDocument]) -> list[Told]:
     """What a strategy may know of a generation's results, in the plan's order."""
     ordered = sorted(results, key=lambda result: result.entry)
-    return [Told(r.candidate, r.scores) for r in ordered if r.candidate is not None]
+    return [Told(r.candidate, r.scores, r.outcomes) for r in ordered if r.candidate is not None]
 
 
 def numbers_of(generation: int, spec: Spec) -> range:

@@ -2,17 +2,19 @@
 
 The probability of an elite is proportional to the product of one factor for each dimension, the
 quality and every behaviour, min-max normalised over the archive's elites: those that are good at
-several things are drawn more often, by a factor of at most 4.1 at three tasks.
+several things are drawn more often, by a factor of at most 4.1 at three tasks. Instead, the second
+parent may be drawn by what it adds to the first (`cycleqd.evolution.attraction`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from cycleqd.evolution.archive import Archive, Cell, Member
+from cycleqd.evolution.attraction import Outcomes, attraction
 from cycleqd.evolution.rng import Stream
 from cycleqd.manifest.evolution import Selection
 
@@ -52,9 +54,19 @@ def _draw(weights: Float64, stream: Stream) -> int:
 
 
 def draw_parents(
-    archive: Archive, selection: Selection, stream: Stream
+    archive: Archive,
+    selection: Selection,
+    stream: Stream,
+    outcomes: Callable[[], Mapping[str, Outcomes]] = dict,
 ) -> tuple[Member, Member | None]:
     """Two elites of distinct cells; the second is None where only one cell is occupied.
+
+    Args:
+        archive: the one in focus.
+        selection: how they are drawn.
+        stream: what decides; two numbers of it are taken, none where one cell is occupied.
+        outcomes: gives those of all elites by candidate; only partners by attraction are drawn by
+            them.
 
     Raises:
         ValueError: the archive is empty.
@@ -67,5 +79,11 @@ def draw_parents(
     weights = probabilities(archive, selection)
     first = _draw(weights, stream)
     weights[first] = 0.0
+    if selection.partner == "Attraction":
+        known = outcomes()
+        solved = [known[member.candidate] for _, member in elites]
+        added = attraction(solved[first], solved[:first] + solved[first + 1 :])
+        if added.any():
+            weights = np.insert(added, first, 0.0)
     second = _draw(weights, stream)
     return elites[first][1], elites[second][1]

@@ -27,6 +27,14 @@ class Selection(Model):
     high: Annotated[float, Field(gt=0, le=10), DECIMAL] = 0.8
     """Factor of the best elite in a dimension (paper: 0.8)."""
 
+    partner: Annotated[
+        Literal["Elite", "Attraction"], Field(exclude_if=lambda partner: partner == "Elite")
+    ] = "Elite"
+    """The second parent. ``Elite``: drawn like the first, from the other elites (the paper).
+    ``Attraction``: probability proportional to what it adds, the search items that it solves and
+    the first does not, each divided by the number of elites that solve it (M2N2); like ``Elite``
+    where nobody adds any."""
+
 
 class Line(Model):
     """How far a child of ``crossover.method: Line`` may lie from its parents."""

@@ -1,8 +1,9 @@
 """All results of a run as strategies see them, for those that look beyond the archives.
 
-Archives keep elites alone; a strategy that adapts a distribution, or keeps a population, needs
-every candidate. Coordinator and verification both read them here, from committed generations, so a
-plan stays a pure function of what is stored.
+Archives keep elites alone, by their scores; a strategy that adapts a distribution, or keeps a
+population, needs every candidate, and one that pairs parents by the items that they solve needs
+outcomes. Coordinator and verification both read them here, from committed generations, so a plan
+stays a pure function of what is stored.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cycleqd.run.store import RunStore
 
 
 class ToldResults:
-    """Candidates and their scores by generation, each read once and only if asked for.
+    """What was evaluated by generation, each read once and only if asked for.
 
     Args:
         run: the run's store.

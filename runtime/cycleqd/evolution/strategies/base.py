@@ -26,10 +26,12 @@ class Told:
     Attributes:
         candidate: its id.
         scores: search scores by task; none where it could not be evaluated.
+        outcomes: by task one character a search item, ``1`` where it is solved.
     """
 
     candidate: str
     scores: Mapping[str, float]
+    outcomes: Mapping[str, str] = field(default_factory=dict)
 
 
 def _nothing() -> Sequence[Told]:

@@ -11,7 +11,14 @@ from cycleqd.records import keys
 
 if TYPE_CHECKING:
     from cycleqd.evolution.genome import Genome
-    from cycleqd.manifest.evolution import Evolution
+    from cycleqd.manifest.evolution import Evolution, Selection
+
+
+def _selection(selection: Selection) -> str:
+    """How parents are drawn, as the report tells it."""
+    if selection.partner == "Elite":
+        return selection.method
+    return f"{selection.method}, partner {selection.partner}"
 
 
 class CycleQD(Strategy[None]):
@@ -52,7 +59,7 @@ class CycleQD(Strategy[None]):
         return (
             ("crossover", f"{crossover.method}, weights per {crossover.granularity}"),
             ("mutation", evolution.mutation.method),
-            ("selection", evolution.selection.method),
+            ("selection", _selection(evolution.selection)),
             ("start", began),
             ("tuned", f"{evolution.tune.share:.0%}" if evolution.tune is not None else "none"),
             *(
@@ -64,9 +71,11 @@ class CycleQD(Strategy[None]):
 
     @classmethod
     def operators(cls, evolution: Evolution) -> str:
-        """Crossover and mutation, or crossover and a tune."""
+        """Crossover and mutation, or crossover and a tune; before them how mates are drawn."""
+        partner = evolution.selection.partner
+        mates = "" if partner == "Elite" else f"{partner} + "
         tune = " or Tune" if evolution.tune is not None else ""
-        return f"{evolution.crossover.method} + {evolution.mutation.method}{tune}"
+        return f"{mates}{evolution.crossover.method} + {evolution.mutation.method}{tune}"
 
     def focus_of(self, number: int) -> str:
         """The task in focus of a candidate: it changes every ``cycleInterval`` candidates."""
@@ -101,7 +110,10 @@ class CycleQD(Strategy[None]):
         focus = self.focus_of(number)
         expert = state.focus_experts[focus]
         first, second = draw_parents(
-            state.archives[focus], evolution.selection, stream(seed, number, "selection")
+            state.archives[focus],
+            evolution.selection,
+            stream(seed, number, "selection"),
+            lambda: {told.candidate: told.outcomes for told in state.told()},
         )
         if second is None:
             # One occupied cell: its elite meets the expert of the skill.
