@@ -87,3 +87,15 @@ def draw_parents(
             weights = np.insert(added, first, 0.0)
     second = _draw(weights, stream)
     return elites[first][1], elites[second][1]
+
+
+def draw_elites(archive: Archive, selection: Selection, count: int, stream: Stream) -> list[Member]:
+    """Elites of distinct cells, as many as are asked for or there are, in the order drawn."""
+    elites = archive.elites()
+    weights = probabilities(archive, selection)
+    drawn = []
+    for _ in range(min(count, len(elites))):
+        place = _draw(weights, stream)
+        weights[place] = 0.0
+        drawn.append(elites[place][1])
+    return drawn

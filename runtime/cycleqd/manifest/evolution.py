@@ -55,6 +55,16 @@ class Line(Model):
     other's above it."""
 
 
+class Soup(Model):
+    """Children that are the plain mean of several elites of the archive in focus."""
+
+    share: Fraction = 0.3
+    """Share of the children that are not tuned."""
+
+    members: Annotated[int, Field(ge=2, le=32)] = 4
+    """How many elites are averaged, fewer where there are fewer."""
+
+
 class Crossover(Model):
     """How two parents become a child."""
 
@@ -72,6 +82,10 @@ class Crossover(Model):
 
     line: Line | None = None
     """Settings of ``method: Line``; their defaults when absent."""
+
+    soup: Soup | None = None
+    """A share of the children is no crossing of two but a mean of more (model soups): what each
+    learned by heart is averaged away, and what they all learned stays. None when absent."""
 
     mean: Annotated[float, Field(gt=0, le=10), DECIMAL] = 1.0
     """Mean of the normal distribution of w1 and w2 (the authors' runner: 1)."""

@@ -11,7 +11,7 @@ from cycleqd.records import keys
 
 if TYPE_CHECKING:
     from cycleqd.evolution.genome import Genome
-    from cycleqd.manifest.evolution import Evolution, Selection
+    from cycleqd.manifest.evolution import Evolution, Selection, Soup, Tune
 
 
 def _selection(selection: Selection) -> str:
@@ -19,6 +19,11 @@ def _selection(selection: Selection) -> str:
     if selection.partner == "Elite":
         return selection.method
     return f"{selection.method}, partner {selection.partner}"
+
+
+def _soups(soup: Soup) -> str:
+    """How often children are means, as the report tells it."""
+    return f"{soup.share:.0%} of the others, {soup.members} elites each"
 
 
 class CycleQD(Strategy[None]):
@@ -75,7 +80,8 @@ class CycleQD(Strategy[None]):
         partner = evolution.selection.partner
         mates = "" if partner == "Elite" else f"{partner} + "
         tune = " or Tune" if evolution.tune is not None else ""
-        return f"{mates}{evolution.crossover.method} + {evolution.mutation.method}{tune}"
+        soup = " or Soup" if evolution.crossover.soup is not None else ""
+        return f"{mates}{evolution.crossover.method} + {evolution.mutation.method}{tune}{soup}"
 
     def focus_of(self, number: int) -> str:
         """The task in focus of a candidate: it changes every ``cycleInterval`` candidates."""
@@ -85,30 +91,50 @@ class CycleQD(Strategy[None]):
     def propose(
         self, number: int, state: SearchState, genome_of: Callable[[str], Genome]
     ) -> Proposal:
-        """Select, cross, then mutate or tune."""
+        """A start point, else a child of elites: crossed and mutated, crossed and tuned, a soup."""
+        from cycleqd.evolution.tuning import is_tuned
+
+        proposal = self._start(number)
+        if proposal is not None:
+            return proposal
+        tune = self.spec.evolution.tune
+        if tune is not None and is_tuned(tune, self.spec.seed, number):
+            return self._tuned(number, state, genome_of, tune)
+        return self._soup(number, state, genome_of) or self._mutated(number, state, genome_of)
+
+    def _start(self, number: int) -> Proposal | None:
         from cycleqd.evolution.combination import tuned_genome
+        from cycleqd.evolution.start import start_genome, tuned_ray
+        from cycleqd.evolution.tuning import even_shares
+
+        evolution = self.spec.evolution
+        if evolution.start is None:
+            return None
+        begin = start_genome(
+            self.layout, evolution.crossover, evolution.start, self.spec.seed, number
+        )
+        if begin is not None:
+            return Proposal(number, begin)
+        tuned = evolution.tune.rays if evolution.tune is not None else 0
+        ray = tuned_ray(self.layout, evolution.start, tuned, number)
+        if ray is None:
+            return None
+        parent, begin = ray
+        tuning = Tuning(begin, even_shares(self.spec))
+        learned = tuned_genome(begin, keys.child(number))
+        return Proposal(number, learned, None, (keys.child(parent),), tuning)
+
+    def _crossed(
+        self, number: int, state: SearchState, genome_of: Callable[[str], Genome]
+    ) -> tuple[Genome, tuple[str, str]]:
+        """The crossing of two elites of the archive in focus, and who they are."""
         from cycleqd.evolution.crossover import cross
         from cycleqd.evolution.genome import expert_genome
-        from cycleqd.evolution.mutation import mutate
         from cycleqd.evolution.rng import stream
         from cycleqd.evolution.selection import draw_parents
-        from cycleqd.evolution.start import start_genome, tuned_ray
-        from cycleqd.evolution.tuning import even_shares, is_tuned, shares
 
         evolution, seed = self.spec.evolution, self.spec.seed
-        if evolution.start is not None:
-            begin = start_genome(self.layout, evolution.crossover, evolution.start, seed, number)
-            if begin is not None:
-                return Proposal(number, begin)
-            tuned = evolution.tune.rays if evolution.tune is not None else 0
-            ray = tuned_ray(self.layout, evolution.start, tuned, number)
-            if ray is not None:
-                parent, begin = ray
-                tuning = Tuning(begin, even_shares(self.spec))
-                learned = tuned_genome(begin, keys.child(number))
-                return Proposal(number, learned, None, (keys.child(parent),), tuning)
         focus = self.focus_of(number)
-        expert = state.focus_experts[focus]
         first, second = draw_parents(
             state.archives[focus],
             evolution.selection,
@@ -117,20 +143,60 @@ class CycleQD(Strategy[None]):
         )
         if second is None:
             # One occupied cell: its elite meets the expert of the skill.
-            parents = (first.candidate, keys.expert(expert))
+            expert = state.focus_experts[focus]
+            other = keys.expert(expert)
             genomes = (genome_of(first.candidate), expert_genome(self.layout, expert))
         else:
-            parents = (first.candidate, second.candidate)
+            other = second.candidate
             genomes = (genome_of(first.candidate), genome_of(second.candidate))
         child = cross(*genomes, evolution.crossover, stream(seed, number, "crossover"))
-        if evolution.tune is not None and is_tuned(evolution.tune, seed, number):
-            tuning = Tuning(child, shares(self.spec, evolution.tune, focus, number))
-            return Proposal(number, tuned_genome(child, keys.child(number)), focus, parents, tuning)
+        return child, (first.candidate, other)
+
+    def _mutated(
+        self, number: int, state: SearchState, genome_of: Callable[[str], Genome]
+    ) -> Proposal:
+        from cycleqd.evolution.mutation import mutate
+        from cycleqd.evolution.rng import stream
+
+        focus = self.focus_of(number)
+        child, parents = self._crossed(number, state, genome_of)
         child = mutate(
             child,
-            evolution.mutation,
+            self.spec.evolution.mutation,
             number=number,
-            expert=expert,
-            stream=stream(seed, number, "mutation"),
+            expert=state.focus_experts[focus],
+            stream=stream(self.spec.seed, number, "mutation"),
         )
         return Proposal(number, child, focus, parents)
+
+    def _tuned(
+        self, number: int, state: SearchState, genome_of: Callable[[str], Genome], tune: Tune
+    ) -> Proposal:
+        from cycleqd.evolution.combination import tuned_genome
+        from cycleqd.evolution.tuning import shares
+
+        focus = self.focus_of(number)
+        child, parents = self._crossed(number, state, genome_of)
+        tuning = Tuning(child, shares(self.spec, tune, focus, number))
+        return Proposal(number, tuned_genome(child, keys.child(number)), focus, parents, tuning)
+
+    def _soup(
+        self, number: int, state: SearchState, genome_of: Callable[[str], Genome]
+    ) -> Proposal | None:
+        from cycleqd.evolution.aggregate import mean
+        from cycleqd.evolution.soups import soup_of
+
+        evolution, focus = self.spec.evolution, self.focus_of(number)
+        if evolution.crossover.soup is None:
+            return None
+        members = soup_of(
+            state.archives[focus],
+            evolution.crossover.soup,
+            evolution.selection,
+            seed=self.spec.seed,
+            number=number,
+        )
+        if not members:
+            return None
+        genomes = [genome_of(member.candidate) for member in members]
+        return Proposal(number, mean(genomes), focus, tuple(m.candidate for m in members))
