@@ -89,13 +89,18 @@ def draw_parents(
     return elites[first][1], elites[second][1]
 
 
-def draw_elites(archive: Archive, selection: Selection, count: int, stream: Stream) -> list[Member]:
-    """Elites of distinct cells, as many as are asked for or there are, in the order drawn."""
-    elites = archive.elites()
-    weights = probabilities(archive, selection)
+def draw_without_replacement(weights: Float64, count: int, stream: Stream) -> list[int]:
+    """Different indices in the order drawn, each proportional to the weights that are left.
+
+    Args:
+        weights: (n,) float64, at least ``count`` of them above 0.
+        count: how many are drawn.
+        stream: ``count`` numbers of it are taken.
+    """
+    left = weights.copy()
     drawn = []
-    for _ in range(min(count, len(elites))):
-        place = _draw(weights, stream)
-        weights[place] = 0.0
-        drawn.append(elites[place][1])
+    for _ in range(count):
+        place = _draw(left, stream)
+        left[place] = 0.0
+        drawn.append(place)
     return drawn

@@ -56,13 +56,18 @@ class Line(Model):
 
 
 class Soup(Model):
-    """Children that are the plain mean of several elites of the archive in focus."""
+    """Children that are the plain mean of several members."""
 
     share: Fraction = 0.3
     """Share of the children that are not tuned."""
 
     members: Annotated[int, Field(ge=2, le=32)] = 4
-    """How many elites are averaged, fewer where there are fewer."""
+    """How many members are averaged, fewer where there are fewer."""
+
+    temperature: Annotated[float, Field(gt=0, le=100), DECIMAL] = 0.05
+    """They are drawn from the members of all archives with probabilities softmax(balance /
+    temperature), where the balance is the geometric mean of a member's scores, those of items that
+    are kept out of tuning where some are."""
 
 
 class Crossover(Model):

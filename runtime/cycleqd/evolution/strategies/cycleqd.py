@@ -23,7 +23,7 @@ def _selection(selection: Selection) -> str:
 
 def _soups(soup: Soup) -> str:
     """How often children are means, as the report tells it."""
-    return f"{soup.share:.0%} of the others, {soup.members} elites each"
+    return f"{soup.share:.0%} of the others, {soup.members} members each"
 
 
 class CycleQD(Strategy[None]):
@@ -186,17 +186,11 @@ class CycleQD(Strategy[None]):
         from cycleqd.evolution.aggregate import mean
         from cycleqd.evolution.soups import soup_of
 
-        evolution, focus = self.spec.evolution, self.focus_of(number)
-        if evolution.crossover.soup is None:
+        soup = self.spec.evolution.crossover.soup
+        if soup is None:
             return None
-        members = soup_of(
-            state.archives[focus],
-            evolution.crossover.soup,
-            evolution.selection,
-            seed=self.spec.seed,
-            number=number,
-        )
+        members = soup_of(state.archives, soup, seed=self.spec.seed, number=number)
         if not members:
             return None
         genomes = [genome_of(member.candidate) for member in members]
-        return Proposal(number, mean(genomes), focus, tuple(m.candidate for m in members))
+        return Proposal(number, mean(genomes), None, tuple(m.candidate for m in members))
