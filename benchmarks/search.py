@@ -20,12 +20,15 @@ import numpy.typing as npt
 
 from cycleqd.evolution.final import balanced_member
 from cycleqd.evolution.metrics import geometric_mean
+from cycleqd.manifest.presets import PRESETS
 from landscape import Landscape, evolve, qd_score, spec_of
 
 Float64 = npt.NDArray[np.float64]
 
 BLOCK = {"granularity": "Block"}
 LINE = {"method": "Line"}
+ATTRACTION = {"partner": "Attraction"}
+GRADIENT_FREE = PRESETS["GradientFree"]
 REFERENCE = "random genomes, block"
 STRATEGIES: dict[str, dict[str, object]] = {
     REFERENCE: {"strategy": "RandomGenomes", "crossover": BLOCK},
@@ -52,6 +55,12 @@ STRATEGIES: dict[str, dict[str, object]] = {
         "crossover": LINE | BLOCK,
         "start": {},
         "mutation": {"method": "None"},
+    },
+    "CycleQD, block, attraction": {"crossover": BLOCK, "selection": ATTRACTION},
+    "GradientFree": dict(GRADIENT_FREE),
+    "GradientFree, attraction": {
+        **GRADIENT_FREE,
+        "selection": {**GRADIENT_FREE["selection"], **ATTRACTION},
     },
 }
 MEASURES = ("qd score", "coverage", "hypervolume", "balanced")
