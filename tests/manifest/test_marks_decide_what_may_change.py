@@ -42,6 +42,7 @@ MARKED_DECISIVE = {
             "crossover",
             "mutation",
             "tune",
+            "race",
             "aggregate",
             *STRATEGIES.members.values(),
         )

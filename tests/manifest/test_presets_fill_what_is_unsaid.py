@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cycleqd.errors import ManifestError
-from cycleqd.manifest.evolution import Aggregate, Crossover, Mutation, Selection, Start, Tune
+from cycleqd.manifest.evolution import Aggregate, Crossover, Mutation, Selection, Soup, Start, Tune
 from cycleqd.manifest.presets import PRESETS
 from cycleqd.manifest.reader import parse_manifest, parse_resource
 from cycleqd.manifest.schema import canonical
@@ -44,7 +44,15 @@ def test_what_presets_say_never_changes() -> None:
     tuned = evolution_of(preset="Default")
     assert tuned.tune == Tune(share=0.3, epochs=3, rays=3, hold_out_share=0.2)
     assert tuned.start == Start(rays=6, design=2)
-    rest = {"preset": "GradientFree", "tune": None, "start": free.start}
+    assert tuned.crossover == Crossover(
+        method="Line", granularity="Band", soup=Soup(share=0.5, members=4, temperature=0.05)
+    )
+    rest = {
+        "preset": "GradientFree",
+        "tune": None,
+        "start": free.start,
+        "crossover": free.crossover,
+    }
     assert tuned.model_copy(update=rest) == free
     assert evolution_of(preset="Paper").model_copy(update={"preset": None}) == evolution_of()
     reference = evolution_of(preset="Reference")

@@ -33,6 +33,7 @@ PRESETS: Mapping[str, Sections] = MappingProxyType(
         "Default": {
             **_GRADIENT_FREE,
             "start": {"rays": 6, "design": 2},
+            "crossover": {"method": "Line", "granularity": "Band", "soup": {"share": "0.5"}},
             "tune": {"share": "0.3", "epochs": 3, "rays": 3, "holdOutShare": "0.2"},
         },
         "GradientFree": _GRADIENT_FREE,
