@@ -18,12 +18,11 @@ from typing import Any
 from benchmarks.comparison import add_options, compare, material
 from benchmarks.quickstart import LONG, METHODS, TUNES
 
-PAPER = METHODS["paper"] or {}
-GRADIENT_FREE = METHODS["gradient-free"] or {}
+PAPER = METHODS["paper"]
 FOCUS_STAYS = 1_000_000
 """More candidates than a run has."""
 MERGE = {**PAPER, "selection": {"method": "Uniform"}, "mutation": {"method": "None"}}
-STEPS: dict[str, dict[str, Any] | None] = {
+STEPS: dict[str, dict[str, Any]] = {
     # Crossover alone: parents drawn evenly from the archive of the first task.
     "fixed-focus": {**MERGE, "cycleInterval": FOCUS_STAYS},
     "cycling": MERGE,
@@ -38,7 +37,7 @@ STEPS: dict[str, dict[str, Any] | None] = {
         "crossover": {"method": "Line", "granularity": "Band"},
     },
     # + the rest of that preset: no mutation, elites drawn more sharply, a mean of the front.
-    "gradient-free": GRADIENT_FREE,
+    "gradient-free": METHODS["gradient-free"],
     # + one round of tunes: three rays learn what experts and rays have proved, children only cross.
     "tune": {
         **LONG,
@@ -49,7 +48,7 @@ STEPS: dict[str, dict[str, Any] | None] = {
     # + rounds: children are tuned too, on what those before them have solved since.
     "cycleqd": METHODS["cycleqd"],
 }
-"""``spec.evolution`` of each step, in order; None for the shipped one."""
+"""``spec.evolution`` of each step, in order."""
 
 
 def main() -> None:
@@ -63,7 +62,7 @@ def main() -> None:
     given = material(arguments)
     chosen = [name for name in STEPS if name in arguments.steps]
     files = [given.write_manifest(name, STEPS[name]) for name in chosen]
-    sys.exit(compare(arguments, given.folder, files))
+    sys.exit(compare(arguments, given.folder, files, "--steps"))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from cycleqd.demo.skills import SKILLS
 ROOT = Path(__file__).resolve().parents[1]
 QUICKSTART = ROOT / "manifests/examples/quickstart.yaml"
 PRESETS = ("smollm2", "tiny")
+SHIPPED: dict[str, Any] = yaml.safe_load(QUICKSTART.read_text())["spec"]["evolution"]
+"""The quickstart's search."""
 FINAL_ITEMS = 200
 _SHIPPED = "out/demo/smollm2/"
 """Where the quickstart's manifest has its models and items."""
@@ -47,21 +49,21 @@ class Material:
     def write_manifest(
         self,
         name: str,
-        evolution: Mapping[str, Any] | None,
+        evolution: Mapping[str, Any],
         experts: Iterable[str] = SKILLS,
     ) -> Path:
         """A method's manifest with its own held-out items.
 
         Args:
             name: of the method.
-            evolution: its search, None for the quickstart's.
+            evolution: its search.
             experts: whom it merges.
         """
         document = yaml.safe_load(QUICKSTART.read_text().replace(_SHIPPED, f"{self.models}/"))
         document["metadata"]["name"] = name
         spec = document["spec"]
         spec["experts"] = [{"name": e, "uri": f"{self.models}/experts/{e}"} for e in experts]
-        spec["evolution"] = dict(evolution or spec["evolution"])
+        spec["evolution"] = dict(evolution)
         for task in spec["tasks"]:
             # A run's own final table is not the comparison: one item keeps it short.
             task["items"] |= {"test": str(self._items(task["name"])), "testLimit": 1}

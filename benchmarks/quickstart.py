@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison import QUICKSTART, Material, add_options, compare, material
+from benchmarks.comparison import QUICKSTART, SHIPPED, Material, add_options, compare, material
 
 from cycleqd.manifest.reader import load_manifest
 from cycleqd.manifest.schema import canonical
@@ -34,8 +34,8 @@ TUNES = {
 }
 """14 tunes as the shipped manifest's, after 6 plain scalars where those are searched. A tune takes
 about five evaluations, so that is the time of 80; small generations teach what was just solved."""
-METHODS: dict[str, dict[str, Any] | None] = {
-    "cycleqd": None,
+METHODS: dict[str, dict[str, Any]] = {
+    "cycleqd": SHIPPED,
     "gradient-free": {**LONG, "preset": "GradientFree"},
     "paper": {
         **LONG,
@@ -61,7 +61,7 @@ METHODS: dict[str, dict[str, Any] | None] = {
     "tuned-0-75": {**TUNES, "generations": 7, "tunedScalar": {"factor": "0.75"}},
     "tuned-base": {**TUNES, "generations": 7, "tunedScalar": {"factor": "0"}},
 }
-"""``spec.evolution`` of each method, None for the shipped one, with which others are compared."""
+"""``spec.evolution`` of each method; all are compared with the first."""
 POOLED = "pooled"
 """Not a search: the expert of all skills, trained on the private questions of all experts."""
 ITSELF = {
