@@ -2,7 +2,9 @@
 
     .venv/bin/python -m benchmarks.ablation --models tiny --seeds 1 2 3 --out out/ablation
 
-All steps get about the same time: 80 evaluations, or fewer where some candidates are tuned. Steps
+All steps get about the same time: 80 evaluations, or fewer where some candidates are tuned. That is
+so of the quickstart's models; of the tiny ones a tuned candidate costs about two evaluations, not
+five, so that tuned steps take less than the others, to their disadvantage. Steps
 that are a method of `benchmarks.quickstart` have its name, and with the same ``--out`` and
 ``--part`` its runs. Interrupted, the same command goes on; held-out items are those of
 `benchmarks.comparison`. Needs `cycleqd demo-experts --preset MODELS` first.
