@@ -52,6 +52,14 @@ def test_numbers_are_those_of_the_data(tmp_path: Path) -> None:
         f"together solve {known.solved[0]}, and {len(known.new)} were first solved by"
     ) in page.text
     assert f"Solved by nobody ({len(known.unsolved)})" in page.text
+    assert "Generations that solved more (3)" in page.text
+    for line in (
+        "generation 1: 1 more, 53 in all",
+        "generation 4: 1 more, 54 in all",
+        "generation 12: 1 more, 55 in all",
+    ):
+        assert line in page.text
+    assert "generation 2:" not in page.text
 
 
 def test_old_runs_have_no_section_or_say_why(tmp_path: Path) -> None:

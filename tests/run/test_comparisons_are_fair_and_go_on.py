@@ -125,6 +125,9 @@ def test_the_document_keeps_its_shape(finished: Path, tmp_path: Path) -> None:
         "qdScore",
         "coverage",
         "hypervolume",
+        "members",
+        "preferred",
+        "verified",
         "heldOut",
     }
     assert set(row["balanced"]) == set(row["aggregate"]) == {"candidate", "scores", "mean", "min"}

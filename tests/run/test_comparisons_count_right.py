@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cycleqd.compare.curves import band, progress_of
-from cycleqd.compare.statistics import error_of_mean, outcomes_of, preferences, preferred, summarise
+from cycleqd.compare.statistics import error_of_mean, outcomes_of, summarise
 from cycleqd.records.documents import (
     EvaluateEntry,
     FactorEntry,
@@ -60,24 +60,6 @@ def test_little_says_so() -> None:
     assert same is not None
     assert (same.gain, same.gain_error, same.gain_seed_error) == (0.0, 0.0, None)
     assert error_of_mean([1.0]) is None
-
-
-@pytest.mark.parametrize("tasks", [1, 2, 3, 6, 64])
-def test_preferences_are_a_grid_of_the_simplex(tasks: int) -> None:
-    grid = preferences(tasks)
-    assert grid.shape[1] == tasks
-    assert 1 <= len(grid) <= 5000
-    assert np.allclose(grid.sum(axis=1), 1)
-    assert grid.min() >= 0
-    assert len(np.unique(grid, axis=0)) == len(grid)
-    assert {tuple(row) for row in np.eye(tasks)} <= {tuple(row) for row in grid}
-
-
-def test_only_who_is_best_for_somebody_counts() -> None:
-    assert preferred([]) == 0
-    assert preferred([(1.0, 0.0), (0.0, 1.0), (0.6, 0.6)]) == 3
-    assert preferred([(1.0, 0.0), (0.0, 1.0), (0.4, 0.4)]) == 2
-    assert preferred([(0.5, 0.5), (0.5, 0.5)]) == 1
 
 
 def result(seconds: float, *scores: float, failed: bool = False) -> ResultDocument:

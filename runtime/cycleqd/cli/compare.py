@@ -47,6 +47,9 @@ def compare(
     diversity: Annotated[
         bool, typer.Option("--diversity", help="Evaluate all archive members on held-out items.")
     ] = False,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="Compare each manifest with the one before it too.")
+    ] = False,
 ) -> None:
     """Run manifests with several seeds and compare what they find on held-out items.
 
@@ -76,7 +79,7 @@ def compare(
             with ProgressDisplay(errors, run.latest().spec, run.document.run_id) as display:
                 trial.work(display.show)
         comparison = measure(
-            trials, folder, counts, limit=items, diversity=diversity, say=print_note
+            trials, folder, counts, limit=items, diversity=diversity, steps=steps, say=print_note
         )
     for path in write_comparison(comparison, folder):
         print_result(str(path))

@@ -26,6 +26,10 @@ def demo_experts(
     pooled: Annotated[
         bool, typer.Option("--pooled", help="Also train one model on all experts' questions.")
     ] = False,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Training length of each expert; the preset's when absent."),
+    ] = None,
 ) -> None:
     """Make a base model, three experts (sql, python, shell) and their items for a first run.
 
@@ -34,5 +38,5 @@ def demo_experts(
     from cycleqd.demo import make  # noqa: PLC0415 - torch
 
     folder = out or Path("out/demo") / preset
-    make(preset, folder, base, print_note, pooled=pooled)
+    make(preset, folder, base, print_note, pooled=pooled, epochs=epochs)
     print_result(f"{folder}: base, experts and items are ready")

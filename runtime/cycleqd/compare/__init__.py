@@ -8,7 +8,8 @@ with the same tables.
 - ``trials``: the runs, admitted before the first of them begins
 - ``reading``: what a finished run's store tells: costs, archives, outcomes
 - ``held_out``: chosen models on held-out items, each set of weights once
-- ``statistics``, ``curves``: pure: means, paired errors, preferences; progress against cost
+- ``statistics``, ``preferences``, ``curves``: pure: means, paired errors; who is the best for whom;
+  progress against cost
 - ``comparing``: from trials to the comparison's document
 - ``documents``: ``compare.json`` and the stored evaluations
 - ``markdown``, ``csv_table``, ``picture``, ``write``: files

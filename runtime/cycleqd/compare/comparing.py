@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from cycleqd.compare.curves import Progress
@@ -16,13 +17,13 @@ from cycleqd.compare.documents import (
     SwarmScores,
 )
 from cycleqd.compare.held_out import HeldOut, OpenBench, open_workbench
+from cycleqd.compare.preferences import preferred
 from cycleqd.compare.reading import Reading, read_run
 from cycleqd.compare.statistics import (
     Outcomes,
     averaged,
     mean,
     paired,
-    preferred,
     scores_of,
     summarise,
 )
@@ -70,6 +71,7 @@ def measure(
     *,
     limit: int | None = None,
     diversity: bool = False,
+    steps: bool = False,
     open_bench: OpenBench = open_workbench,
     say: Say = lambda message: None,
 ) -> Comparison:
@@ -81,6 +83,7 @@ def measure(
         counts: number of held-out items by task (`count_items`).
         limit: what they were counted with.
         diversity: evaluate every member of the archives too.
+        steps: compare each manifest with the one before it too.
         open_bench: opens what evaluates a run's candidates.
         say: told of every evaluation.
 
@@ -123,6 +126,12 @@ def measure(
             _method(name, mine, first, [rows[run.trial.label] for run in mine])
             for name, mine in by_name.items()
         ),
+        steps=tuple(
+            _method(name, mine, before, [rows[run.trial.label] for run in mine])
+            for (_, before), (name, mine) in pairwise(by_name.items())
+        )
+        if steps
+        else (),
     )
     curves = {name: [run.reading.progress for run in mine] for name, mine in by_name.items()}
     return Comparison(document, curves)
@@ -181,6 +190,11 @@ def _reference(
 
 def _row(run: _Measured, *, diversity: bool) -> RunRow:
     reading = run.reading
+    points = {
+        member.candidate: [member.scores[axis.task] for axis in reading.commit.axes]
+        for archive in reading.commit.state.archives.values()
+        for member in archive.cells.values()
+    }
     return RunRow(
         name=run.trial.name,
         seed=run.trial.seed,
@@ -191,6 +205,9 @@ def _row(run: _Measured, *, diversity: bool) -> RunRow:
         qd_score=total_qd_score(reading.archive),
         coverage=total_coverage(reading.archive),
         hypervolume=reading.archive.hypervolume,
+        members=len(points),
+        preferred=preferred(points.values()),
+        verified=None if reading.verified is None else dict(reading.verified),
         held_out=_swarm(run) if diversity else None,
     )
 
@@ -231,6 +248,9 @@ def _method(
         qd_score=mean([row.qd_score for row in rows]),
         coverage=mean([row.coverage for row in rows]),
         hypervolume=mean([row.hypervolume for row in rows]),
+        members=mean([row.members for row in rows]),
+        preferred=mean([row.preferred for row in rows]),
+        verified=_verified([row.verified for row in rows if row.verified is not None]),
         held_out=SwarmScores(
             qd_score=mean([swarm.qd_score for swarm in swarms]),
             coverage=mean([swarm.coverage for swarm in swarms]),
@@ -241,3 +261,11 @@ def _method(
         if swarms
         else None,
     )
+
+
+def _verified(runs: Sequence[Mapping[str, Sequence[int]]]) -> tuple[float, ...] | None:
+    """By generation, the mean over runs of the items of all tasks that somebody had solved."""
+    if not runs:
+        return None
+    by_run = [[sum(now) for now in zip(*run.values(), strict=True)] for run in runs]
+    return tuple(mean(now) for now in zip(*by_run, strict=True))

@@ -8,8 +8,8 @@ import io
 from cycleqd.compare.documents import ComparisonDocument, ModelScores, RunRow
 
 _FIELDS = ("kind", "name", "seed", "candidate", "mean", "min")
-_RUN = ("seconds", "evaluations", "qdScore", "coverage", "hypervolume")
 _HELD_OUT = ("members", "preferred", "qdScore", "coverage", "hypervolume")
+_RUN = ("seconds", "evaluations", *_HELD_OUT)
 
 
 def csv_of(document: ComparisonDocument) -> str:

@@ -52,7 +52,8 @@ class SwarmScores(Document):
         coverage: share of all archives' cells that a member holds.
         hypervolume: of all members together.
         members: how many there are, each counted once.
-        preferred: how many of them are the best for some preference, a weighting of the tasks.
+        preferred: how many of them are the best for some preference
+            (`cycleqd.compare.preferences`).
     """
 
     qd_score: float
@@ -76,7 +77,13 @@ class RunRow(Document):
         qd_score: sum of all archives' elites' qualities, on the search items.
         coverage: share of all archives' cells that hold an elite.
         hypervolume: of all members together.
-        held_out: the same on held-out items, None unless it was asked for.
+        members: how many there are, each counted once.
+        preferred: how many of them are the best for some preference, on the search items.
+        verified: by task, number of search items that somebody had solved after each generation;
+            the first number is the experts', and what the last one exceeds it by was first solved
+            by their descendants. None where a candidate left no answers: earlier versions kept
+            none.
+        held_out: the archives on held-out items, None unless it was asked for.
     """
 
     name: str
@@ -88,6 +95,9 @@ class RunRow(Document):
     qd_score: float
     coverage: float
     hypervolume: float
+    members: Count
+    preferred: Count
+    verified: dict[Name, tuple[Count, ...]] | None
     held_out: SwarmScores | None
 
 
@@ -129,6 +139,9 @@ class MethodRow(Document):
         qd_score: on the search items.
         coverage: share of cells.
         hypervolume: on the search items.
+        members: each counted once.
+        preferred: on the search items.
+        verified: of all tasks together, by generation.
         held_out: on held-out items, None unless it was asked for.
     """
 
@@ -140,6 +153,9 @@ class MethodRow(Document):
     qd_score: float
     coverage: float
     hypervolume: float
+    members: float
+    preferred: float
+    verified: tuple[float, ...] | None
     held_out: SwarmScores | None
 
 
@@ -153,6 +169,8 @@ class ComparisonDocument(Document):
         rows: one for each run, manifests in the order given, then seeds.
         references: models that no search has made.
         methods: one for each manifest; the first is what others are compared with.
+        steps: one for each manifest after the first, compared with the one before it; empty unless
+            that was asked for.
     """
 
     format: Literal["cycleqd-compare/1"] = "cycleqd-compare/1"
@@ -162,6 +180,7 @@ class ComparisonDocument(Document):
     rows: tuple[RunRow, ...]
     references: tuple[ReferenceScores, ...]
     methods: tuple[MethodRow, ...]
+    steps: tuple[MethodRow, ...]
 
 
 class Subject(Document):

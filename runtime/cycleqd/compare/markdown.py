@@ -18,13 +18,16 @@ _CHOICES: tuple[tuple[str, Callable[[MethodRow], MethodScores | None]], ...] = (
 )
 """The models that a run puts forward."""
 
+_MOST_SHOWN = 11
+"""Generations in a cell."""
+
 _SWARM = ("members", "preferred", "QD score", "coverage", "hypervolume")
 
 
 def markdown_of(document: ComparisonDocument) -> str:
     """The whole page."""
-    sections = [_head(document), _held_out(document), _differences(document), _swarms(document)]
-    sections += [_runs(document)]
+    sections = [_head(document), _held_out(document), _differences(document), _steps(document)]
+    sections += [_swarms(document), _verified(document), _runs(document)]
     return "\n".join(line for section in sections for line in section)
 
 
@@ -86,31 +89,13 @@ def _held_out(document: ComparisonDocument) -> Iterator[str]:
 
 
 def _differences(document: ComparisonDocument) -> Iterator[str]:
-    """The same table as differences to the first manifest, as in an ablation."""
+    """The same table as differences to the first manifest."""
     first, *others = document.methods
     if not others:
         return
     yield f"## Differences to {first.name}"
     yield ""
-    rows = []
-    for method in others:
-        for choice, of in _CHOICES:
-            mine, theirs = of(method), of(first)
-            if mine is None or theirs is None:
-                continue
-            rows.append(
-                [
-                    f"**{method.name}**, {choice}",
-                    *(f"{mine.scores[t] - theirs.scores[t]:+.3f}" for t in document.tasks),
-                    _signed(mine.gain, mine.gain_error),
-                    "" if mine.gain_seed_error is None else f"± {mine.gain_seed_error:.3f}",
-                    f"{mine.min - theirs.min:+.3f}",
-                    *_swarm_differences(method, first),
-                ]
-            )
-    columns = ["model", *(f"Δ {task}" for task in document.tasks), "Δ mean", "over seeds", "Δ min"]
-    columns += ["Δ QD score", "Δ coverage", "Δ hypervolume", "worker-seconds"]
-    yield from _table(columns, rows)
+    yield from _difference_table([(other.name, other, first) for other in others], document.tasks)
     yield ""
     yield (
         "*over seeds*: the standard error of Δ mean when runs of one seed are paired, none with a "
@@ -119,6 +104,52 @@ def _differences(document: ComparisonDocument) -> Iterator[str]:
         "*worker-seconds* are those of the search, in percent."
     )
     yield ""
+
+
+def _steps(document: ComparisonDocument) -> Iterator[str]:
+    """Each manifest against the one before it, as in an ablation."""
+    if not document.steps:
+        return
+    yield "## Steps"
+    yield ""
+    pairs = zip(document.methods, document.steps, strict=False)
+    yield from _difference_table(
+        [(f"{step.name} after {before.name}", step, before) for before, step in pairs],
+        document.tasks,
+    )
+    yield ""
+    yield "Each manifest against the one before it; columns as above."
+    yield ""
+
+
+def _difference_table(
+    pairs: Sequence[tuple[str, MethodRow, MethodRow]], tasks: Sequence[str]
+) -> Iterator[str]:
+    """One line for each model of each pair.
+
+    Args:
+        pairs: a label, a manifest whose gains are those over the other, and that other one.
+        tasks: in their order.
+    """
+    rows = []
+    for label, method, other in pairs:
+        for choice, of in _CHOICES:
+            mine, theirs = of(method), of(other)
+            if mine is None or theirs is None:
+                continue
+            rows.append(
+                [
+                    f"**{label}**, {choice}",
+                    *(f"{mine.scores[t] - theirs.scores[t]:+.3f}" for t in tasks),
+                    _signed(mine.gain, mine.gain_error),
+                    "" if mine.gain_seed_error is None else f"± {mine.gain_seed_error:.3f}",
+                    f"{mine.min - theirs.min:+.3f}",
+                    *_swarm_differences(method, other),
+                ]
+            )
+    columns = ["model", *(f"Δ {task}" for task in tasks), "Δ mean", "over seeds", "Δ min"]
+    columns += ["Δ QD score", "Δ coverage", "Δ hypervolume", "worker-seconds"]
+    yield from _table(columns, rows)
 
 
 def _swarm_differences(method: MethodRow, first: MethodRow) -> list[str]:
@@ -136,14 +167,12 @@ def _swarms(document: ComparisonDocument) -> Iterator[str]:
     yield "## Archives"
     yield ""
     held_out = any(method.held_out is not None for method in document.methods)
-    columns = ["manifest", "QD score", "coverage", "hypervolume", "evaluations", "worker-seconds"]
+    columns = ["manifest", *_SWARM, "evaluations", "worker-seconds"]
     columns += [f"held-out {name}" for name in _SWARM] if held_out else []
     rows = [
         [
             f"**{method.name}**",
-            f"{method.qd_score:.2f}",
-            f"{method.coverage:.1%}",
-            f"{method.hypervolume:.3f}",
+            *_swarm_cells(method),
             f"{method.evaluations:.0f}",
             f"{method.seconds:.0f}",
             *(_swarm_cells(method.held_out) if held_out else ()),
@@ -153,20 +182,20 @@ def _swarms(document: ComparisonDocument) -> Iterator[str]:
     yield from _table(columns, rows)
     yield ""
     yield (
-        "Means over seeds, of all archives together. *QD score*: sum of the elites' qualities; "
-        "*coverage*: share of cells that hold an elite; *hypervolume*: of all members' scores. The "
-        "first three are on the search items, on which members were chosen, so they flatter."
+        "Means over seeds, of all archives together. *preferred*: members that are the best for "
+        "some weighting of the tasks; *QD score*: sum of the elites' qualities; *coverage*: share "
+        "of cells that hold an elite; *hypervolume*: of all members' scores. They are on the "
+        "search items, on which members were chosen, so they flatter."
     )
     if held_out:
         yield (
             "Those headed *held-out* are of the same members in archives filled with their "
-            "held-out scores; *preferred* counts the members that are the best for some weighting "
-            "of the tasks."
+            "held-out scores."
         )
     yield ""
 
 
-def _swarm_cells(swarm: SwarmScores | None) -> list[str]:
+def _swarm_cells(swarm: SwarmScores | MethodRow | None) -> list[str]:
     if swarm is None:
         return ["" for _ in _SWARM]
     return [
@@ -176,6 +205,42 @@ def _swarm_cells(swarm: SwarmScores | None) -> list[str]:
         f"{swarm.coverage:.1%}",
         f"{swarm.hypervolume:.3f}",
     ]
+
+
+def _verified(document: ComparisonDocument) -> Iterator[str]:
+    """How many search items somebody has proved to solve as generations went by."""
+    told = [(m.name, m.verified) for m in document.methods if m.verified is not None]
+    if not told:
+        return
+    yield "## Verified answers"
+    yield ""
+    rows = [
+        [
+            f"**{name}**",
+            f"{solved[0]:.1f}",
+            f"{solved[-1]:.1f}",
+            f"{solved[-1] - solved[0]:.1f}",
+            ", ".join(f"{solved[generation]:.1f}" for generation in _few(len(solved))),
+            f"{len(solved) - 1}",
+        ]
+        for name, solved in told
+    ]
+    columns = ["manifest", "by experts", "at the end", "first by children", "by generation"]
+    yield from _table([*columns, "generations"], rows)
+    yield ""
+    yield (
+        "Search items of all tasks that somebody has solved, means over seeds; *first by "
+        "children*: those that no expert solves; *by generation*: from the experts on, at most "
+        f"{_MOST_SHOWN} of them, evenly chosen."
+    )
+    yield ""
+
+
+def _few(count: int) -> list[int]:
+    """Numbers from 0 to below ``count``, first and last among them."""
+    if count <= _MOST_SHOWN:
+        return list(range(count))
+    return [place * (count - 1) // (_MOST_SHOWN - 1) for place in range(_MOST_SHOWN)]
 
 
 def _runs(document: ComparisonDocument) -> Iterator[str]:

@@ -12,6 +12,7 @@ from cycleqd.evolution.search import Commit
 from cycleqd.records import keys
 from cycleqd.records.documents import ArchiveDocument, Entry, ResultDocument
 from cycleqd.records.keys import Stage
+from cycleqd.run.knowledge import what_is_known
 from cycleqd.run.members import aggregate_of
 from cycleqd.run.store import RunStore
 
@@ -28,6 +29,8 @@ class Reading:
         aggregate: id of the aggregate.
         tested: outcomes on held-out items of those whom its own final table has, by task one
             character an item.
+        verified: by task, number of search items that somebody had solved after each generation;
+            None where a candidate left no answers.
     """
 
     archive: ArchiveDocument
@@ -36,6 +39,7 @@ class Reading:
     weights: Mapping[str, str]
     aggregate: str
     tested: Mapping[str, Mapping[str, str]]
+    verified: Mapping[str, tuple[int, ...]] | None
 
     @property
     def balanced(self) -> str:
@@ -66,6 +70,7 @@ def read_run(run: RunStore) -> Reading:
         found for number in range(committed + 1) for found in _results(run, keys.generation(number))
     ]
     final = [result for _, result in _results(run, keys.final(committed))]
+    knowledge, silent = what_is_known(run, committed)
     done = [*(result for _, result in search), *final]
     return Reading(
         archive=archive,
@@ -82,6 +87,7 @@ def read_run(run: RunStore) -> Reading:
             for result in final
             if result.candidate is not None and result.failure is None
         },
+        verified=None if silent else {task: known.solved for task, known in knowledge.items()},
     )
 
 

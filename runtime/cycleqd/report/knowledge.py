@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cycleqd.report.data import TaskKnowledge
 from cycleqd.report.theme import LIGHT
@@ -42,6 +43,7 @@ class KnowledgeLines:
         task: the task.
         sentence: how much is known.
         svg: the curve.
+        growth: generations that solved an item which nobody had solved before, with the counts.
         new: items that no expert solves, with who solved them first.
         alone: candidates with the items that only they solve.
         unsolved: items that nobody solves.
@@ -51,6 +53,7 @@ class KnowledgeLines:
     task: str
     sentence: str
     svg: str
+    growth: Listed
     new: Listed
     alone: Listed
     unsolved: Listed
@@ -67,6 +70,13 @@ def knowledge_lines(known: TaskKnowledge) -> KnowledgeLines:
             f"solve {experts}, and {len(known.new)} were first solved by their descendants."
         ),
         svg=draw_solved(known.solved, known.items),
+        growth=_listed(
+            [
+                f"generation {number}: {after - before} more, {after} in all"
+                for number, (before, after) in enumerate(pairwise(known.solved), 1)
+                if after > before
+            ]
+        ),
         new=_listed([f"{f.item}: {f.candidate}, generation {f.generation}" for f in known.new]),
         alone=_listed([f"{c}: {', '.join(_few(items))}" for c, items in known.alone]),
         unsolved=_listed(known.unsolved),
