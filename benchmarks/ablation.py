@@ -17,12 +17,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison import add_options, compare, material
+from benchmarks.comparison import SHIPPED, add_options, compare, material
 from benchmarks.quickstart import LONG, METHODS, TUNES
 
 PAPER = METHODS["paper"]
 FOCUS_STAYS = 1_000_000
 """More candidates than a run has."""
+LINE = {"method": "Line", "granularity": "Band"}
+"""The default's crossover without soups."""
 MERGE = {**PAPER, "selection": {"method": "Uniform"}, "mutation": {"method": "None"}}
 STEPS: dict[str, dict[str, Any]] = {
     # Crossover alone: parents drawn evenly from the archive of the first task.
@@ -36,7 +38,7 @@ STEPS: dict[str, dict[str, Any]] = {
     "free-scale": {
         **PAPER,
         "start": {"rays": 6, "design": 6},
-        "crossover": {"method": "Line", "granularity": "Band"},
+        "crossover": LINE,
     },
     # + the rest of that preset: no mutation, elites drawn more sharply, a mean of the front.
     "gradient-free": METHODS["gradient-free"],
@@ -45,10 +47,15 @@ STEPS: dict[str, dict[str, Any]] = {
         **LONG,
         "preset": "Default",
         "generations": 8,
+        "crossover": LINE,
         "tune": {**TUNES["tune"], "share": "0"},
     },
     # + rounds: children are tuned too, on what those before them have solved since.
+    "rounds": {**SHIPPED, "crossover": LINE},
+    # + soups, which completes what is shipped.
     "cycleqd": METHODS["cycleqd"],
+    # + racing.
+    "racing": {**SHIPPED, "race": {}},
 }
 """``spec.evolution`` of each step, in order."""
 

@@ -60,11 +60,11 @@ def test_tunes_are_those_of_the_shipped_manifest_in_the_time_of_80_evaluations(
         assert scalars + TUNE_WORTH * tunes <= 80
 
 
-def test_steps_are_comparable_and_end_with_the_shipped_search(
+def test_steps_are_comparable_and_hold_the_shipped_search(
     manifests: dict[str, Manifest], steps: list[Manifest]
 ) -> None:
     check_agreement(steps)
-    assert steps[-1].metadata.name == "cycleqd"
+    assert [step.metadata.name for step in steps][-2:] == ["cycleqd", "racing"]
     shared = [step for step in steps if step.metadata.name in manifests]
     assert shared == [manifests[name] for name in ("paper", "gradient-free", "cycleqd")]
     assert manifests["cycleqd"].spec.evolution == load_manifest(QUICKSTART).spec.evolution
@@ -83,6 +83,8 @@ def test_a_step_changes_what_it_says(steps: list[Manifest]) -> None:
         {"preset", "mutation", "selection", "aggregate"},
         {"preset", "generations", "start", "tune"},
         {"generations", "tune"},
+        {"crossover"},
+        {"race"},
     ]
 
 
