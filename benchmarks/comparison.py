@@ -26,6 +26,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,15 @@ class Material:
 
     def _items(self, skill: str) -> Path:
         path = self.folder / f"{skill}.final-{self.part}.jsonl"
-        questions = draw(SKILLS[skill], "test", FINAL_ITEMS, seed=self.part)
-        path.write_text("".join(json.dumps(question.item(skill)) + "\n" for question in questions))
+        path.write_text(_final_items(skill, self.part))
         return path
+
+
+@cache
+def _final_items(skill: str, part: int) -> str:
+    """JSONL of a skill's held-out items; drawing them anew for each method takes minutes."""
+    questions = draw(SKILLS[skill], "test", FINAL_ITEMS, seed=part)
+    return "".join(json.dumps(question.item(skill)) + "\n" for question in questions)
 
 
 def add_options(parser: argparse.ArgumentParser, *, seeds: list[int], out: Path) -> None:

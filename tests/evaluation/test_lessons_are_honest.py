@@ -63,4 +63,4 @@ def test_only_what_solved_its_item_is_kept() -> None:
     task = WordTask("first", ["a", "b", "c"], ["a", "x", "c"])
     (outcome,) = evaluate(EchoEngine(), [task]).values()
     assert outcome.solved == "101"
-    assert outcome.answers == {"item-0": "a", "item-2": "c"}
+    assert outcome.answers == {"item-a": "a", "item-c": "c"}

@@ -80,6 +80,7 @@ def test_status_has_the_promised_fields(store: str) -> None:
         "generations",
         "evaluations",
         "failed",
+        "stopped",
         "complete",
         "goalReached",
         "coverage",
