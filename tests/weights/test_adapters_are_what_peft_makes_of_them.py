@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from cycleqd.checkpoints.header import layout as make_layout
 from cycleqd.evolution.genome import Genome, Merged, base_genome, expert_genome
-from cycleqd.store import MemoryStore
-from cycleqd.weights.check import check_base, check_expert
 from cycleqd.weights.checkpoint import Checkpoint
-from cycleqd.weights.experts import open_expert, task_vector
-from cycleqd.weights.factors import Factors, factor_expert
-from cycleqd.weights.materialize import Materializer
+from cycleqd.weights.experts import open_expert
 from cycleqd.weights.merged_vectors import Source, merge
 from tests.checkpoints import fine_tuned, llama_config, random_state, write_checkpoint
+from tests.weights.adapted import Adapted
 from tests.weights.peft_adapters import (
     answers,
     answers_of,
@@ -33,8 +29,6 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel
 
-    from cycleqd.evolution.genome import GenomeLayout
-    from cycleqd.weights.experts import Expert
 
 pytestmark = pytest.mark.runtime
 
@@ -83,38 +77,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "rank-above-the-matrix": {"r": 80, "lora_alpha": 3, "target_modules": ["k_proj"]},
     "gaussian": {"r": 2, "target_modules": ATTENTION, "init_lora_weights": "gaussian"},
 }
-
-
-class Adapted:
-    """A base and its experts, opened as a run opens them."""
-
-    def __init__(self, base: Path, folders: dict[str, Path], cache: Path) -> None:
-        self.base = Checkpoint.open(base)
-        check_base(self.base)
-        self.experts: dict[str, Expert] = {}
-        for name, folder in folders.items():
-            self.experts[name] = open_expert(folder, self.base)
-            check_expert(self.base, self.experts[name])
-        self.vectors = {name: task_vector(self.base, e) for name, e in self.experts.items()}
-        limits = {
-            tensor.name: max(vector.rank(tensor.name) for vector in self.vectors.values())
-            for tensor in self.base.tensors
-        }
-        self.layout: GenomeLayout = make_layout(self.base.header, list(folders), None, limits)
-        self.store = MemoryStore()
-        self.cache = cache
-
-    def factored(self) -> dict[str, Factors]:
-        return {
-            name: factor_expert(self.base, expert, name, self.layout, self.store, cache=self.cache)
-            for name, expert in self.experts.items()
-        }
-
-    def materializer(
-        self, factors: dict[str, Factors] | None = None, **options: Any
-    ) -> Materializer:
-        arguments = {"seed": 7, "dtype": "float32", "threads": 1, **options}
-        return Materializer(self.base, self.experts, factors or {}, self.layout, **arguments)
 
 
 def _assert_equal(made: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:

@@ -62,6 +62,7 @@ class LowRankTensor:
         b: (outputs, rank).
         scale: factor of the product.
         transposed: whether the base stores the tensor as (inputs, outputs), as embeddings are.
+        embeds: whether it is an embedding.
     """
 
     name: str
@@ -69,6 +70,7 @@ class LowRankTensor:
     b: TensorInfo
     scale: float
     transposed: bool
+    embeds: bool
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class AdapterHeader:
         head_products: the same of low-rank parts; they must be those of the embeddings.
         tied: names of the embeddings that are the base's output head too.
         ties_adapters: whether what is trained of them is meant for both.
+        prefix: what modules' names begin with although the base's tensors do not.
     """
 
     folder: Path
@@ -94,6 +97,7 @@ class AdapterHeader:
     head_products: tuple[LowRankTensor, ...]
     tied: frozenset[str]
     ties_adapters: bool
+    prefix: str
 
     @classmethod
     def open(cls, folder: Path, base: CheckpointHeader) -> AdapterHeader:
@@ -179,6 +183,7 @@ class _Matching:
             head_products=tuple(p for p in products if p.name not in order),
             tied=self.tied,
             ties_adapters=self.config.ties_adapters,
+            prefix=self.prefix,
         )
 
     def _sort(self) -> None:
@@ -259,10 +264,12 @@ class _Matching:
             )
         if (head or name in self.tied) and not self.config.ties_adapters:
             raise self._refused(lone, UNTIE)
-        transposed = module in self.embeddings or self._is_conv1d(module)
+        embeds = module in self.embeddings
+        transposed = embeds or self._is_conv1d(module)
         shape = self.shapes[min(self.tied)] if head else self.shapes[name]
         self._check_shapes(module, parts, shape[::-1] if transposed else shape)
-        return LowRankTensor(name, parts["A"], parts["B"], self.config.scale_of(module), transposed)
+        scale = self.config.scale_of(module)
+        return LowRankTensor(name, parts["A"], parts["B"], scale, transposed, embeds)
 
     def _check_shapes(
         self, module: str, parts: dict[str, TensorInfo], shape: tuple[int, ...]

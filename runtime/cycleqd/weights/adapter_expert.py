@@ -42,7 +42,6 @@ class AdapterExpert:
         self._base = base
         self._file = MappedFile(header.file)
         self._products = {product.name: product for product in header.products}
-        # By tensor: whether it is replaced by another one, and whether its product is not zero.
         self._parts: dict[str, tuple[bool, bool]] = {}
         self._digest: str | None = None
 
@@ -80,24 +79,20 @@ class AdapterExpert:
     def rank(self, name: str) -> int:
         """See `TaskVector.rank`."""
         shape = self._base.tensor(name).shape
-        if name in self.header.whole:
+        replaced, multiplied = self._parts_of(name)
+        if replaced:
             return min(shape, default=0)
-        return min(self._products[name].a.shape[0], *shape) if name in self._products else 0
+        return min(self._products[name].a.shape[0], *shape) if multiplied else 0
 
     def change(self, name: str) -> Change | None:
         """See `TaskVector.change`."""
-        base = self._base.tensor(name)
-        info, product = self.header.whole.get(name), self._products.get(name)
-        if name not in self._parts:
-            replaced = info is not None and not equal(base, self.tensor(info.name))
-            self._parts[name] = replaced, product is not None and self._is_not_zero(product)
-        replaced, multiplied = self._parts[name]
+        replaced, multiplied = self._parts_of(name)
         if not (replaced or multiplied):
             return None
         return Change(
-            base,
-            whole=self.tensor(info.name) if info is not None and replaced else None,
-            low_rank=self._low_rank(product) if product is not None and multiplied else None,
+            self._base.tensor(name),
+            whole=self.tensor(self.header.whole[name].name) if replaced else None,
+            low_rank=self._low_rank(self._products[name]) if multiplied else None,
         )
 
     def check_tied(self) -> None:
@@ -121,6 +116,17 @@ class AdapterExpert:
                 twin = self._products.get(name)
                 if twin is None or not self._equal(product, twin):
                     raise _changes_one(product.a)
+
+    def _parts_of(self, name: str) -> tuple[bool, bool]:
+        """Whether a tensor is replaced by another one, and whether its product is not zero."""
+        if name not in self._parts:
+            # peft saves embeddings beside their product even where they are the base's.
+            info, product = self.header.whole.get(name), self._products.get(name)
+            self._parts[name] = (
+                info is not None and not equal(self._base.tensor(name), self.tensor(info.name)),
+                product is not None and self._is_not_zero(product),
+            )
+        return self._parts[name]
 
     def _is_not_zero(self, product: LowRankTensor) -> bool:
         return all(bool(self.tensor(info.name).any()) for info in (product.a, product.b))

@@ -111,6 +111,14 @@ class Materializer:
         for number, slot in enumerate(self._layout.tensors):
             yield slot.name, self._tensor(genome, number)
 
+    def tensor(self, genome: Genome, number: int) -> torch.Tensor:
+        """One tensor, which the receiver may keep but not write."""
+        return self._tensor(genome, number)
+
+    def task_vector(self, genome: Genome, number: int) -> Recipe:
+        """How tensor ``number`` of the child's difference from the base is made."""
+        return self._recipe(genome, number, 0.0)
+
     def to_ram(self, genome: Genome) -> dict[str, torch.Tensor]:
         """All tensors, the caller's own."""
         slots = enumerate(self._layout.tensors)
