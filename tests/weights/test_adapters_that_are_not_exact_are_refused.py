@@ -159,8 +159,14 @@ CONFIGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "rank of nothing": ({"rank_pattern": {"x": 4}}, ("rank_pattern: 'x' matches no module",)),
     "alpha of nothing": ({"alpha_pattern": {"x": 4}}, ("alpha_pattern: 'x' matches no module",)),
-    "pattern's rank": ({"rank_pattern": {"q_proj": 2.5}}, ("rank_pattern.q_proj: found 2.5",)),
+    "pattern's rank": ({"rank_pattern": {"q_proj": 2.5}}, ("rank_pattern of 'q_proj': found 2.5",)),
     "patterns": ({"rank_pattern": ["q"]}, ("rank_pattern: found ['q']", "an object")),
+    "an expression inside": (
+        {"alpha_pattern": {"(?i)q_proj": 4}},
+        ("alpha_pattern: found '(?i)q_proj'", "a regular expression"),
+    ),
+    "no name": ({"a\nb": 1}, ("'a\\nb': found 1", "not known here")),
+    "a list as beginning": ({"init_lora_weights": []}, ("init_lora_weights: found []",)),
     "excluded": ({"exclude_modules": ["q_proj"]}, ("target_modules", "leave it out")),
 }
 

@@ -24,7 +24,14 @@ from cycleqd.checkpoints.files import (
     kind_of,
 )
 from cycleqd.checkpoints.header import is_embedding
-from cycleqd.checkpoints.lora_config import ALL_LINEAR, MERGE, LoraConfig, read_lora_config
+from cycleqd.checkpoints.lora_config import (
+    ALL_LINEAR,
+    MERGE,
+    LoraConfig,
+    ends_of,
+    read_lora_config,
+    written,
+)
 from cycleqd.checkpoints.safetensors_file import FLOAT_TYPES, FileHeader, TensorInfo, read_header
 from cycleqd.errors import CheckpointError
 
@@ -300,22 +307,16 @@ class _Matching:
     def _check_targets(self) -> None:
         """Every name in the configuration must mean something here."""
         config, adapted = self.config, list(self.pairs)
-        named = {
-            "rank_pattern": list(config.rank_patterns),
-            "alpha_pattern": list(config.alpha_patterns),
-        }
+        expressions = {"rank_pattern": config.rank_patterns, "alpha_pattern": config.alpha_patterns}
         unmatched = [
-            (field, pattern)
-            for field, patterns in named.items()
-            for pattern in patterns
-            if not any(re.match(rf"(.*\.)?({pattern})$", module) for module in adapted)
+            (field, written(expression))
+            for field, patterns in expressions.items()
+            for expression, _ in patterns
+            if not any(map(expression.match, adapted))
         ]
         if not isinstance(config.targets, str):
-            unmatched += [
-                ("target_modules", target)
-                for target in config.targets
-                if not any(m == target or m.endswith(f".{target}") for m in adapted)
-            ]
+            ends = {end for module in adapted for end in ends_of(module)}
+            unmatched += [("target_modules", name) for name in sorted(config.targets - ends)]
         saved = [name.rpartition(".")[0] for name in self.others]
         unmatched += [
             ("modules_to_save", name)
@@ -323,7 +324,7 @@ class _Matching:
             if not any(name in module for module in saved)
         ]
         if config.layers is not None:
-            found = {number for module in adapted for number in config.layer_of(module)}
+            found = set(map(config.layer_of, adapted))
             unmatched += [
                 ("layers_to_transform", str(number)) for number in sorted(config.layers - found)
             ]

@@ -19,7 +19,7 @@ from cycleqd.checkpoints.files import ADAPTER_CONFIG_FILE, read_json
 from cycleqd.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 MERGE = (
@@ -32,6 +32,9 @@ Number = TypeVar("Number", int, float)
 
 ALL_LINEAR = "all-linear"
 _LARGEST_RANK = 1 << 20
+_MOST = 1e30
+# Around an expression of a pattern: it may name the end of a module alone.
+_BEFORE, _AFTER = r"(.*\.)?(", ")$"
 
 # What training alone needs, and what describes the adapter without changing it.
 _PASSED_OVER = frozenset(
@@ -50,7 +53,7 @@ _READ = frozenset(
 )  # fmt: skip
 # These leave the base as it was; PiSSA, OLoRA, LoftQ, CorDA and LoRA-GA take what they put into the
 # adapter out of the base's weights.
-_PLAIN_BEGINNINGS = frozenset({"gaussian", "eva", "orthogonal"})
+_PLAIN_BEGINNINGS = ("gaussian", "eva", "orthogonal")
 _NAMES = {
     "use_dora": "DoRA, which rescales each row of the weights",
     "lora_bias": "a bias on the adapter",
@@ -72,13 +75,14 @@ class LoraConfig:
         rank: of modules that ``rank_patterns`` does not name.
         alpha: of modules that ``alpha_patterns`` does not name.
         rank_stabilised: whether the product is scaled by ``alpha / sqrt(rank)``.
-        rank_patterns: rank by regular expression; the first that matches a module counts.
-        alpha_patterns: alpha by regular expression, likewise.
-        targets: the adapted modules' names or ends of names; a regular expression, or `ALL_LINEAR`.
+        rank_patterns: expressions and ranks; the first that matches a module counts.
+        alpha_patterns: expressions and alphas, likewise.
+        targets: the adapted modules' names or ends of names; one expression, or `ALL_LINEAR`.
         excluded: modules that are not adapted, likewise.
         layers: numbers of the layers that are adapted, None for all.
-        layers_patterns: what stands before the number in a module's name; none for anything.
-        saved_modules: ends of the names of modules that are trained whole and saved beside.
+        layers_patterns: expressions with a group ``layer``, one of which finds a module's layer.
+        saved_modules: expressions of the modules that are trained whole and saved beside, by what
+            the file calls them.
         ties_adapters: whether what is trained of the embeddings is meant for a tied head too.
     """
 
@@ -86,22 +90,22 @@ class LoraConfig:
     rank: int
     alpha: float
     rank_stabilised: bool
-    rank_patterns: Mapping[str, int]
-    alpha_patterns: Mapping[str, float]
-    targets: tuple[str, ...] | str
-    excluded: tuple[str, ...] | str
+    rank_patterns: tuple[tuple[re.Pattern[str], int], ...]
+    alpha_patterns: tuple[tuple[re.Pattern[str], float], ...]
+    targets: frozenset[str] | str
+    excluded: frozenset[str] | str
     layers: frozenset[int] | None
-    layers_patterns: tuple[str, ...]
-    saved_modules: tuple[str, ...]
+    layers_patterns: tuple[re.Pattern[str], ...]
+    saved_modules: Mapping[str, re.Pattern[str]]
     ties_adapters: bool
 
     def rank_of(self, module: str) -> int:
         """The rank of a module's adapter."""
-        return self._by_pattern(self.rank_patterns, module, self.rank)
+        return _by_pattern(self.rank_patterns, module, self.rank)
 
     def scale_of(self, module: str) -> float:
         """The factor of the product ``B A`` of a module's adapter."""
-        alpha = self._by_pattern(self.alpha_patterns, module, self.alpha)
+        alpha = _by_pattern(self.alpha_patterns, module, self.alpha)
         rank = self.rank_of(module)
         return alpha / (math.sqrt(rank) if self.rank_stabilised else rank)
 
@@ -110,45 +114,27 @@ class LoraConfig:
 
         With `ALL_LINEAR` the kind decides, so the answer is yes for every module.
         """
-        if self._names(self.excluded, module) or self.saves(module):
+        if _names(self.excluded, module) or self.saves(module):
             return False
         if self.targets == ALL_LINEAR:
             return True
-        if isinstance(self.targets, str):
-            return re.fullmatch(self.targets, module) is not None
-        if module in self.targets:
-            return True
-        if not _ends(module, self.targets):
+        if not _names(self.targets, module):
             return False
-        return self.layers is None or not self.layers.isdisjoint(self.layer_of(module))
+        # A whole name counts in every layer.
+        if isinstance(self.targets, str) or module in self.targets or self.layers is None:
+            return True
+        return self.layer_of(module) in self.layers
 
     def saves(self, module: str) -> bool:
         """Whether a module is trained whole, or lies in one that is."""
-        return any(
-            re.match(rf"(^|.*\.){name}($|\..*)", module) is not None for name in self.saved_modules
-        )
+        return any(pattern.match(module) is not None for pattern in self.saved_modules.values())
 
-    def _names(self, names: tuple[str, ...] | str, module: str) -> bool:
-        if isinstance(names, str):
-            return re.fullmatch(names, module) is not None
-        return module in names or _ends(module, names)
-
-    def layer_of(self, module: str) -> tuple[int, ...]:
-        """The number of the layer that a module lies in, none where it lies in no layer."""
-        # The first number counts: that of the layer, not that of one of its experts.
-        patterns = [rf"(?:^|.*?\.){pattern}\.(\d+)\." for pattern in self.layers_patterns]
-        for pattern in patterns or [r".*?\.[^.]*\.(\d+)\."]:
-            if (match := re.match(pattern, module)) is not None:
-                return (int(match[1]),)
-        return ()
-
-    def _by_pattern(self, patterns: Mapping[str, Number], module: str, otherwise: Number) -> Number:
-        matching = (
-            number
-            for pattern, number in patterns.items()
-            if re.match(rf"(.*\.)?({pattern})$", module) is not None
-        )
-        return next(matching, otherwise)
+    def layer_of(self, module: str) -> int | None:
+        """The number of the layer that a module lies in, None where it lies in no layer."""
+        for pattern in self.layers_patterns:
+            if (match := pattern.match(module)) is not None:
+                return int(match["layer"])
+        return None
 
 
 def read_lora_config(folder: Path) -> LoraConfig:
@@ -179,8 +165,8 @@ def read_lora_config(folder: Path) -> LoraConfig:
         targets=targets,
         excluded=fields.names("exclude_modules"),
         layers=layers,
-        layers_patterns=fields.layers_patterns(),
-        saved_modules=fields.saved_modules(),
+        layers_patterns=fields.layers_patterns("layers_pattern"),
+        saved_modules=fields.saved_modules("modules_to_save"),
         ties_adapters=fields.flag("ensure_weight_tying"),
     )
 
@@ -223,8 +209,9 @@ class _Fields:
             # Empty and off are what a setting is where it is not used.
             if value and name not in _PASSED_OVER and name not in _READ:
                 what = _NAMES.get(name, "a setting that is not known here")
+                shown = name if name.isidentifier() else quoted(name)
                 raise CheckpointError(
-                    f"{self.path}: {name}: found {quoted(value)}: {what}; {MERGE}"
+                    f"{self.path}: {shown}: found {quoted(value)}: {what}; {MERGE}"
                 )
 
     def rank(self, name: str, value: object) -> int:
@@ -233,9 +220,8 @@ class _Fields:
         return value
 
     def number(self, name: str, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e30:
-            raise self.wrong(name, "a number", value)
-        if not math.isfinite(value):
+        # Written so that what is not a number is not within the limit either.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MOST:
             raise self.wrong(name, "a number", value)
         return float(value)
 
@@ -245,31 +231,33 @@ class _Fields:
             raise self.wrong(name, "true or false")
         return bool(value)
 
-    def patterns(self, name: str, parse: Callable[[str, object], Number]) -> dict[str, Number]:
+    def patterns(
+        self, name: str, parse: Callable[[str, object], Number]
+    ) -> tuple[tuple[re.Pattern[str], Number], ...]:
         value = self.document.get(name) or {}
         if not isinstance(value, dict):
             raise self.wrong(name, "an object of patterns and numbers")
-        self.compiled(name, value)
-        return {pattern: parse(f"{name}.{pattern}", number) for pattern, number in value.items()}
+        return tuple(
+            (
+                self.expression(name, pattern, f"{_BEFORE}{pattern}{_AFTER}"),
+                parse(f"{name} of {quoted(pattern)}", number),
+            )
+            for pattern, number in value.items()
+        )
 
-    def names(self, name: str) -> tuple[str, ...] | str:
+    def names(self, name: str) -> frozenset[str] | str:
         """Names, or one regular expression."""
         value = self.document.get(name)
         if isinstance(value, str):
-            if name != "target_modules" or value.lower() != ALL_LINEAR:
-                self.compiled(name, (value,))
+            self.expression(name, value, value)
             return value
-        return self._texts(name, value)
+        return frozenset(self.texts(name, value))
 
-    def layers_patterns(self) -> tuple[str, ...]:
-        value = self.document.get("layers_pattern") or []
-        texts = self._texts("layers_pattern", [value] if isinstance(value, str) else value)
-        return self.compiled("layers_pattern", texts)
-
-    def saved_modules(self) -> tuple[str, ...]:
-        return self.compiled(
-            "modules_to_save", self._texts("modules_to_save", self.document.get("modules_to_save"))
-        )
+    def saved_modules(self, name: str) -> dict[str, re.Pattern[str]]:
+        return {
+            text: self.expression(name, text, rf"(^|.*\.){text}($|\..*)")
+            for text in self.texts(name, self.document.get(name))
+        }
 
     def layers(self, name: str) -> frozenset[int] | None:
         value = self.document.get(name)
@@ -278,21 +266,50 @@ class _Fields:
             raise self.wrong(name, "numbers of layers")
         return frozenset(numbers) if numbers else None
 
-    def compiled(self, name: str, patterns: Iterable[str]) -> tuple[str, ...]:
-        """Patterns, if all are regular expressions."""
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except (re.error, RecursionError, OverflowError) as error:
-                raise self.wrong(name, f"regular expressions ({error})", pattern) from error
-        return tuple(patterns)
+    def layers_patterns(self, name: str) -> tuple[re.Pattern[str], ...]:
+        value = self.document.get(name) or []
+        texts = self.texts(name, [value] if isinstance(value, str) else value)
+        # The first number counts: that of the layer, not that of one of its experts.
+        expressions = {text: rf"(?:^|.*?\.){text}\.(?P<layer>\d+)\." for text in texts}
+        anything = {"": r".*?\.[^.]*\.(?P<layer>\d+)\."}
+        return tuple(
+            self.expression(name, text, whole) for text, whole in (expressions or anything).items()
+        )
 
-    def _texts(self, name: str, value: object) -> tuple[str, ...]:
+    def expression(self, name: str, text: str, whole: str) -> re.Pattern[str]:
+        """A regular expression made of one in the file."""
+        try:
+            re.compile(text)
+            return re.compile(whole)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise self.wrong(name, f"a regular expression ({error})", text) from error
+
+    def texts(self, name: str, value: object) -> tuple[str, ...]:
         texts = [] if value is None else value
         if not isinstance(texts, list) or not all(isinstance(text, str) and text for text in texts):
             raise self.wrong(name, "a list of module names")
         return tuple(texts)
 
 
-def _ends(module: str, names: Iterable[str]) -> bool:
-    return any(module.endswith(f".{name}") for name in names)
+def written(expression: re.Pattern[str]) -> str:
+    """An expression of ``rank_patterns`` or ``alpha_patterns`` as it stands in the file."""
+    return expression.pattern.removeprefix(_BEFORE).removesuffix(_AFTER)
+
+
+def ends_of(module: str) -> Iterator[str]:
+    """A module's name, and what is left of it after each of its dots."""
+    while module:
+        yield module
+        module = module.partition(".")[2]
+
+
+def _by_pattern(
+    patterns: tuple[tuple[re.Pattern[str], Number], ...], module: str, otherwise: Number
+) -> Number:
+    return next((number for pattern, number in patterns if pattern.match(module)), otherwise)
+
+
+def _names(names: frozenset[str] | str, module: str) -> bool:
+    if isinstance(names, str):
+        return re.fullmatch(names, module) is not None
+    return not names.isdisjoint(ends_of(module))
