@@ -60,6 +60,11 @@ def check_expert(base: Checkpoint, expert: Expert) -> None:
         expert.check_tied()
     vector = task_vector(base, expert)
     if all(vector.change(info.name) is None for info in base.tensors):
+        if not isinstance(expert, Checkpoint):
+            raise CheckpointError(
+                f"{expert.folder}: every product of the adapter is zero, so that it changes "
+                "nothing of its base; it was saved before its training, check its path"
+            )
         raise CheckpointError(
             f"{expert.folder}: every tensor equals the base's ({base.folder}); an expert must be "
             "fine-tuned, check its path"
