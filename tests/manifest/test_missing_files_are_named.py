@@ -30,6 +30,14 @@ def test_all_there(workplace: Path) -> None:
     assert check_files(parse_manifest(VALID, "run.yaml")) == []
 
 
+def test_an_expert_may_be_an_adapter_and_the_base_may_not(workplace: Path) -> None:
+    for name in ("base", "sql"):
+        folder = workplace / "models" / name
+        (folder / "config.json").rename(folder / "adapter_config.json")
+    (problem,) = check_files(parse_manifest(VALID, "run.yaml"))
+    assert problem.startswith('spec.base.uri: "models/base" is a LoRA adapter; name the model that')
+
+
 def test_each_fault_has_its_line(workplace: Path) -> None:
     (workplace / "models/python/config.json").unlink()
     (workplace / "data/sql-test.jsonl").unlink()

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cycleqd.checkpoints.adapter_header import AdapterHeader
 from cycleqd.checkpoints.compatibility import check_headers
 from cycleqd.checkpoints.configuration import end_tokens
 from cycleqd.checkpoints.header import CheckpointHeader, layout
@@ -169,3 +170,45 @@ def test_any_values_in_a_tokenizer(
     model = document([("vocab", vocabulary), ("merges", merges)])
     path.write_text(document([("model", model), ("added_tokens", added)]))
     in_a_sentence(lambda: read_vocabulary(path))
+
+
+SETTINGS = st.sampled_from(
+    [
+        "peft_type", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern",
+        "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern",
+        "modules_to_save", "bias", "init_lora_weights", "ensure_weight_tying",
+    ]
+) | st.text(max_size=5)  # fmt: skip
+PATTERNS = st.dictionaries(st.sampled_from(["q", "(", "(?i)q", "a|", "*", "\\1"]), st.integers())
+PART = st.sampled_from(
+    ["lora_A.weight", "lora_B.weight", "lora_embedding_A", "lora_embedding_B", "weight", "lora_C"]
+)
+MODULE = st.sampled_from(["model.embed", "model.q", "lm_head", "model.embed.base_layer", "x", ""])
+
+
+@fuzz
+@given(
+    pairs=st.lists(st.tuples(SETTINGS, TEXTS | PATTERNS.map(json.dumps)), max_size=3),
+    parts=st.sets(st.tuples(MODULE, PART), max_size=4),
+    shape=st.sampled_from([(2, 2), (2,), (0, 2), (2, 2, 2), ()]),
+    tied=st.booleans(),
+)
+def test_any_values_in_an_adapter(
+    tmp_path: Path,
+    pairs: list[tuple[str, str]],
+    parts: set[tuple[str, str]],
+    shape: tuple[int, ...],
+    tied: bool,
+) -> None:
+    write_good(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"tie_word_embeddings": tied}))
+    base = CheckpointHeader.open(tmp_path)
+    folder = tmp_path / "adapter"
+    folder.mkdir(exist_ok=True)
+    good = [("peft_type", '"LORA"'), ("r", "2"), ("target_modules", '["embed", "q"]')]
+    (folder / "adapter_config.json").write_text(document([*good, *pairs]))
+    names = sorted({f"base_model.model.{module}.{part}" for module, part in parts})
+    header, _, size = build_header([(name, "BF16", shape) for name in names], {})
+    path = folder / "adapter_model.safetensors"
+    path.write_bytes(header + bytes(size - len(header)))
+    in_a_sentence(lambda: AdapterHeader.open(folder, base))

@@ -149,6 +149,22 @@ def test_s3_is_downloaded_once_and_again_when_it_changes(
     assert Checkpoint.open(second).digest() == Checkpoint.open(folders["python"]).digest()
 
 
+def test_adapters_are_downloaded_like_checkpoints(tmp_path: Path, bucket: MemoryStore) -> None:
+    from cycleqd.weights.experts import open_expert
+    from tests.weights.peft_adapters import llama, trained
+
+    base = Checkpoint.open(llama(tmp_path))
+    adapter = trained(base.folder, tmp_path / "adapter", target_modules=["q_proj"])
+    bucket.create("README.md", b"not needed")
+    _upload(bucket, adapter)
+    found = source.resolve("s3://models/adapter", tmp_path / "cache")
+    assert sorted(path.name for path in found.iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    assert open_expert(found, base).digest() == open_expert(adapter, base).digest()
+
+
 def test_a_broken_download_leaves_nothing(
     tmp_path: Path, bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ from cycleqd.store.localfile import store_error
 
 if TYPE_CHECKING:
     from cycleqd.manifest.model import Manifest
+    from cycleqd.weights.lora_export import ExportedAdapter
 
 
 def open_run(uri: str | Path) -> Run:
@@ -200,6 +201,41 @@ class Run:
         candidate = resolve_member(self._run, member)
         models = RunModels(self._run, cache_folder()).latest()
         return models.materializer.to_file(models.genome(candidate), Path(out))
+
+    def export_adapter(
+        self, member: str, out: str | Path, rank: int | None = None
+    ) -> ExportedAdapter:
+        """Write a member as a LoRA adapter of the base, which peft and vLLM open.
+
+        Args:
+            member: a candidate id, ``balanced``, ``aggregate`` or ``best:TASK``; of a run whose
+                experts are adapters, or one that takes no share of the others.
+            out: a new folder.
+            rank: cut every product to it; exact when absent.
+
+        Returns:
+            What was written.
+
+        Raises:
+            InputError: there is no such member, no adapter says what it is, or the folder exists
+                and is not empty.
+            CheckpointError: the base or an expert is not there any more, or has changed.
+            StoreError: the store failed.
+        """
+        from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
+        from cycleqd.weights.lora_export import export_adapter  # noqa: PLC0415 - torch
+
+        candidate = resolve_member(self._run, member)
+        models = RunModels(self._run, cache_folder()).latest()
+        return export_adapter(
+            models.materializer,
+            models.base,
+            models.experts,
+            models.genome(candidate),
+            Path(out),
+            base_uri=models.revision.base.uri,
+            rank=rank,
+        )
 
     def report(self, out: str | Path | None = None) -> Path:
         """Write the HTML report and the heatmaps from what is stored now.

@@ -39,7 +39,7 @@ def check_headers(base: CheckpointHeader, expert: CheckpointHeader) -> None:
     check_types(expert)
     _check_settings(base, expert)
     _check_tensors(base, expert)
-    _check_tokenizer(base.folder, expert.folder)
+    check_tokenizer(base.folder, expert.folder)
 
 
 def check_types(checkpoint: CheckpointHeader) -> None:
@@ -105,8 +105,16 @@ def _more(names: list[str]) -> str:
     return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
 
 
-def _check_tokenizer(base: Path, expert: Path) -> None:
-    """Compare the vocabularies; an expert saved without a tokenizer is used with the base's."""
+def check_tokenizer(base: Path, expert: Path) -> None:
+    """Compare the vocabularies; an expert saved without a tokenizer is used with the base's.
+
+    Args:
+        base: the base's folder.
+        expert: the expert's folder, a checkpoint or an adapter.
+
+    Raises:
+        CheckpointError: a token means something else to the expert.
+    """
     for name in (TOKENIZER_FILE, *_OTHER_VOCABULARIES):
         ours, theirs = base / name, expert / name
         if kind_of(ours) is None or kind_of(theirs) is None:

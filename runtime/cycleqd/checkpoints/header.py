@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cycleqd.checkpoints.configuration import read_config, ties_head
 from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.files import (
+    ADAPTER_CONFIG_FILE,
     INDEX_FILE,
     SINGLE_FILE,
     check_companions,
@@ -28,7 +29,7 @@ from cycleqd.errors import CheckpointError
 from cycleqd.evolution.genome import GenomeLayout, TensorSlot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # `model.layers.7.` (Llama, Qwen, Mistral, Gemma, Phi, NeoX, OPT), `transformer.h.7.` (GPT-2,
 # Falcon, Bloom), `transformer.blocks.7.` (MPT), `encoder.layer.7.` (BERT), `backbone.layers.7.`.
@@ -38,6 +39,7 @@ _NO_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.([0-9]{6,})\."
 _MAX_FILE_NAME_BYTES = 255
 _HEADS = frozenset({"lm_head", "embed_out", "output", "score", "classifier"})
 _EMBEDDING = re.compile(r"embed|(?:^|\.)w[tp]e\.")
+_POSITION = re.compile(r"position|(?:^|\.)wpe\.")
 
 
 @dataclass(frozen=True)
@@ -104,23 +106,33 @@ class CheckpointHeader:
         return sum(tensor.nbytes for tensor in self.tensors)
 
 
-def layout(base: CheckpointHeader, experts: Sequence[str], rank: int | None) -> GenomeLayout:
+def layout(
+    base: CheckpointHeader,
+    experts: Sequence[str],
+    rank: int | None,
+    limits: Mapping[str, int] | None = None,
+) -> GenomeLayout:
     """The genome layout of a run: which numbers describe a child of this base.
 
     Args:
         base: the base model; expert checkpoints do not matter.
         experts: expert names, in the manifest's order.
         rank: singular directions kept for each matrix, None for all.
+        limits: the largest rank of an expert's task vector by tensor, where it is known to be less
+            than full; beyond it there are no directions.
 
     Returns:
         One slot for each tensor in canonical order. Matrices have ``min(rank, rows, columns)``
-        directions; vectors and tensors of more than two axes (stacked experts of some
-        mixture-of-experts checkpoints) have none and are addressed by their scale alone.
+        directions, or fewer by ``limits``; vectors and tensors of more than two axes (stacked
+        experts of some mixture-of-experts checkpoints) have none and are addressed by their scale
+        alone.
     """
     blocks = block_numbers(tensor.name for tensor in base.tensors)
     slots = []
     for tensor in base.tensors:
         full = min(tensor.shape) if len(tensor.shape) == 2 else 0
+        if limits is not None:
+            full = min(full, limits.get(tensor.name, full))
         kept = full if rank is None else min(rank, full)
         slots.append(TensorSlot(tensor.name, tensor.shape, kept, blocks[tensor.name]))
     return GenomeLayout(tuple(experts), tuple(slots))
@@ -139,6 +151,12 @@ def block_numbers(names: Iterable[str]) -> dict[str, int]:
         return 0 if _EMBEDDING.search(name) and not is_head else last
 
     return {name: block(name) for name in names}
+
+
+def is_embedding(name: str) -> bool:
+    """Whether a tensor is an embedding of tokens, by its name; positions are none."""
+    is_head = not _HEADS.isdisjoint(name.split("."))
+    return _EMBEDDING.search(name) is not None and not is_head and not _POSITION.search(name)
 
 
 def _natural_key(name: str) -> tuple[tuple[int, str], ...]:
@@ -182,10 +200,10 @@ def _file_headers(folder: Path) -> list[FileHeader]:
         return [read_header(folder / SINGLE_FILE)]
     if kind_of(folder / INDEX_FILE) is not None:
         return _sharded(folder)
-    if kind_of(folder / "adapter_config.json") is not None:
+    if kind_of(folder / ADAPTER_CONFIG_FILE) is not None:
         raise CheckpointError(
-            f"{folder}: a LoRA adapter, not a model; merge it into its base first "
-            "(PeftModel.merge_and_unload, then save_pretrained)"
+            f"{folder}: a LoRA adapter, not a model; as an expert it is taken as it is, here merge "
+            "it into its base first (PeftModel.merge_and_unload, then save_pretrained)"
         )
     pickles = sorted(p.name for s in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(s))
     if pickles:

@@ -15,7 +15,13 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cycleqd.checkpoints.files import COMPANIONS, CONFIG_FILE, INDEX_FILE, kind_of
+from cycleqd.checkpoints.files import (
+    ADAPTER_CONFIG_FILE,
+    COMPANIONS,
+    CONFIG_FILE,
+    INDEX_FILE,
+    kind_of,
+)
 from cycleqd.errors import CheckpointError, StoreUnavailable
 from cycleqd.manifest.uris import local_path, where_paths_start
 from cycleqd.scratch import scratch_folder
@@ -26,7 +32,7 @@ from cycleqd.store.localfile import disk_errors
 if TYPE_CHECKING:
     from cycleqd.store.base import ObjectStore
 
-_FILES = (*COMPANIONS, CONFIG_FILE, INDEX_FILE, "adapter_config.json")
+_FILES = (*COMPANIONS, CONFIG_FILE, INDEX_FILE, ADAPTER_CONFIG_FILE)
 _PROBE_BYTES = 1 << 16
 
 
@@ -116,8 +122,11 @@ def _from_hub(uri: str) -> Path:
 
 def _from_store(uri: str, store: ObjectStore, cache: Path) -> Path:
     keys = [key for key in store.list() if key in _FILES or _is_weights(key)]
-    if CONFIG_FILE not in keys:
-        raise CheckpointError(f"{uri}: no config.json below this prefix; check the URI")
+    if CONFIG_FILE not in keys and ADAPTER_CONFIG_FILE not in keys:
+        raise CheckpointError(
+            f"{uri}: no {CONFIG_FILE} below this prefix, nor an adapter's {ADAPTER_CONFIG_FILE}; "
+            "check the URI"
+        )
     target = cache / "checkpoints" / _fingerprint(uri, store, keys)
     if target.is_dir():
         return target

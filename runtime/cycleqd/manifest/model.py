@@ -58,7 +58,9 @@ class Expert(Model):
     """Name of the expert, unique in the run."""
 
     uri: Uri
-    """Its checkpoint, like ``spec.base.uri``; same architecture, shapes and tokenizer as there."""
+    """Its checkpoint, like ``spec.base.uri``; same architecture, shapes and tokenizer as there.
+
+    Or a LoRA adapter of the base, a folder that peft saved (``adapter_config.json``)."""
 
 
 class Items(Model):

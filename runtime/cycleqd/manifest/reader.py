@@ -165,7 +165,8 @@ def check_files(manifest: Manifest) -> list[str]:
 def _input_problems(spec: Spec) -> list[str]:
     problems = _folder_problems("spec.base.uri", spec.base.uri)
     for index, expert in enumerate(spec.experts):
-        problems += _folder_problems(f"spec.experts[{index}].uri", expert.uri)
+        if not _is_adapter(expert.uri):
+            problems += _folder_problems(f"spec.experts[{index}].uri", expert.uri)
     for index, task in enumerate(spec.tasks):
         problems += _file_problems(f"spec.tasks[{index}].items.search", task.items.search)
         problems += _file_problems(f"spec.tasks[{index}].items.test", task.items.test)
@@ -205,9 +206,17 @@ def _folder_problems(path: str, uri: str) -> list[str]:
         return [f"{path}: {shown(uri)} does not exist; {_missing_remedy(uri)}"]
     if kind == "file":
         return [f"{path}: {shown(uri)} is a file; name the checkpoint's folder"]
+    if _is_adapter(uri):
+        remedy = "name the model that it was trained from here and the adapter as an expert"
+        return [f"{path}: {shown(uri)} is a LoRA adapter; {remedy}"]
     if _kind(f"{uri}/config.json") != "file":
         return [f"{path}: {shown(uri)} has no config.json; name a folder in Hugging Face format"]
     return []
+
+
+def _is_adapter(uri: str) -> bool:
+    local = local_path(uri) is not None and _kind(f"{uri}/config.json") != "file"
+    return local and _kind(f"{uri}/adapter_config.json") == "file"
 
 
 def _file_problems(path: str, uri: str) -> list[str]:

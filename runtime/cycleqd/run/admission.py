@@ -189,21 +189,25 @@ def _admit_checkpoints(
     from cycleqd.checkpoints.header import layout  # noqa: PLC0415
     from cycleqd.weights.check import check_base, check_expert  # noqa: PLC0415
     from cycleqd.weights.checkpoint import Checkpoint  # noqa: PLC0415
+    from cycleqd.weights.experts import open_expert, task_vector  # noqa: PLC0415
 
     with _blamed_on("spec.base.uri"):
         base = Checkpoint.open(resolve(spec.base.uri, folder, s3))
         check_base(base)
     records: dict[str, SourceRecord] = {}
+    limits = {tensor.name: 0 for tensor in base.tensors}
     for number, expert in enumerate(spec.experts):
         say(f"checking expert {expert.name}")
         with _blamed_on(f"spec.experts[{number}].uri"):
-            checkpoint = Checkpoint.open(resolve(expert.uri, folder, s3))
-            check_expert(base, checkpoint)
-        records[expert.name] = _source(expert.uri, checkpoint.digest())
+            opened = open_expert(resolve(expert.uri, folder, s3), base)
+            check_expert(base, opened)
+        records[expert.name] = _source(expert.uri, opened.digest())
+        vector = task_vector(base, opened)
+        limits = {name: max(rank, vector.rank(name)) for name, rank in limits.items()}
     names = [expert.name for expert in spec.experts]
     directions = strategy_of(spec.evolution).uses_directions(spec.evolution)
     rank = spec.evolution.mutation.rank if directions else 0
-    shape = layout(base.header, names, rank).to_json()
+    shape = layout(base.header, names, rank, limits).to_json()
     return _source(spec.base.uri, base.digest()), records, shape
 
 

@@ -24,6 +24,7 @@ from cycleqd.run.store import RunStore
 from cycleqd.store.access import settings_of
 from cycleqd.weights.adapters import StoredAdapters
 from cycleqd.weights.checkpoint import Checkpoint
+from cycleqd.weights.experts import Expert, open_expert
 from cycleqd.weights.factors import Factors, factor_expert
 from cycleqd.weights.materialize import Materializer
 from cycleqd.weights.merged_vectors import Kept
@@ -69,6 +70,7 @@ class RunModels:
         self._scratch = scratch
         self._revisions: dict[int, RevisionModels] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
+        self._experts: dict[str, Expert] = {}
         self._factors: dict[str, Factors] = {}
         self.merged = Kept()
 
@@ -110,21 +112,38 @@ class RunModels:
             RunMismatch: its weights have changed since.
         """
         if source.digest not in self._checkpoints:
-            self._checkpoints[source.digest] = self._open(source, s3)
+            opened = Checkpoint.open(self._folder(source, s3))
+            self._checkpoints[source.digest] = _same(source, opened)
         return self._checkpoints[source.digest]
 
-    def _open(self, source: SourceRecord, s3: S3 | None) -> Checkpoint:
+    def expert(self, source: SourceRecord, base: Checkpoint, s3: S3 | None) -> Expert:
+        """An expert, compared with what was admitted.
+
+        Raises:
+            CheckpointError: it is not there, or cannot be read.
+            RunMismatch: its weights have changed since.
+        """
+        if source.digest not in self._experts:
+            opened = open_expert(self._folder(source, s3), base)
+            self._experts[source.digest] = _same(source, opened)
+        return self._experts[source.digest]
+
+    def _folder(self, source: SourceRecord, s3: S3 | None) -> Path:
         cache = self._scratch / "checkpoints"
-        folder = resolve(source.uri, cache, settings_of(s3), location=source.location)
-        checkpoint = Checkpoint.open(folder)
-        digest = checkpoint.digest()
-        if digest != source.digest:
-            raise RunMismatch(
-                f"{source.uri}: the weights in {folder} are not those that the run began with "
-                f"(digest {digest}, then {source.digest}); restore them or start a run in another "
-                "store"
-            )
-        return checkpoint
+        return resolve(source.uri, cache, settings_of(s3), location=source.location)
+
+
+Opened = TypeVar("Opened", Checkpoint, Expert)
+
+
+def _same(source: SourceRecord, opened: Opened) -> Opened:
+    digest = opened.digest()
+    if digest != source.digest:
+        raise RunMismatch(
+            f"{source.uri}: the weights in {opened.folder} are not those that the run began with "
+            f"(digest {digest}, then {source.digest}); restore them or start a run in another store"
+        )
+    return opened
 
 
 class RevisionModels:
@@ -141,7 +160,9 @@ class RevisionModels:
         self.revision = revision
         names = tuple(expert.name for expert in revision.spec.experts)
         s3 = revision.spec.storage.s3
-        self.experts = Lazy(names, lambda name: models.checkpoint(revision.experts[name], s3))
+        self.experts: Lazy[Expert] = Lazy(
+            names, lambda name: models.expert(revision.experts[name], self.base, s3)
+        )
         self.factors = Lazy(names, models.factors)
 
     @cached_property

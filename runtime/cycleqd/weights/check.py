@@ -17,11 +17,15 @@ from cycleqd.checkpoints.files import TOKENIZER_FILE, kind_of
 from cycleqd.checkpoints.tokenizer import read_vocabulary
 from cycleqd.errors import CheckpointError
 from cycleqd.weights import digest
-from cycleqd.weights.blocks import blocks, equal
+from cycleqd.weights.blocks import blocks
+from cycleqd.weights.checkpoint import Checkpoint
+from cycleqd.weights.experts import task_vector
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cycleqd.checkpoints.safetensors_file import TensorInfo
-    from cycleqd.weights.checkpoint import Checkpoint
+    from cycleqd.weights.experts import Expert
 
 
 def check_base(base: Checkpoint) -> None:
@@ -34,31 +38,41 @@ def check_base(base: Checkpoint) -> None:
     end_tokens(base.folder)
     if kind_of(base.folder / TOKENIZER_FILE) is not None:
         read_vocabulary(base.folder / TOKENIZER_FILE)
-    _check_finite(base)
+    _check_finite(base, (*base.tensors, *base.header.tied_heads))
     _check_tied(base)
 
 
-def check_expert(base: Checkpoint, expert: Checkpoint) -> None:
+def check_expert(base: Checkpoint, expert: Expert) -> None:
     """Check that an expert is a fine-tune of the base and that its weights are sane.
 
-    Any of fp32, fp16 and bf16 will do, also unlike the base's: arithmetic is in fp32.
+    Any of fp32, fp16 and bf16 will do, also unlike the base's: arithmetic is in fp32. That an
+    adapter fits its base was seen when it was opened.
 
     Raises:
         CheckpointError: the expert cannot be merged with the base.
     """
-    check_headers(base.header, expert.header)
-    _check_finite(expert)
-    _check_tied(expert)
-    names = [info.name for info in base.tensors]
-    if all(equal(base.tensor(name), expert.tensor(name)) for name in names):
+    if isinstance(expert, Checkpoint):
+        check_headers(base.header, expert.header)
+        _check_finite(expert, (*expert.tensors, *expert.header.tied_heads))
+        _check_tied(expert)
+    else:
+        _check_finite(expert, expert.tensors)
+        expert.check_tied()
+    vector = task_vector(base, expert)
+    if all(vector.change(info.name) is None for info in base.tensors):
+        if not isinstance(expert, Checkpoint):
+            raise CheckpointError(
+                f"{expert.folder}: every product of the adapter is zero, so that it changes "
+                "nothing of its base; it was saved before its training, check its path"
+            )
         raise CheckpointError(
             f"{expert.folder}: every tensor equals the base's ({base.folder}); an expert must be "
             "fine-tuned, check its path"
         )
 
 
-def _check_finite(checkpoint: Checkpoint) -> None:
-    for info in (*checkpoint.tensors, *checkpoint.header.tied_heads):
+def _check_finite(checkpoint: Expert, tensors: Iterable[TensorInfo]) -> None:
+    for info in tensors:
         for begin, part in blocks(checkpoint.tensor(info.name)):
             if not _finite(part):
                 bad = ~torch.isfinite(part)

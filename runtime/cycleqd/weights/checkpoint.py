@@ -108,6 +108,7 @@ class Checkpoint:
         self.header = header
         self.files = {file.path: MappedFile(file) for file in header.files}
         self._by_name = {t.name: t for t in (*header.tensors, *header.tied_heads)}
+        self._digest: str | None = None
 
     @classmethod
     def open(cls, path: Path) -> Checkpoint:
@@ -141,8 +142,10 @@ class Checkpoint:
             yield info.name, self.tensor(info.name)
 
     def digest(self, hashers: int = _HASHERS) -> str:
-        """The digest of the weights (`cycleqd.weights.digest`), hashed in parallel."""
-        names = [info.name for info in self.tensors]
-        with ThreadPoolExecutor(hashers) as pool:
-            digests = pool.map(lambda name: digest.of_tensor(name, self.tensor(name)), names)
-            return digest.combine(dict(zip(names, digests, strict=True)))
+        """The digest of the weights (`cycleqd.weights.digest`), hashed once and in parallel."""
+        if self._digest is None:
+            names = [info.name for info in self.tensors]
+            with ThreadPoolExecutor(hashers) as pool:
+                digests = pool.map(lambda name: digest.of_tensor(name, self.tensor(name)), names)
+                self._digest = digest.combine(dict(zip(names, digests, strict=True)))
+        return self._digest

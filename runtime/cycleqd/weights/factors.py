@@ -30,14 +30,18 @@ from cycleqd.records import keys
 from cycleqd.records.documents import Document
 from cycleqd.scratch import scratch_folder
 from cycleqd.weights import digest
-from cycleqd.weights.checkpoint import Checkpoint, MappedFile
-from cycleqd.weights.svd import factor
+from cycleqd.weights.checkpoint import MappedFile
+from cycleqd.weights.experts import Expert, task_vector
+from cycleqd.weights.svd import factor, factor_product
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cycleqd.evolution.genome import GenomeLayout, TensorSlot
     from cycleqd.store.base import ObjectStore
+    from cycleqd.weights.change import Change
+    from cycleqd.weights.checkpoint import Checkpoint
+    from cycleqd.weights.experts import TaskVector
 
 FORMAT = "cycleqd-factors/1"
 _SHARD_BYTES = 1 << 30
@@ -116,7 +120,7 @@ class Factors:
 
 def factor_expert(
     base: Checkpoint,
-    expert: Checkpoint,
+    expert: Expert,
     name: str,
     layout: GenomeLayout,
     store: ObjectStore,
@@ -145,6 +149,7 @@ def factor_expert(
     """
     index_key = keys.factors(name)
     source = {"base": base.digest(), "expert": expert.digest()}
+    vector = task_vector(base, expert)
     if not store.exists(index_key):
         cache.mkdir(parents=True, exist_ok=True)
         groups = list(_shards(layout, shard_bytes))
@@ -154,9 +159,10 @@ def factor_expert(
             if not store.exists(key):
                 with scratch_folder("factors", cache) as folder:
                     path = folder / "shard.safetensors"
-                    _write_shard(base, expert, slots, source, path=path, device=device)
+                    _write_shard(vector, slots, source, path=path, device=device)
                     store.create_file(key, path)
-            shards.append(_describe(store, key, source, slots, cache))
+            ranks = {slot.name: _kept(vector, slot) for slot in slots}
+            shards.append(_describe(store, key, source, ranks, cache))
         index = {
             "format": FORMAT,
             "expert": name,
@@ -195,9 +201,13 @@ def _shards(layout: GenomeLayout, limit: int) -> Iterator[list[TensorSlot]]:
         yield group
 
 
+def _kept(vector: TaskVector, slot: TensorSlot) -> int:
+    """How many directions are stored of one tensor: an adapter may have fewer than the run."""
+    return min(slot.rank, vector.rank(slot.name))
+
+
 def _write_shard(
-    base: Checkpoint,
-    expert: Checkpoint,
+    vector: TaskVector,
     slots: list[TensorSlot],
     source: dict[str, str],
     *,
@@ -206,12 +216,11 @@ def _write_shard(
 ) -> None:
     tensors = {}
     for slot in slots:
-        # On a device only one matrix at a time; the shard collects on the host.
-        task_vector = expert.tensor(slot.name).to(device, torch.float32, copy=True)
-        task_vector -= base.tensor(slot.name).to(device)
-        if not task_vector.any():
+        change = vector.change(slot.name)
+        if change is None:
             continue
-        left, right = factor(task_vector, slot.rank)
+        # On a device only one matrix at a time; the shard collects on the host.
+        left, right = _directions(change, _kept(vector, slot), device)
         tensors[f"{slot.name}.L"] = left.cpu()
         tensors[f"{slot.name}.R"] = right.cpu()
     # One metadata key: the writer orders several by a hash that differs between processes.
@@ -219,8 +228,15 @@ def _write_shard(
     save_file(tensors, path, metadata)
 
 
+def _directions(change: Change, rank: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    if change.whole is None and change.low_rank is not None:
+        left, right = change.low_rank.left.to(device), change.low_rank.right.to(device)
+        return factor_product(left.double() * change.low_rank.scale, right, rank)
+    return factor(change.dense(device), rank)
+
+
 def _describe(
-    store: ObjectStore, key: str, source: dict[str, str], slots: list[TensorSlot], cache: Path
+    store: ObjectStore, key: str, source: dict[str, str], ranks: dict[str, int], cache: Path
 ) -> dict[str, Any]:
     """Bring a stored shard into the cache and describe it for the index."""
     with scratch_folder("factors", cache) as folder:
@@ -232,7 +248,6 @@ def _describe(
             raise RunMismatch(f"{store.uri}: {key} belongs to another base or expert checkpoint")
         file = MappedFile(header)
         tensors = {}
-        ranks = {slot.name: slot.rank for slot in slots}
         for name in _names(file):
             left, right = file.tensor(f"{name}.L"), file.tensor(f"{name}.R")
             if left.shape[1] != ranks.get(name):

@@ -33,10 +33,10 @@ from cycleqd.records import keys
 from cycleqd.scratch import scratch_folder
 from cycleqd.store.localfile import atomic_file, write_all
 from cycleqd.weights import digest, merged_vectors, task_vectors
-from cycleqd.weights.blocks import equal
 from cycleqd.weights.checkpoint import TORCH_TYPES, Checkpoint
 from cycleqd.weights.combine import NoiseSource, Product, Recipe, coefficients
 from cycleqd.weights.crew import Crew, single_threaded
+from cycleqd.weights.experts import task_vector
 from cycleqd.weights.svd import factor
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
     from cycleqd.store.base import ObjectStore
     from cycleqd.weights.adapters import AdapterSource
+    from cycleqd.weights.change import Change
+    from cycleqd.weights.experts import Expert, TaskVector
     from cycleqd.weights.factors import Factors
 
 DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
@@ -57,7 +59,7 @@ class Materializer:
 
     Args:
         base: the base model.
-        experts: expert checkpoints by name; one that a genome does not use is not looked up.
+        experts: checkpoints or adapters by name; one that a genome does not use is not looked up.
         factors: their singular directions by name; looked up only for genomes with gains.
         layout: the run's layout.
         seed: the run's seed, for terms that draw random numbers.
@@ -76,7 +78,7 @@ class Materializer:
     def __init__(
         self,
         base: Checkpoint,
-        experts: Mapping[str, Checkpoint],
+        experts: Mapping[str, Expert],
         factors: Mapping[str, Factors],
         layout: GenomeLayout,
         *,
@@ -102,12 +104,20 @@ class Materializer:
         self._device = torch.device(device)
         self._crew = Crew(threads, self._device)
         self._dtypes = [DTYPES[dtype] if dtype else info.dtype for info in base.tensors]
-        self._differs: dict[tuple[str, str], bool] = {}
+        self._vectors: dict[str, TaskVector] = {}
 
     def tensors(self, genome: Genome) -> Iterator[tuple[str, torch.Tensor]]:
         """Every tensor in checkpoint order; the receiver may keep but not write them."""
         for number, slot in enumerate(self._layout.tensors):
             yield slot.name, self._tensor(genome, number)
+
+    def tensor(self, genome: Genome, number: int) -> torch.Tensor:
+        """One tensor, which the receiver may keep but not write."""
+        return self._tensor(genome, number)
+
+    def task_vector(self, genome: Genome, number: int) -> Recipe:
+        """How tensor ``number`` of the child's difference from the base is made."""
+        return self._recipe(genome, number, 0.0)
 
     def to_ram(self, genome: Genome) -> dict[str, torch.Tensor]:
         """All tensors, the caller's own."""
@@ -241,11 +251,17 @@ class Materializer:
         products = []
         for index, expert in enumerate(self._layout.experts):
             scale = float(genome.scale[index, number])
-            if scale and self._changed(expert, slot.name):
-                experts.append((self._experts[expert].tensor(slot.name), scale))
+            change = self._vector(expert).change(slot.name) if scale else None
+            if change is not None and change.whole is not None:
+                experts.append((change.whole, scale))
+            if change is not None and change.low_rank is not None:
+                low_rank = change.low_rank
+                factors = np.full(low_rank.right.shape[0], scale * low_rank.scale, np.float32)
+                products.append(Product(low_rank.left, low_rank.right, factors))
             gain = genome.gain_of(index, number)
             if gain is not None and (pair := self._factors[expert].get(slot.name)) is not None:
-                products.append(Product(*pair, gain))
+                # An adapter may have fewer directions than the layout has places.
+                products.append(Product(*pair, gain[: pair[1].shape[0]]))
         products.extend(self._adapters(genome, number))
         sources = coefficients(base, experts, base_weight)
         noise = tuple(
@@ -270,22 +286,22 @@ class Materializer:
         terms = tuple(term for term in terms if term.coefficient)
         if not terms:
             return
-        changed = [expert for expert in self._layout.experts if self._changed(expert, name)]
-        if not changed:
+        changes = {
+            expert: change
+            for expert in self._layout.experts
+            if (change := self._vector(expert).change(name)) is not None
+        }
+        if not changes:
             return
         for term in terms:
             vector = self._kept.get(name, term.method, term.density)
             if vector is None:
-                vector = self._merge(changed, name, term)
+                vector = self._merge(changes, name, term)
                 self._kept.add(name, term.method, term.density, vector)
             yield vector.to(self._device), term.coefficient
 
-    def _merge(self, changed: list[str], name: str, term: Merged) -> torch.Tensor:
-        base = self._base.tensor(name).to(self._device, torch.float32)
-        vectors = {
-            expert: self._experts[expert].tensor(name).to(self._device, torch.float32) - base
-            for expert in changed
-        }
+    def _merge(self, changes: dict[str, Change], name: str, term: Merged) -> torch.Tensor:
+        vectors = {expert: change.dense(self._device) for expert, change in changes.items()}
         source = merged_vectors.Source(vectors, len(self._layout.experts), name)
         # Held to one thread: a decomposition by several has other last bits.
         with single_threaded():
@@ -321,14 +337,11 @@ class Materializer:
                 vector.addmm_(left * torch.from_numpy(weights).to(self._device), right)
         return Recipe(slot, (*sources, (vector, 1.0)))
 
-    def _changed(self, expert: str, name: str) -> bool:
-        """Whether an expert's tensor differs from the base's; compared once."""
-        known = self._differs.get((expert, name))
-        if known is None:
-            theirs = self._experts[expert].tensor(name)
-            known = not equal(self._base.tensor(name), theirs)
-            self._differs[expert, name] = known
-        return known
+    def _vector(self, expert: str) -> TaskVector:
+        """An expert's task vector; one for all tensors, since it remembers which ones differ."""
+        if expert not in self._vectors:
+            self._vectors[expert] = task_vector(self._base, self._experts[expert])
+        return self._vectors[expert]
 
 
 def _without_child_svd(genome: Genome) -> Genome:

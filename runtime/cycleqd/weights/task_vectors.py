@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cycleqd.store.base import ObjectStore
 
 
-class TaskVector(Protocol):
+class DenseVector(Protocol):
     """The tensors of one task vector, fp32; those that are zero may be missing."""
 
     def __contains__(self, name: object) -> bool:
@@ -35,7 +35,7 @@ class TaskVector(Protocol):
 class DenseSource(Protocol):
     """Where task vectors of candidates come from."""
 
-    def task_vector(self, candidate: str) -> TaskVector:
+    def task_vector(self, candidate: str) -> DenseVector:
         """The task vector of a candidate.
 
         Raises:
@@ -53,7 +53,7 @@ class StoredTaskVectors:
     """
 
     def __init__(self, store: ObjectStore, cache: Path) -> None:
-        self._files: StoredFiles[TaskVector] = StoredFiles(
+        self._files: StoredFiles[DenseVector] = StoredFiles(
             store,
             cache,
             key_of=keys.task_vector,
@@ -61,6 +61,6 @@ class StoredTaskVectors:
             view=lambda _, file: file,
         )
 
-    def task_vector(self, candidate: str) -> TaskVector:
+    def task_vector(self, candidate: str) -> DenseVector:
         """See `DenseSource.task_vector`."""
         return self._files.get(candidate)
