@@ -51,7 +51,15 @@ def test_the_chat_format_goes_around_the_template(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("exact", {"id": 7}, "id: must be a text that is not empty, not 7"),
+        ("exact", {"id": ""}, 'id: must be a text that is not empty, or a whole number, not ""'),
+        ("exact", {"id": True}, "id: must be a text that is not empty, or a whole number, not tr"),
+        ("exact", {"id": 1.5}, "id: must be a text that is not empty, or a whole number, not 1.5"),
+        ("exact", {"prompt": "a\0b"}, "prompt: holds a NUL character (character 2); remove it"),
+        ("exact", {"answer": ["a", "\ud83d"]}, "answer: holds half of a surrogate pair (\\ud83d, "),
+        ("sql", {"database": "CREATE TABLE t (a); --\0"}, "database: holds a NUL character"),
+        ("sql", {"database": "CREATE TABLE t (a) --\udc00"}, "database: holds half of a surrogate"),
+        ("sql", {"rows": [["\udc00"]]}, "rows: holds half of a surrogate pair"),
+        ("shell", {"files": {"\udc00": ""}}, "files: holds half of a surrogate pair"),
         ("exact", {"prompt": " "}, "prompt: must be a text that is not empty"),
         ("exact", {"answer": []}, "answer: must be a text, or a list of accepted texts"),
         ("exact", {"answer": None}, "answer: must be a text, or a list of accepted texts"),
