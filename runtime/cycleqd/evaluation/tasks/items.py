@@ -25,12 +25,15 @@ class Field:
         check: tells what is wrong with a value.
         required: whether every item must have it.
         read: makes of a value that passed the one that the item has.
+        escaped: whether its texts are written with escapes wherever they go, so that they may hold
+            characters that are no text.
     """
 
     name: str
     check: Check
     required: bool = True
     read: Callable[[Any], object] = _unchanged
+    escaped: bool = False
 
 
 @dataclass(frozen=True)

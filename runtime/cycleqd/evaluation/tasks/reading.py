@@ -194,7 +194,7 @@ class _Reader:
                 if known.required:
                     self._blame(row, known.name, "is missing; add it to this item")
                 continue
-            wrong = unusable(value) or known.check(value)
+            wrong = _wrong(value, known)
             if wrong is not None and self._loose and isinstance(value, str):
                 value, wrong = _from_json(value, known, wrong)
             if wrong is None:
@@ -212,8 +212,11 @@ def _from_json(value: str, known: Field, wrong: str) -> tuple[Any, str | None]:
         document = json.loads(value)
     except (ValueError, RecursionError):
         return value, wrong
-    still = unusable(document) or known.check(document)
-    return (value, wrong) if still else (document, None)
+    return (document, None) if _wrong(document, known) is None else (value, wrong)
+
+
+def _wrong(value: object, known: Field) -> str | None:
+    return (None if known.escaped else unusable(value)) or known.check(value)
 
 
 def _short(place: str) -> str:
