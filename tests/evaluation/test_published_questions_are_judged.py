@@ -116,5 +116,5 @@ def test_a_wrong_pattern_is_refused_with_the_manifest() -> None:
         parse_manifest(as_yaml(edited(edit)), "m.yaml")
     (problem,) = caught.value.problems
     assert problem.startswith(
-        'spec.tasks[0].number.answerPattern: "(" is no regular expression of Python (missing ),'
+        "spec.tasks[0].number.answerPattern: '(' is no regular expression of Python (missing ),"
     )

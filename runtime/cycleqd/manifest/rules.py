@@ -16,7 +16,7 @@ from cycleqd.manifest.part import Part, whole
 from cycleqd.manifest.problems import nearest, shown
 from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Registered, Registry
 from cycleqd.manifest.uris import ca_bundle, s3_settings, same_place, uris
-from cycleqd.manifest.values import PATTERN_FORMAT
+from cycleqd.manifest.values import PATTERN_FORMAT, pattern_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -193,15 +193,9 @@ def _patterns(spec: Part) -> Iterator[str]:
             settings = task.part(member)
             for name, field in settings.schema["properties"].items():
                 pattern = settings.part(name)
-                if field.get("format") != PATTERN_FORMAT or pattern.text is None:
-                    continue
-                try:
-                    re.compile(pattern.text)
-                except (re.error, RecursionError, OverflowError) as error:
-                    yield (
-                        f"{pattern.path}: {shown(pattern.text)} is no regular expression of Python "
-                        f"({error}); correct it"
-                    )
+                problem = pattern_problem(pattern.text)
+                if field.get("format") == PATTERN_FORMAT and problem is not None:
+                    yield f"{pattern.path}: {problem}"
 
 
 def _chosen(registry: Registry, chooser: str, holder: Part) -> Iterator[str]:

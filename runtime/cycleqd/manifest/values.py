@@ -66,6 +66,15 @@ Pattern = Annotated[
 ]
 
 
+def pattern_problem(text: str | None) -> str | None:
+    """What is wrong with a regular expression, None where it is one or there is none."""
+    try:
+        re.compile(text or "")
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"{text!r} is no regular expression of Python ({error}); correct it"
+    return None
+
+
 def decimal_text(value: float) -> str:
     """The one spelling of a number in canonical documents: ``0.3``, ``1``, ``0.00003``."""
     text = format(decimal.Decimal(repr(value)), "f")

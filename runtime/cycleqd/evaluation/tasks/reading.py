@@ -34,7 +34,8 @@ class Dataset:
     """The items of a file.
 
     Attributes:
-        items: in the file's order.
+        items: in the file's order, as many as were asked for.
+        count: number of all items of the file.
         content: what a run stores of them, JSON Lines.
         digest: SHA-256 of the content, in hexadecimal.
         format: what the file is.
@@ -45,6 +46,7 @@ class Dataset:
     """
 
     items: tuple[Item, ...]
+    count: int
     content: bytes
     digest: str
     format: str
@@ -114,6 +116,7 @@ def read_items(
         files = {digest: databases.stored(digest) for digest in sorted(wanted)}
     return Dataset(
         items=tuple(_item(item.fields, skill, files) for item in found[:limit]),
+        count=len(found),
         content=content,
         digest=hashlib.sha256(content).hexdigest(),
         format=rows.described,
