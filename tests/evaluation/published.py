@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,37 @@ def judged(
     answers = [skill.answer(item, completion) for completion in completions]
     limits = Limits(cpu_seconds=2, wall_seconds=20)
     return skill.judge([item] * len(answers), answers, sandbox, limits)
+
+
+SPIDER = {
+    "db_id": "garden",
+    "query": "SELECT name, height FROM plants WHERE height > 100 ORDER BY height DESC",
+    "query_toks": ["SELECT"],
+    "question": "Name and height of plants above one metre,\ntallest first.",
+    "sql": {"select": []},
+}
+BIRD = {
+    "question_id": 5,
+    "db_id": "garden",
+    "question": "Which beds have tall plants?",
+    "evidence": "tall means height > 100",
+    "SQL": "SELECT bed FROM plants WHERE height > 100",
+    "difficulty": "simple",
+}
+GARDEN = """
+CREATE TABLE plants (name TEXT, height REAL, bed INTEGER, planted DATE);
+CREATE VIEW tall AS SELECT * FROM plants WHERE height > 100;
+INSERT INTO plants VALUES
+  ('oak', 900.5, 1, '2001-02-03'), ('rose', 120, 2, '2019-05-01'), ('fern', 80, 2, NULL),
+  ('birch', 700, 1, '2010-10-10'), ('moss', 1, 3, '2020-01-01');
+"""
+
+
+def garden(folder: Path, layout: str = "database/garden/garden.sqlite") -> Path:
+    """A database that rows ask about, where its dataset has it."""
+    path = folder / layout
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    connection.executescript(GARDEN)
+    connection.close()
+    return path

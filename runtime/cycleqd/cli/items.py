@@ -23,6 +23,8 @@ from cycleqd.manifest.model import Evaluation, Task
 from cycleqd.manifest.registry import TASK_TYPES
 from cycleqd.manifest.schema import schema_of
 from cycleqd.manifest.values import DOCUMENT, PATTERN_FORMAT, Model, pattern_problem
+from cycleqd.run.databases import published_databases
+from cycleqd.store.access import settings_of
 
 app = typer.Typer(help="Files of items.", no_args_is_help=True)
 
@@ -65,22 +67,25 @@ def check(
     that do not solve their items, so that no model could.
     """
     skill = skill_of(_known(type_), _settings(type_, settings))
-    found = read_items(file, skill, limit=limit)
     tried = None
-    if solutions:
-        limits = Limits(
-            cpu_seconds=timeout_seconds,
-            wall_seconds=3 * timeout_seconds + 2,
-            memory_bytes=memory_limit_mib * MEBIBYTE,
-        )
-        with Sandbox() as sandbox:
-            tried = try_out(found, skill, sandbox, limits, print_note)
+    with published_databases(str(file), skill.database_folder, settings_of()) as databases:
+        found = read_items(file, skill, limit=limit, databases=databases)
+        if solutions:
+            tried = _tried(found, skill, timeout_seconds, memory_limit_mib)
     if as_json:
         print_json(_document(file, type_, found, tried))
     else:
         _tell(file, type_, found, tried)
     if tried is not None and tried.unsolved:
         raise DatasetError(_unsolved(file, tried.unsolved, timeout_seconds, skill))
+
+
+def _tried(found: Dataset, skill: Skill[Any], seconds: int, memory_mib: int) -> Tried:
+    limits = Limits(
+        cpu_seconds=seconds, wall_seconds=3 * seconds + 2, memory_bytes=memory_mib * MEBIBYTE
+    )
+    with Sandbox() as sandbox:
+        return try_out(found, skill, sandbox, limits, print_note)
 
 
 def _known(name: str) -> str:

@@ -50,6 +50,7 @@ def uris(spec: Part) -> Iterator[str]:
     for task in spec.parts("tasks"):
         for split in ("search", "test"):
             yield from _uri_problems(task.part("items").part(split), ("s3",))
+        yield from _uri_problems(task.part("sql").part("databases"), ("s3",))
     storage = spec.part("storage")
     yield from _uri_problems(storage.part("uri"), ("s3",))
     yield from _uri_problems(storage.part("s3").part("caBundle"), ())

@@ -33,6 +33,7 @@ from cycleqd.records.documents import (
     SourceRecord,
     Split,
 )
+from cycleqd.run.databases import published_databases
 from cycleqd.run.store import RunStore
 from cycleqd.scratch import scratch_folder
 from cycleqd.store import ObjectStore, S3Settings
@@ -135,8 +136,12 @@ def _admit_items(
         for split in SPLITS:
             uri = task.items.search if split == "search" else task.items.test
             where = f"spec.tasks[{number}].items.{split}"
-            with _local_file(uri, where, s3) as path:
-                found = read_items(path, skill, limit=limit_of(task, split), name=uri)
+            databases = published_databases(uri, skill.database_folder, s3)
+            with _local_file(uri, where, s3) as path, databases as files:
+                limit = limit_of(task, split)
+                found = read_items(path, skill, limit=limit, name=uri, databases=files)
+                for digest, file in found.files.items():
+                    objects.create_file(keys.database(digest), file)
                 objects.create(keys.items(task.name, split), found.content)
             prompts[split] = {item.text("prompt") for item in found.items}
             records[task.name][split] = ItemsRecord(

@@ -151,6 +151,7 @@ class _Reader:
     """
 
     def __init__(self, skill: Skill[Any], databases: Databases | None, *, loose: bool) -> None:
+        self._skill = skill
         self.own = Form("own", (*COMMON, *skill.fields), lambda row: row)
         self.read: list[_Read] = []
         self.problems: list[str] = []
@@ -166,6 +167,8 @@ class _Reader:
         form = form_of(row.fields, self.own, self._published)
         before = len(self.problems)
         fields = dict(self._checked(row, form.fields))
+        if form is self.own and (wrong := self._skill.incomplete(row.fields)) is not None:
+            self._blame(row, *wrong)
         if len(self.problems) > before:
             return
         item = fields

@@ -48,6 +48,15 @@ class Skill(Registered, ABC, Generic[S]):
         """What an item needs beside its fields: SHA-256 of a file by the field that names it."""
         return {}
 
+    @property
+    def database_folder(self) -> str | None:
+        """Where the settings say that databases of published items are, None for beside them."""
+        return None
+
+    def incomplete(self, fields: Mapping[str, Any]) -> tuple[str, str] | None:  # noqa: ARG002
+        """What is wrong with which fields an item has: a field and the problem, None if nothing."""
+        return None
+
     def answer(self, item: Item, completion: str) -> str:  # noqa: ARG002
         """What of a completion is judged."""
         return answer_of(completion)

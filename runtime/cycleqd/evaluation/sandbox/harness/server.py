@@ -9,6 +9,7 @@ import os
 import resource
 import select
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 
 from cycleqd.evaluation.sandbox.harness import confinement as walls
@@ -42,12 +43,13 @@ except PermissionError:
 """
 
 
-def main(base: str, user: int | None, *, namespaces: bool) -> None:
+def main(base: str, user: int | None, files: Mapping[str, str], *, namespaces: bool) -> None:
     """Serve requests from standard input to standard output.
 
     Args:
         base: an empty folder of the harness's own.
         user: the user for programs, None to share this one.
+        files: files that programs may read, by the path that they ask for.
         namespaces: try namespaces first.
     """
     # The descriptors of a program's folders wait to be looked into: as many as it may have files.
@@ -63,10 +65,10 @@ def main(base: str, user: int | None, *, namespaces: bool) -> None:
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    if namespaces and walls.in_namespaces(base, user, _serve):
+    if namespaces and walls.in_namespaces(base, user, files, _serve):
         return
     try:
-        plain = walls.plain(base, user)
+        plain = walls.plain(base, user, files)
     except (walls.Unconfinable, OSError) as error:
         _say({"unavailable": str(error)})
         return
@@ -145,12 +147,13 @@ def _send(line: bytes) -> None:
 
 
 def start() -> None:
-    """Entry point: ``base user namespaces modules`` from the command line.
+    """Entry point: ``base user namespaces modules files`` from the command line.
 
     The user is empty for none. The modules are those of the programs to come, each with the folder
-    where it is found, as JSON: once the walls are up, no file of theirs can be reached.
+    where it is found, and the files those that they may read, as JSON: once the walls are up, no
+    others can be reached.
     """
-    base, user, namespaces, modules = sys.argv[1:5]
+    base, user, namespaces, modules, files = sys.argv[1:6]
     for name, folder in json.loads(modules).items():
         sys.path.insert(0, folder)
         try:
@@ -160,4 +163,5 @@ def start() -> None:
             return
         finally:
             sys.path.remove(folder)
-    main(base, int(user) if user else None, namespaces=namespaces == "yes")
+    number = int(user) if user else None
+    main(base, number, json.loads(files), namespaces=namespaces == "yes")
