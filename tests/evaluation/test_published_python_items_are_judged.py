@@ -60,9 +60,8 @@ def test_what_the_model_sees(tmp_path: Path) -> None:
     rows = [published.MBPP, published.HUMAN_EVAL, published.MBPP_PLUS]
     mbpp, human_eval, mbpp_plus = read(rows, "python", tmp_path).items
     assert mbpp.text("prompt") == (
-        "You are an expert Python programmer, and here is your task: Write a function to find the "
-        "span of a list. Your code should pass these tests:\n\n"
-        "assert span([1, 5, 2]) == 4\nassert span(box.xs) == 3\n"
+        '"""\nWrite a function to find the span of a list.\n'
+        'assert span([1, 5, 2]) == 4\nassert span(box.xs) == 3\n"""\n'
     )
     assert human_eval.text("prompt") == published.HUMAN_EVAL["prompt"]
     assert mbpp_plus.text("prompt") == published.MBPP_PLUS["prompt"]

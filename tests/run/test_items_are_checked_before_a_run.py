@@ -51,10 +51,11 @@ def test_a_good_file(check: Any) -> None:
     assert lines[2].startswith("a run stores ")
     assert lines[3] == "solutions that solve their item: 2 of 2 told"
     assert lines[4] == "item 1, as the model will see it:"
-    assert lines[5].startswith("  | You are an expert Python programmer, and here is your task: ")
-    assert lines[6:] == [
-        "  | ",
+    assert lines[5:] == [
+        '  | """',
+        "  | Write a function to add 1.",
         "  | assert add(1) == 2",
+        '  | """',
         "  | ",
         "judged by tests:",
         "  | assert add(1) == 2",

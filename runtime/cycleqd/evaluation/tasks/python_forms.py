@@ -55,11 +55,8 @@ _SOLUTION = Field("canonical_solution", any_text)
 
 
 def _asked(question: str, tests: list[str]) -> str:
-    """The prompt of the paper that published MBPP (Austin et al., 2021)."""
-    return (
-        f"You are an expert Python programmer, and here is your task: {question.strip()} "
-        "Your code should pass these tests:\n\n" + "\n".join(tests) + "\n"
-    )
+    """The prompt that EvalPlus made of MBPP: models that only go on with a text answer it too."""
+    return '"""\n' + question.strip() + "\n" + "\n".join(tests) + '\n"""\n'
 
 
 def _mbpp(row: Fields) -> Fields:
