@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 from published import judged, read
-from tests.manifest.documents import as_yaml, edited
 
-from cycleqd.errors import DatasetError, ManifestError
+from cycleqd.errors import DatasetError
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.tasks.exact import ExactSettings
 from cycleqd.evaluation.tasks.number import NumberSettings
-from cycleqd.manifest.reader import parse_manifest
 
 ROW = {
     "question": "A box holds 600 pens, and another twice as many. How many are there?\n",
@@ -108,13 +106,3 @@ def test_solutions_that_a_pattern_does_not_find_are_not_told(tmp_path: Path) -> 
 def test_answers_that_are_no_number_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"item 1: answer: must be a number, or a text that end"):
         read([{**ROW, "answer": "#### many"}], "number", tmp_path)
-
-
-def test_a_wrong_pattern_is_refused_with_the_manifest() -> None:
-    edit = {"spec.tasks[0].type": "number", "spec.tasks[0].number": {"answerPattern": "("}}
-    with pytest.raises(ManifestError) as caught:
-        parse_manifest(as_yaml(edited(edit)), "m.yaml")
-    (problem,) = caught.value.problems
-    assert problem.startswith(
-        "spec.tasks[0].number.answerPattern: '(' is no regular expression of Python (missing ),"
-    )

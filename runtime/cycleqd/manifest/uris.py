@@ -135,6 +135,7 @@ def s3_settings(spec: Part) -> Iterator[str]:
     uris = [part.part("uri").text for part in inputs]
     for task in spec.parts("tasks"):
         uris += [task.part("items").part(split).text for split in ("search", "test")]
+        uris.append(task.part("sql").part("databases").text)
     if any(uri and uri.startswith("s3://") for uri in uris):
         return
     fields = [settings.part(name) for name in settings.schema["properties"]]
