@@ -56,6 +56,18 @@ def test_forms_are_told(tmp_path: Path) -> None:
     }
 
 
+def test_rows_as_the_hub_has_them(sandbox: Sandbox, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "rows.parquet"
+    for row in (published.MBPP, published.HUMAN_EVAL):
+        parquet.write_table(pyarrow.Table.from_pylist([row]), path)
+        found = published.read_items(path, published.skill_of("python"))
+        assert found.content == read([row], "python", tmp_path).content
+        assert judged(found, "python", [str(found.solutions[0]), "x"], sandbox) == [True, False]
+
+
 def test_what_the_model_sees(tmp_path: Path) -> None:
     rows = [published.MBPP, published.HUMAN_EVAL, published.MBPP_PLUS]
     mbpp, human_eval, mbpp_plus = read(rows, "python", tmp_path).items

@@ -77,9 +77,13 @@ def test_items_that_nothing_solves(check: Any) -> None:
 
 
 def test_rows_that_are_no_items(check: Any) -> None:
-    code, out, err = check([program(1), program(2, test_list=[])], "--type", "python")
+    rows = [program(1), program(2, test_list=[]), {**program(3), "text": ""}]
+    code, out, err = check(rows, "--type", "python")
     assert (code, out) == (78, "")
-    assert err.startswith("error: rows.json:1: item 2: test_list: must hold a test at least")
+    assert err.splitlines() == [
+        "error: rows.json:1: item 2: test_list: must hold a test at least",
+        'error: rows.json:1: item 3: text: must be a text that is not empty, not ""',
+    ]
 
 
 def test_settings_of_the_type(check: Any) -> None:

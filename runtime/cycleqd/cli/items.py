@@ -30,7 +30,7 @@ app = typer.Typer(help="Files of items.", no_args_is_help=True)
 
 _SHOWN = 20
 _SECONDS = Task.model_fields["timeout_seconds"].default
-_MEMORY = Evaluation.model_fields["memory_limit_mib"].default
+_MEBIBYTES = Evaluation.model_fields["memory_limit_mib"].default
 
 
 @app.command(epilog="Example: cycleqd items check data/search.jsonl --type python")
@@ -53,12 +53,13 @@ def check(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Judge the first so many items; all if absent.")
     ] = None,
-    timeout_seconds: Annotated[
-        int, typer.Option(min=1, max=600, help="As spec.tasks[].timeoutSeconds.")
+    seconds: Annotated[
+        int,
+        typer.Option("--timeout-seconds", min=1, max=600, help="As spec.tasks[].timeoutSeconds."),
     ] = _SECONDS,
-    memory_limit_mib: Annotated[
-        int, typer.Option(min=16, help="As spec.evaluation.memoryLimitMib.")
-    ] = _MEMORY,
+    mebibytes: Annotated[
+        int, typer.Option("--memory-limit-mib", min=16, help="As spec.evaluation.memoryLimitMib.")
+    ] = _MEBIBYTES,
     as_json: JsonOption = False,
 ) -> None:
     """Read a file of items as a run would, judge its own solutions, and show the first item.
@@ -71,18 +72,18 @@ def check(
     with published_databases(str(file), skill.database_folder, settings_of()) as databases:
         found = read_items(file, skill, limit=limit, databases=databases)
         if solutions:
-            tried = _tried(found, skill, timeout_seconds, memory_limit_mib)
+            tried = _tried(found, skill, seconds, mebibytes)
     if as_json:
         print_json(_document(file, type_, found, tried))
     else:
         _tell(file, type_, found, tried)
     if tried is not None and tried.unsolved:
-        raise DatasetError(_unsolved(file, tried.unsolved, timeout_seconds, skill))
+        raise DatasetError(_unsolved(file, tried.unsolved, seconds, skill))
 
 
-def _tried(found: Dataset, skill: Skill[Any], seconds: int, memory_mib: int) -> Tried:
+def _tried(found: Dataset, skill: Skill[Any], seconds: int, mebibytes: int) -> Tried:
     limits = Limits(
-        cpu_seconds=seconds, wall_seconds=3 * seconds + 2, memory_bytes=memory_mib * MEBIBYTE
+        cpu_seconds=seconds, wall_seconds=3 * seconds + 2, memory_bytes=mebibytes * MEBIBYTE
     )
     with Sandbox() as sandbox:
         return try_out(found, skill, sandbox, limits, print_note)

@@ -16,8 +16,12 @@ import re
 import textwrap
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from cycleqd.evaluation.tasks.completion import answer_of, fenced
+
+_MOST_ENDS = 100
+"""Lines at which a function may end that are looked at: a model can write thousands of them."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +91,11 @@ def _until_function_ends(prompt: str, rest: str) -> str:
     The function ends before the first line without indentation at which it is whole: a text in
     triple quotes may have such lines, too.
     """
-    for line in re.finditer(r"(?<=\n)(?=[^\s])", rest):
-        program = prompt + rest[: line.start()]
+    ends = (line.start() for line in re.finditer(r"(?<=\n)(?=[^\s])", rest))
+    for end in islice(ends, _MOST_ENDS):
+        program = prompt + rest[:end]
         try:
-            compile(program, "<completion>", "exec", dont_inherit=True)
+            ast.parse(program)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         return program

@@ -104,6 +104,8 @@ def read_items(
     if not found and not problems:
         problems.append(f"{name}: holds no item; write one JSON object a line")
     if problems:
+        # A line break of somebody else's message would look like a problem of its own.
+        problems = [" ".join(problem.splitlines()) for problem in problems]
         left = len(problems) - _SHOWN
         more = [f"{name}: and {left} more"] if left > 0 else []
         raise DatasetError("\n".join([*problems[:_SHOWN], *more]))
