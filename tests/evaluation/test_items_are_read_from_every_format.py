@@ -130,6 +130,7 @@ id,prompt,files,stdout,files_after
         ("a.json", b'["\xff"]', "a.json: is not JSON ('utf-8' codec can't decode"),
         ("a.json", b"[]", "a.json: holds no item"),
         ("a.json", b"", "a.json: holds no item"),
+        ("a.json", b'{"data":\n[{"id": 1}]}', "a.json: is one JSON object; write an array of item"),
         ("a.csv", b"", "a.csv: holds no item"),
         (
             "a.csv",

@@ -189,9 +189,16 @@ def test_results_larger_than_usual(sandbox: Sandbox, tmp_path: Path) -> None:
         ),
         ({"db_id": "../garden"}, "db_id: '../garden' cannot be the name of a file"),
         ({"db_id": "zoo"}, "db_id: no database 'zoo'"),
-        ({"db_id": "text"}, "db_id: "),
-        ({"db_id": "open"}, "db_id: "),
-        ({"db_id": "broken"}, "db_id: "),
+        ({"db_id": "text"}, "db_id: FOLDER/text.sqlite: is no SQLite database; copy it again"),
+        (
+            {"db_id": "open"},
+            "db_id: FOLDER/open.sqlite: the database is open, or was not closed: op",
+        ),
+        ({"db_id": "dirty"}, "db_id: FOLDER/dirty.sqlite: the database is open, or was not closed"),
+        (
+            {"db_id": "broken"},
+            "db_id: FOLDER/broken.sqlite: cannot be read as an SQLite database (",
+        ),
         ({"question": "a\0"}, "question: holds a NUL character"),
     ],
 )
@@ -199,10 +206,12 @@ def test_faults_are_named(change: dict[str, Any], message: str, tmp_path: Path) 
     garden(tmp_path)
     (tmp_path / "text.sqlite").write_text("no database")
     garden(tmp_path, "open.sqlite").with_name("open.sqlite-wal").write_text("x")
+    garden(tmp_path, "dirty.sqlite").with_name("dirty.sqlite-journal").write_text("x")
     (tmp_path / "broken.sqlite").write_bytes(b"SQLite format 3\0" + b"\7" * 5000)
     with pytest.raises(DatasetError) as caught:
         sql([{**BIRD, **change}], tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path}/rows.json:1: item 1: {message}")
+    problem = str(caught.value).replace(str(tmp_path), "FOLDER")
+    assert problem.startswith(f"FOLDER/rows.json:1: item 1: {message}")
 
 
 def test_an_item_has_rows_or_a_query(tmp_path: Path) -> None:
@@ -220,3 +229,12 @@ def test_a_query_of_one_s_own(sandbox: Sandbox, tmp_path: Path) -> None:
     broken = read([{**item, "query": "SELECT x"}], "sql", tmp_path)
     with pytest.raises(DatasetError, match="item 1: its own query ended as failed"):
         judged(broken, "sql", ["SELECT 3"], sandbox)
+
+
+def test_a_database_that_is_gone_stops_nobody_else(tmp_path: Path) -> None:
+    first, second = garden(tmp_path, "first.sqlite"), garden(tmp_path, "second.sqlite")
+    with Sandbox() as box:
+        box.run([SqlProgram("", "SELECT 1", file=str(first))])
+        first.unlink()
+        (report,) = box.run([SqlProgram("", "SELECT count(*) FROM plants", file=str(second))])
+    assert report.rows == ((5,),)

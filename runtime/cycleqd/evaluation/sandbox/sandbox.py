@@ -181,6 +181,8 @@ class _Harness:
         assert self._user is not None
         readable = {}
         for number, path in enumerate(self._files):
+            if not Path(path).exists():
+                continue  # its tasks are gone, and it with them
             readable[path] = path
             if self._user.uid is not None and not _is_open(Path(path)):
                 copy = folder / f"file-{number}"

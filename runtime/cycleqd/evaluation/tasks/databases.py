@@ -98,13 +98,14 @@ def digest_of(path: Path) -> str:
     Raises:
         Unusable: it is none, or a part of it is in another file.
     """
-    log = path.with_name(f"{path.name}-wal")
-    if log.is_file() and log.stat().st_size > 0:
-        raise Unusable(
-            FIELD,
-            f"{path}: the database is open, or was not closed: {log.name} holds a part of it; run "
-            "`PRAGMA wal_checkpoint(TRUNCATE)` on it",
-        )
+    for suffix in ("-wal", "-journal"):
+        log = path.with_name(f"{path.name}{suffix}")
+        if log.is_file() and log.stat().st_size > 0:
+            raise Unusable(
+                FIELD,
+                f"{path}: the database is open, or was not closed: {log.name} holds a part of it; "
+                f"close it, or run `sqlite3 {path.name} 'PRAGMA journal_mode = DELETE'`",
+            )
     try:
         with path.open("rb") as file:
             if file.read(len(_HEADER)) != _HEADER:

@@ -112,10 +112,23 @@ def _json_lines(data: bytes, name: str) -> Rows:
         try:
             document = json.loads(line)
         except (ValueError, RecursionError) as error:
+            if not rows.found and _is_json(data):
+                rows.found.append(
+                    f"{name}: is one JSON object; write an array of items, or one item a line"
+                )
+                return rows
             rows.found.append(f"{place}: is not JSON ({error}); write one JSON object a line")
             continue
         _add(rows, place, document)
     return rows
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _array(data: bytes, name: str) -> Rows:
