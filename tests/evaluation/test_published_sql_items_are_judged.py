@@ -11,7 +11,7 @@ import pytest
 from published import BIRD, GARDEN, SPIDER, garden, judged, read
 
 from cycleqd.errors import DatasetError
-from cycleqd.evaluation.sandbox import Limits, Sandbox, SqlProgram
+from cycleqd.evaluation.sandbox import Limits, Sandbox, ShellProgram, SqlProgram
 from cycleqd.evaluation.tasks import skill_of
 from cycleqd.evaluation.tasks.databases import DatabaseFiles
 from cycleqd.evaluation.tasks.reading import Dataset, read_items
@@ -143,6 +143,17 @@ def test_answers_cannot_change_a_database(sandbox: Sandbox, tmp_path: Path) -> N
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == listing
     assert judged(found, "sql", [SPIDER["query"]], sandbox) == [True]
+
+
+def test_programs_of_other_types_cannot_change_it_either(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = garden(tmp_path)
+    path.chmod(0o644)
+    before = path.read_bytes()
+    reading = SqlProgram("", "SELECT 1", file=str(path))
+    script = f"for file in {path} /files/*; do chmod 777 $file; echo x >> $file; rm -f $file; done"
+    sandbox.run([reading, ShellProgram({}, script)])
+    assert path.read_bytes() == before
+    assert sandbox.run([reading])[0].rows == ((1,),)
 
 
 def test_other_files_stay_out_of_reach(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def read_rows(path: Path, name: str) -> Rows:
         data = path.read_bytes()
     except OSError as error:
         raise DatasetError(
-            f"{name}: cannot be read: {error.strerror}; give a JSONL file"
+            f"{name}: cannot be read: {error.strerror}; name a file of items"
         ) from error
     if data.startswith(_PARQUET):
         return _parquet(data, name)
