@@ -169,6 +169,18 @@ def test_other_files_stay_out_of_reach(sandbox: Sandbox, tmp_path: Path) -> None
     assert told[2].status == "failed"
 
 
+def test_as_many_databases_as_large_datasets_have(tmp_path: Path) -> None:
+    source = garden(tmp_path).read_bytes()
+    programs = []
+    for number in range(400):
+        path = tmp_path / f"a-rather-long-folder-name-{number}" / f"{'garden' * 12}.sqlite"
+        path.parent.mkdir()
+        path.write_bytes(source)
+        programs.append(SqlProgram("", "SELECT count(*) FROM plants", file=str(path)))
+    with Sandbox() as box:
+        assert {report.rows for report in box.run(programs)} == {((5,),)}
+
+
 def test_folders_that_only_their_owner_may_enter(sandbox: Sandbox, tmp_path: Path) -> None:
     path = garden(tmp_path, "closed/garden.sqlite")
     path.chmod(0o600)

@@ -176,8 +176,11 @@ class _Harness:
             self._modules |= modules
             self._files |= files
 
-    def _readable(self, folder: Path) -> dict[str, str]:
-        """The files, or copies that the programs' user can read, by the path they are asked by."""
+    def _list_files(self, folder: Path) -> Path:
+        """A list of the files, or of copies that the programs' user can read.
+
+        It is a file itself: there may be more of them than an argument of a process holds.
+        """
         assert self._user is not None
         readable = {}
         for number, path in enumerate(self._files):
@@ -189,7 +192,9 @@ class _Harness:
                 shutil.copyfile(path, copy)
                 copy.chmod(0o444)
                 readable[path] = str(copy)
-        return readable
+        listing = folder / "files.json"
+        listing.write_text(json.dumps(readable), encoding="ascii")
+        return listing
 
     def start(self) -> None:
         """Start the process unless it runs.
@@ -208,7 +213,7 @@ class _Harness:
             [
                 *(sys.executable, "-I", "-S", "-c", _START, str(_SOURCE_ROOT)),
                 *(str(self._folder.path), uid, "yes" if self._namespaces else "no"),
-                *(json.dumps(self._modules), json.dumps(self._readable(self._folder.path))),
+                *(json.dumps(self._modules), str(self._list_files(self._folder.path))),
             ],
             bufsize=0,
             stdin=subprocess.PIPE,

@@ -10,7 +10,7 @@ from cycleqd.evaluation.sandbox import Limits, Sandbox
 from cycleqd.evaluation.tasks.databases import Databases
 from cycleqd.evaluation.tasks.form import Fields, Form
 from cycleqd.evaluation.tasks.items import Field, Item
-from cycleqd.evaluation.tasks.question_forms import question_form
+from cycleqd.evaluation.tasks.question_forms import final, question_form
 from cycleqd.evaluation.tasks.skill import Skill
 from cycleqd.manifest.values import Model, Pattern
 
@@ -49,7 +49,7 @@ class ExactSkill(Skill[ExactSettings]):
         answer = row["answer"][0] if isinstance(row["answer"], list) else row["answer"]
         pattern = self.settings.answer_pattern
         if pattern is None:
-            return str(answer).rpartition("####")[2]
+            return str(final(answer))
         return answer if match_of(pattern, answer) is not None else None
 
     def answer(self, item: Item, completion: str) -> str:

@@ -1,5 +1,8 @@
 """The harness's loop: wall off, prove it, then one line in, one line out, until its input ends."""
 
+# Plain paths: what is imported here is copied into every child.
+# ruff: noqa: PTH123
+
 from __future__ import annotations
 
 import gc
@@ -150,10 +153,12 @@ def start() -> None:
     """Entry point: ``base user namespaces modules files`` from the command line.
 
     The user is empty for none. The modules are those of the programs to come, each with the folder
-    where it is found, and the files those that they may read, as JSON: once the walls are up, no
-    others can be reached.
+    where it is found, as JSON; the last argument is a file that says in the same way which files
+    they may read. Once the walls are up, no others can be reached.
     """
-    base, user, namespaces, modules, files = sys.argv[1:6]
+    base, user, namespaces, modules, listing = sys.argv[1:6]
+    with open(listing, encoding="ascii") as file:
+        files = json.load(file)
     for name, folder in json.loads(modules).items():
         sys.path.insert(0, folder)
         try:
@@ -164,4 +169,4 @@ def start() -> None:
         finally:
             sys.path.remove(folder)
     number = int(user) if user else None
-    main(base, number, json.loads(files), namespaces=namespaces == "yes")
+    main(base, number, files, namespaces=namespaces == "yes")
