@@ -65,6 +65,11 @@ class CheckpointError(InputError):
 class DatasetError(InputError):
     """A task's items cannot be read or do not have the fields the task needs."""
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One line each, with file, line, field and remedy where they have these."""
+        return tuple(str(self).split("\n"))
+
 
 class RunMismatch(InputError):
     """The store holds a run that this manifest may not continue."""

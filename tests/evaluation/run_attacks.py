@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sqlite3
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +20,18 @@ from attacks import (  # type: ignore[import-not-found]  # found by the path abo
     traces,
 )
 
-from cycleqd.evaluation.sandbox import PythonProgram, Sandbox, ShellProgram
+from cycleqd.evaluation.sandbox import PythonProgram, Sandbox, ShellProgram, SqlProgram
+
+
+def on_a_file() -> list[SqlProgram]:
+    """Programs that read and change a database file of this user's."""
+    file = Path(tempfile.mkdtemp()) / "numbers.sqlite"
+    connection = sqlite3.connect(file)
+    connection.executescript("CREATE TABLE numbers (n); INSERT INTO numbers VALUES (7);")
+    connection.close()
+    file.chmod(0o600)
+    code = ("SELECT n FROM numbers", "DELETE FROM numbers; SELECT 1")
+    return [SqlProgram("", text, file=str(file)) for text in code]
 
 
 def main() -> None:
@@ -30,6 +43,9 @@ def main() -> None:
         confinement = box.confinement
         reports = box.run([program for each in programs for program in (each, innocent)])
         (shut,) = box.run([ShellProgram({}, "echo text > x; chmod 000 x . ..", ("x",))])
+        programs = on_a_file()
+        reading, writing = box.run(programs)
+        shutil.rmtree(Path(str(programs[0].file)).parent)
     wrong = [
         f"{name}: {report.status} {report.detail} {report.stdout[:200]}"
         for name, attack, report in zip(names, attacks, reports[::2], strict=True)
@@ -42,6 +58,8 @@ def main() -> None:
     ]
     if shut.files != {"x": "text\n"}:
         wrong.append(f"what a program has shut is not read back: {shut}")
+    if (reading.rows, writing.status) != (((7,),), "failed"):
+        wrong.append(f"a database in a file: {reading} {writing}")
     found = {
         "user": os.getuid(),
         "confinement": confinement,

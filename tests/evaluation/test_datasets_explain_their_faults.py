@@ -15,6 +15,7 @@ from cycleqd.evaluation.tasks import LoadedTask, load_task
 
 GOOD: dict[str, dict[str, Any]] = {
     "exact": {"answer": "x"},
+    "number": {"answer": 1.5},
     "python": {"tests": "assert True"},
     "sql": {"database": "CREATE TABLE t (a)", "rows": [[1]]},
     "shell": {"files": {"a": "b"}, "stdout": ""},
@@ -51,10 +52,24 @@ def test_the_chat_format_goes_around_the_template(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("exact", {"id": 7}, "id: must be a text that is not empty, not 7"),
+        ("exact", {"id": ""}, 'id: must be a text that is not empty, or a whole number, not ""'),
+        ("exact", {"id": True}, "id: must be a text that is not empty, or a whole number, not tr"),
+        ("exact", {"id": 1.5}, "id: must be a text that is not empty, or a whole number, not 1.5"),
+        ("exact", {"prompt": "a\0b"}, "prompt: holds a NUL character (character 2); remove it"),
+        ("exact", {"answer": ["a", "\ud83d"]}, "answer: holds half of a surrogate pair (\\ud83d, "),
+        ("sql", {"database": "CREATE TABLE t (a); --\0"}, "database: holds a NUL character"),
+        ("sql", {"database": "CREATE TABLE t (a) --\udc00"}, "database: holds half of a surrogate"),
+        ("sql", {"rows": [["\udc00"]]}, "rows: holds half of a surrogate pair"),
+        ("shell", {"files": {"\udc00": ""}}, "files: holds half of a surrogate pair"),
         ("exact", {"prompt": " "}, "prompt: must be a text that is not empty"),
         ("exact", {"answer": []}, "answer: must be a text, or a list of accepted texts"),
         ("exact", {"answer": None}, "answer: must be a text, or a list of accepted texts"),
+        (
+            "number",
+            {"answer": "two"},
+            "answer: must be a number, or a text that ends in #### and a",
+        ),
+        ("number", {"answer": True}, "answer: must be a number, or a text that ends in #### and a"),
         ("python", {"tests": "assert"}, "tests: must be Python source that compiles (invalid"),
         ("python", {"setup": "x ="}, "setup: must be Python source that compiles (invalid"),
         ("sql", {"database": "CREAT"}, "database: must be an SQL script that runs"),
@@ -120,7 +135,7 @@ def test_files_that_hold_nothing(tmp_path: Path) -> None:
 
 def test_unknown_types_and_templates_without_a_place(tmp_path: Path) -> None:
     path = write(tmp_path / "i", {"id": "a", "prompt": "p", **GOOD["exact"]})
-    with pytest.raises(DatasetError, match="unknown type 'math'; there are exact, python, shell"):
+    with pytest.raises(DatasetError, match="unknown type 'math'; there are exact, number, pyth"):
         load(path, "math")
     with pytest.raises(DatasetError, match=r"must hold \{prompt\} exactly once"):
         load(path, "exact", prompt_template="no place")

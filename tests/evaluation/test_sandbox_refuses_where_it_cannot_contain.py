@@ -27,7 +27,7 @@ def test_neither_root_nor_namespaces_nor_landlock(
     monkeypatch.setattr(confinement.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(landlock, "abi", lambda: 0)
     with pytest.raises(confinement.Unconfinable, match=r"boot Linux 5\.13\+ with lsm=landlock"):
-        confinement.plain(str(tmp_path), None)
+        confinement.plain(str(tmp_path), None, {})
 
 
 def test_root_without_the_right_to_change_users(
@@ -35,7 +35,7 @@ def test_root_without_the_right_to_change_users(
 ) -> None:
     monkeypatch.setattr(confinement.os, "geteuid", lambda: 0)
     with pytest.raises(confinement.Unconfinable, match="SETUID, SETGID, CHOWN and KILL"):
-        confinement.plain(str(tmp_path), None)
+        confinement.plain(str(tmp_path), None, {})
 
 
 def test_a_machine_without_a_filter_table() -> None:

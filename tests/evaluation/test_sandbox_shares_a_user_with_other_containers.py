@@ -36,7 +36,7 @@ from cycleqd.evaluation.sandbox.harness import confinement, item
 from cycleqd.evaluation.sandbox.programs import Limits, PythonProgram
 os.setgid({USER}); os.setuid({USER})
 base = tempfile.mkdtemp()
-walls = confinement.plain(base, None)
+walls = confinement.plain(base, None, {{}})
 report = item.run(PythonProgram("", "x = 1", "assert x == 1", Limits()), walls)
 print(report.status, report.detail)
 """

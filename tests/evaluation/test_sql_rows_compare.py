@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cycleqd.evaluation.tasks.sql import same_rows
+from cycleqd.evaluation.tasks.sql_rows import same_rows
 
 CELLS = st.one_of(
     st.none(),

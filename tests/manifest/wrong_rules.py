@@ -268,6 +268,18 @@ WRONG_RULES: Final = [
         "write a local path or s3://bucket/prefix",
     ),
     Wrong(
+        "databases on the hub",
+        {"spec.tasks[0].type": "sql", "spec.tasks[0].sql": {"databases": "hf://org/data"}},
+        "spec.tasks[0].sql.databases",
+        "write a local path or s3://bucket/prefix",
+    ),
+    Wrong(
+        "a pattern that is none",
+        {"spec.tasks[0].type": "exact", "spec.tasks[0].exact": {"answerPattern": "[a-"}},
+        "spec.tasks[0].exact.answerPattern",
+        "is no regular expression of Python",
+    ),
+    Wrong(
         "half a hub name",
         {"spec.base.uri": "hf://model"},
         "spec.base.uri",

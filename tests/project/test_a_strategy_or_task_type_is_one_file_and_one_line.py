@@ -74,13 +74,13 @@ REFUSED: dict[str, dict[str, Any]] = {
     "spec.evolution.lattice: has no effect with strategy CycleQD; remove it, or write strategy: "
     "Lattice": {"spec.evolution.lattice": {"steps": 3}},
     "did you mean Lattice?": {"spec.evolution.strategy": "Latice"},
-    "spec.tasks[0].timeoutSeconds: has no effect with type number, which runs no code": {
-        "spec.tasks[0].type": "number",
+    "spec.tasks[0].timeoutSeconds: has no effect with type estimate, which runs no code": {
+        "spec.tasks[0].type": "estimate",
         "spec.tasks[0].timeoutSeconds": 9,
     },
-    "spec.tasks[0].number: has no effect with type regex": {
+    "spec.tasks[0].estimate: has no effect with type regex": {
         "spec.tasks[0].type": "regex",
-        "spec.tasks[0].number": {},
+        "spec.tasks[0].estimate": {},
     },
 }
 """By problem, an edit of the valid manifest that has it."""
@@ -104,7 +104,7 @@ def definition(sources: ExtendedSources) -> dict[str, Any]:
 def test_the_page_adds_files_and_single_lines(sources: ExtendedSources) -> None:
     assert [example.path.split("/")[-1] for example in EXAMPLES] == [
         "lattice.py",
-        "number.py",
+        "estimate.py",
         "regex.py",
     ]
     assert PAGE.count("```python") == PAGE.count("```diff") == len(EXAMPLES)
@@ -116,18 +116,18 @@ def test_manifests_choose_them(sources: ExtendedSources) -> None:
     edits: list[dict[str, Any]] = [
         {},
         {"spec.evolution.strategy": "Lattice"},
-        {"spec.tasks[0].type": "number"},
-        {"spec.tasks[0].type": "number", "spec.tasks[0].number": {"tolerance": "0.5"}},
+        {"spec.tasks[0].type": "estimate"},
+        {"spec.tasks[0].type": "estimate", "spec.tasks[0].estimate": {"tolerance": "0.5"}},
     ]
     told = json.loads(sources.python("-c", MANIFESTS, text=json.dumps([*edits, *REFUSED.values()])))
-    plain, lattice, number, given, *refusals = told
+    plain, lattice, estimate, given, *refusals = told
     # Defaults are written out; runs that do not choose them are as they were.
     chosen = {"strategy": "Lattice", "lattice": {"steps": 4}}
     assert lattice["evolution"] == plain["evolution"] | chosen
-    assert number["tasks"][0]["number"] == {"tolerance": "0.001"}
-    assert given["tasks"][0]["number"] == {"tolerance": "0.5"}
+    assert estimate["tasks"][0]["estimate"] == {"tolerance": "0.001"}
+    assert given["tasks"][0]["estimate"] == {"tolerance": "0.5"}
     assert "lattice" not in plain["evolution"]
-    assert "number" not in plain["tasks"][0]
+    assert "estimate" not in plain["tasks"][0]
     for problem, refusal in zip(REFUSED, refusals, strict=True):
         assert isinstance(refusal, str), problem
         assert problem in refusal
@@ -138,12 +138,12 @@ def test_the_api_server_knows_them(definition: dict[str, Any]) -> None:
     assert "Lattice" in evolution["properties"]["strategy"]["enum"]
     assert "default" not in evolution["properties"]["lattice"]
     assert evolution["properties"]["lattice"]["properties"]["steps"]["minimum"] == 2
-    assert {"number", "regex"} < set(task["properties"]["type"]["enum"])
+    assert {"estimate", "regex"} < set(task["properties"]["type"]["enum"])
     parts = (evolution, task)
     rules = {rule["rule"] for part in parts for rule in part["x-kubernetes-validations"]}
     assert 'self.strategy == "Lattice" || !has(self.lattice)' in rules
-    assert 'self.type == "number" || !has(self.number)' in rules
-    assert 'self.type != "number" || self.timeoutSeconds == 5' in rules
+    assert 'self.type == "estimate" || !has(self.estimate)' in rules
+    assert 'self.type != "estimate" || self.timeoutSeconds == 5' in rules
     assert any("self.lattice == oldSelf.lattice" in rule for rule in rules)
 
 
@@ -154,7 +154,7 @@ def test_the_reference_describes_them(sources: ExtendedSources) -> None:
     assert "`Lattice` (every combination of a few factors)" in reference
     assert "## `spec.evolution.lattice`" in reference
     assert "| `steps` | whole number, ≥ 2, ≤ 100 | `4` |" in reference
-    assert "`number` compares numbers" in reference
+    assert "`estimate` compares estimates" in reference
     assert "`regex` matches texts" in reference
 
 
@@ -176,8 +176,8 @@ def test_answers_are_judged(sources: ExtendedSources) -> None:
     # The last takes exponential time on the last text: the sandbox stops it, and it solves nothing.
     patterns = ["a+b", "a*b", "(", "(a+)+b"]
     cases = [
-        ("number", {}, value, numbers),
-        ("number", {"tolerance": "0.01"}, value, numbers),
+        ("estimate", {}, value, numbers),
+        ("estimate", {"tolerance": "0.01"}, value, numbers),
         ("regex", {}, texts, patterns),
     ]
     assert json.loads(sources.python("-c", JUDGE, text=json.dumps(cases))) == [

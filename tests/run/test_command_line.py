@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
     "validate",
     "schema",
+    "items check",
     "demo-experts",
     "run",
     "compare",
@@ -51,7 +52,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example(command: str) -> None:
-    done = cycleqd(command, "--help")
+    done = cycleqd(*command.split(), "--help")
     assert done.returncode == 0
     assert f"Example: cycleqd {command}" in done.stdout
 

@@ -13,7 +13,7 @@ import typer
 
 from cycleqd.cli.app import app
 from cycleqd.cli.console import log_to_stderr, print_note, whole_output
-from cycleqd.errors import CycleQDError, ManifestError, StoreError
+from cycleqd.errors import CycleQDError, DatasetError, ManifestError, StoreError
 from cycleqd.store.localfile import remedy_of, store_error
 
 TRACEBACK = "CYCLEQD_TRACEBACK"
@@ -59,6 +59,10 @@ def _told(error: Exception) -> int:
     if isinstance(error, ManifestError):
         for problem in error.problems:
             print_note(problem)
+        return error.exit_code
+    if isinstance(error, DatasetError):
+        for problem in error.problems:
+            print_note(f"error: {problem}")
         return error.exit_code
     if isinstance(error, CycleQDError):
         print_note(f"error: {_with_remedy(error)}")

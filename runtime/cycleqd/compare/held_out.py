@@ -17,8 +17,7 @@ from cycleqd.compare.reading import Reading
 from cycleqd.compare.statistics import Float64, outcomes_of
 from cycleqd.compare.trials import Say, Trial
 from cycleqd.errors import StoreCorrupt, VerificationError
-from cycleqd.evaluation.tasks import skill_of
-from cycleqd.evaluation.tasks.items import read_items
+from cycleqd.evaluation.tasks import read_items, skill_of
 from cycleqd.manifest.model import Task
 from cycleqd.manifest.schema import canonical
 from cycleqd.records import keys
@@ -68,7 +67,7 @@ def count_items(run: RunStore, limit: int | None) -> dict[str, int]:
 
 def _prompts(run: RunStore, task: Task, split: Split, limit: int | None) -> list[str]:
     with run.items_file(task.name, split) as path:
-        found = read_items(path, skill_of(task.type).fields, limit=limit)
+        found = read_items(path, skill_of(task.type, task.settings), limit=limit)
     return [item.text("prompt") for item in found.items]
 
 

@@ -67,10 +67,11 @@ class Items(Model):
     """The examples of a task, in two files that share none."""
 
     search: Uri
-    """JSON Lines file of the items that guide the search: a local path or ``s3://bucket/key``."""
+    """File of the items that guide the search, JSON Lines, a JSON array, CSV or Parquet, also
+    compressed by gzip: a local path or ``s3://bucket/key``."""
 
     test: Uri
-    """JSON Lines file of the held-out items, used only for the final table."""
+    """File of the held-out items, used only for the final table."""
 
     search_limit: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     """Use only the first so many search items; all when absent."""

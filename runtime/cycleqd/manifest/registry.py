@@ -150,5 +150,6 @@ TASK_TYPES = Registry(
     "cycleqd.evaluation.tasks.sql:SqlSkill",
     "cycleqd.evaluation.tasks.shell:ShellSkill",
     "cycleqd.evaluation.tasks.exact:ExactSkill",
+    "cycleqd.evaluation.tasks.number:NumberSkill",
 )
 """``spec.tasks[].type``; each is a `cycleqd.evaluation.tasks.skill.Skill`."""

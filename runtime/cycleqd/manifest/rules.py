@@ -16,6 +16,7 @@ from cycleqd.manifest.part import Part, whole
 from cycleqd.manifest.problems import nearest, shown
 from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Registered, Registry
 from cycleqd.manifest.uris import ca_bundle, s3_settings, same_place, uris
+from cycleqd.manifest.values import PATTERN_FORMAT, pattern_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -186,6 +187,17 @@ def _task_types(spec: Part) -> Iterator[str]:
         yield from _chosen(TASK_TYPES, "type", task)
 
 
+def _patterns(spec: Part) -> Iterator[str]:
+    for task in spec.parts("tasks"):
+        for member in TASK_TYPES.members.values():
+            settings = task.part(member)
+            for name, field in settings.schema["properties"].items():
+                pattern = settings.part(name)
+                problem = pattern_problem(pattern.text)
+                if field.get("format") == PATTERN_FORMAT and problem is not None:
+                    yield f"{pattern.path}: {problem}"
+
+
 def _chosen(registry: Registry, chooser: str, holder: Part) -> Iterator[str]:
     """What the chosen entry of a registry says of the mapping that chooses it."""
     name = holder.part(chooser).text
@@ -275,6 +287,7 @@ RULES: tuple[Callable[[Part], Iterator[str]], ...] = (
     _held_out_items,
     _bounds,
     _task_types,
+    _patterns,
     _selection,
     _crossover,
     _mutation,

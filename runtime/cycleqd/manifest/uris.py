@@ -50,6 +50,7 @@ def uris(spec: Part) -> Iterator[str]:
     for task in spec.parts("tasks"):
         for split in ("search", "test"):
             yield from _uri_problems(task.part("items").part(split), ("s3",))
+        yield from _uri_problems(task.part("sql").part("databases"), ("s3",))
     storage = spec.part("storage")
     yield from _uri_problems(storage.part("uri"), ("s3",))
     yield from _uri_problems(storage.part("s3").part("caBundle"), ())
@@ -134,6 +135,7 @@ def s3_settings(spec: Part) -> Iterator[str]:
     uris = [part.part("uri").text for part in inputs]
     for task in spec.parts("tasks"):
         uris += [task.part("items").part(split).text for split in ("search", "test")]
+        uris.append(task.part("sql").part("databases").text)
     if any(uri and uri.startswith("s3://") for uri in uris):
         return
     fields = [settings.part(name) for name in settings.schema["properties"]]

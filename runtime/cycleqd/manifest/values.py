@@ -37,6 +37,9 @@ DECIMAL_FORMAT: Final = "decimal"
 DECIMAL_PATTERN: Final = r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,20})?$"
 """How a decimal is written: no sign, no exponent."""
 
+PATTERN_FORMAT: Final = "regex"
+"""The ``format`` of a regular expression of Python in the JSON schema."""
+
 NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 """An RFC 1123 label."""
 
@@ -56,6 +59,20 @@ ObjectName = Annotated[
 ]
 LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE_PATTERN, max_length=63)]
 Uri = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Pattern = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1024),
+    Field(json_schema_extra={"format": PATTERN_FORMAT}),
+]
+
+
+def pattern_problem(text: str | None) -> str | None:
+    """What is wrong with a regular expression, None where it is one or there is none."""
+    try:
+        re.compile(text or "")
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"{text!r} is no regular expression of Python ({error}); correct it"
+    return None
 
 
 def decimal_text(value: float) -> str:

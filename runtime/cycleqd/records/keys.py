@@ -18,6 +18,9 @@ GENERATIONS = "generations/"
 REVISIONS = "revisions/"
 """Prefix of all accepted changes."""
 
+DATABASES = "databases/"
+"""Prefix of all database files that items ask about."""
+
 _FINALS = "final/"
 _JSON = ".json"
 
@@ -124,6 +127,11 @@ def revision_numbers(names: Iterable[str]) -> set[int]:
 def items(task: str, split: str) -> str:
     """Key of a task's items."""
     return f"tasks/{task}/{split}.jsonl"
+
+
+def database(digest: str) -> str:
+    """Key of a database file that items ask about, by its SHA-256."""
+    return f"{DATABASES}{digest}.sqlite"
 
 
 def genome(candidate: str) -> str:

@@ -36,6 +36,7 @@ from cycleqd.records.documents import (
 )
 from cycleqd.roles.tuner import Tuner
 from cycleqd.run.admission import limit_of
+from cycleqd.run.databases import StoredDatabases
 from cycleqd.run.models import RevisionModels, RunModels
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
@@ -64,6 +65,7 @@ class ModelWorkbench:
         self._tasks: dict[tuple[int, str, Split], Task] = {}
         self._engine: Engine | None = None
         self._sandbox: Sandbox | None = None
+        self._databases = StoredDatabases(run.objects)
         self._tuner = Tuner(run)
 
     def factor(self, entry: FactorEntry, revision: Revision) -> str:
@@ -118,6 +120,7 @@ class ModelWorkbench:
         if self._sandbox is not None:
             self._sandbox.close()
             self._sandbox = None
+        self._databases.close()
         self._drop_engine()
 
     def _evaluate(
@@ -231,6 +234,7 @@ class ModelWorkbench:
                 sandbox=self._sandbox,
                 settings=spec.settings,
                 chat=load_chat(models.base.folder) if spec.chat else None,
+                databases=self._databases,
             )
         self._tasks[revision.number, name, split] = task
         return task

@@ -19,8 +19,7 @@ from typing import Any, Literal
 
 from cycleqd.checkpoints.source import location_of, resolve
 from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotFound
-from cycleqd.evaluation.tasks import skill_of
-from cycleqd.evaluation.tasks.items import read_items
+from cycleqd.evaluation.tasks import read_items, skill_of
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.changes import changes, check_continuation, concerns_pods_only, identity
 from cycleqd.manifest.model import Manifest, Spec, Task
@@ -34,6 +33,7 @@ from cycleqd.records.documents import (
     SourceRecord,
     Split,
 )
+from cycleqd.run.databases import published_databases
 from cycleqd.run.store import RunStore
 from cycleqd.scratch import scratch_folder
 from cycleqd.store import ObjectStore, S3Settings
@@ -127,17 +127,22 @@ def _begin(
 def _admit_items(
     objects: ObjectStore, spec: Spec, s3: S3Settings | None
 ) -> dict[str, dict[Split, ItemsRecord]]:
-    """Parse every task's items and copy them into the store."""
+    """Read every task's items and write them into the store, in the form that workers read."""
     records: dict[str, dict[Split, ItemsRecord]] = {}
     for number, task in enumerate(spec.tasks):
         records[task.name] = {}
         prompts: dict[Split, set[str]] = {}
+        skill = skill_of(task.type, task.settings)
         for split in SPLITS:
             uri = task.items.search if split == "search" else task.items.test
             where = f"spec.tasks[{number}].items.{split}"
-            with _local_file(uri, where, s3) as path:
-                found = read_items(path, skill_of(task.type).fields, limit=limit_of(task, split))
-                objects.create_file(keys.items(task.name, split), path)
+            databases = published_databases(uri, skill.database_folder, s3)
+            with _local_file(uri, where, s3) as path, databases as files:
+                limit = limit_of(task, split)
+                found = read_items(path, skill, limit=limit, name=uri, databases=files)
+                for digest, file in found.files.items():
+                    objects.create_file(keys.database(digest), file)
+                objects.create(keys.items(task.name, split), found.content)
             prompts[split] = {item.text("prompt") for item in found.items}
             records[task.name][split] = ItemsRecord(
                 uri=uri, digest=found.digest, count=len(found.items)

@@ -23,6 +23,7 @@ from cycleqd.run.planning import Plan
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.run.told import ToldResults
+from cycleqd.scratch import scratch_folder
 
 
 @dataclass
@@ -110,6 +111,18 @@ class Verifier:
                         f"{key}: SHA-256 {found}, run.json says {record.digest}"
                     )
                 self.verified.items += 1
+        for name in self._run.objects.children(keys.DATABASES):
+            self._database(f"{keys.DATABASES}{name}")
+
+    def _database(self, key: str) -> None:
+        """A database has the content that its key, and so the items, say."""
+        with scratch_folder("verify") as folder:
+            path = folder / "database"
+            self._run.objects.download(key, path)
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        if key != keys.database(found):
+            raise VerificationError(f"{key}: SHA-256 {found}, not that of its name")
 
     def _plan(self, stage: Stage, plan: Plan) -> None:
         self._same(stage.plan_key, plan.document.to_bytes())

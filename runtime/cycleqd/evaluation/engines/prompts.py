@@ -10,6 +10,9 @@ from cycleqd.checkpoints.configuration import end_tokens
 from cycleqd.errors import EngineError, InputError
 from cycleqd.evaluation.engine import Request
 
+_CONTEXT = 8
+"""Tokens of a prompt that decide how the next ones are read; one would do but for special ones."""
+
 
 class Tokenizer:
     """A checkpoint's tokenizer.
@@ -76,11 +79,20 @@ class Tokenizer:
         end = self._tokenizer.eos_token_id
         return tokens if stop or end is None else [*tokens, end]
 
-    def text(self, tokens: Sequence[int], stop: Sequence[str]) -> str:
-        """The text of generated tokens, cut before the first stop string."""
-        text: str = self._tokenizer.decode(
-            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+    def text(self, prompt: Sequence[int], tokens: Sequence[int], stop: Sequence[str]) -> str:
+        """The text of generated tokens, cut before the first stop string.
+
+        It is what they add to the prompt: tokenizers of the SentencePiece kind take a space away
+        from where a text begins, and with it a line's indentation would be wrong.
+
+        Args:
+            prompt: the prompt's tokens.
+            tokens: those that were generated.
+            stop: strings that end a completion.
+        """
+        tail = prompt[-_CONTEXT:]
+        before, whole = self._decoded(tail), self._decoded([*tail, *tokens])
+        text = whole[len(before) :] if whole.startswith(before) else self._decoded(tokens)
         places = [place for place in (text.find(end) for end in stop) if place >= 0]
         return text[: min(places)] if places else text
 
@@ -90,7 +102,11 @@ class Tokenizer:
             return False
         # Tokens may be parts of a character, so look further back than the string is long.
         tail = tokens[-(4 * max(len(end) for end in stop) + 8) :]
-        text = self._tokenizer.decode(
-            tail, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        text = self._decoded(tail)
         return any(end in text for end in stop)
+
+    def _decoded(self, tokens: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text

@@ -147,7 +147,7 @@ class TransformersEngine:
                     self._complete([rows[i] for i in order[start : start + self._max_batch]])
         except RuntimeError as error:
             raise EngineError(f"transformers failed to generate: {error}") from error
-        return [self._tokenizer.text(row.new, row.request.stop) for row in rows]
+        return [self._tokenizer.text(row.prompt, row.new, row.request.stop) for row in rows]
 
     def _complete(self, rows: list[_Row]) -> None:
         """Generate for one batch until every row has ended."""

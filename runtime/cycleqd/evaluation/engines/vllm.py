@@ -146,8 +146,10 @@ class VLLMEngine:
         ]
         outputs = self._run(prompts, settings)
         return [
-            self._tokenizer.text(self._without_end(output.outputs[0].token_ids), request.stop)
-            for output, request in zip(outputs, requests, strict=True)
+            self._tokenizer.text(
+                prompt, self._without_end(output.outputs[0].token_ids), request.stop
+            )
+            for prompt, output, request in zip(prompts, outputs, requests, strict=True)
         ]
 
     def _without_end(self, tokens: Sequence[int]) -> list[int]:

@@ -21,6 +21,9 @@ Status = Literal["passed", "failed", "timeout", "limit"]
 
 Cell = str | int | float | None
 
+DATABASE = "database.sqlite"
+"""How a program finds its database in its folder."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -72,6 +75,11 @@ class Program:
         return {}
 
     @property
+    def links(self) -> dict[str, str]:
+        """Files of the machine that it may read: absolute path by relative path of a link."""
+        return {}
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Files of its folder whose text is read when it has ended."""
         return ()
@@ -117,13 +125,15 @@ class PythonProgram(Program):
 
 @dataclass(frozen=True)
 class SqlProgram(Program):
-    """SQL for an SQLite database in memory.
+    """SQL for an SQLite database in memory, or in a file that it cannot change.
 
     Attributes:
-        database: trusted script that makes the tables.
+        database: trusted script that makes the tables; empty where they are in a file.
         code: generated statements.
         check: trusted query that runs afterwards, whose rows are reported instead.
         limits: what it may use.
+        file: absolute path of an SQLite file.
+        most_rows: how many rows it may report.
     """
 
     harness: ClassVar[str] = "cycleqd.evaluation.sandbox.harness.sql_item"
@@ -131,6 +141,13 @@ class SqlProgram(Program):
     code: str
     check: str | None = None
     limits: Limits = field(default_factory=Limits)
+    file: str | None = None
+    most_rows: int = 10_000
+
+    @property
+    def links(self) -> dict[str, str]:
+        """The file, by a name of its own."""
+        return {} if self.file is None else {DATABASE: self.file}
 
 
 @dataclass(frozen=True)

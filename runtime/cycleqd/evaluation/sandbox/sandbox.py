@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,8 @@ class Sandbox:
         reports: dict[int, Report] = {}
         work = iter(enumerate(programs))
         with self._lock:
+            for harness in self._harnesses:
+                harness.admit(programs)
             if len(self._harnesses) == 1 or len(programs) < 2:
                 _drain(self._harnesses[0], work, reports, threading.Lock())
             else:
@@ -141,6 +144,12 @@ def _folder_of(module: str) -> str:
     return str(file.parents[depth])
 
 
+def _is_open(file: Path) -> bool:
+    """Whether everybody may read a file, and get to it."""
+    search = all(folder.stat().st_mode & 0o001 for folder in file.parents)
+    return search and bool(file.stat().st_mode & 0o004)
+
+
 class _Harness:
     """One harness process and the pipes to it."""
 
@@ -151,9 +160,41 @@ class _Harness:
         self._folder: ScratchFolder | None = None
         self._user: SlotUser | None = None
         self._pending = b""
+        self._files: dict[str, None] = {}
         self._modules: dict[str, str] = {}
         for kind in (PythonProgram, ShellProgram, SqlProgram):
             self._modules |= _modules_of(kind)
+
+    def admit(self, programs: Sequence[Program]) -> None:
+        """Make ready for programs: what they need cannot be reached once the walls are up."""
+        modules: dict[str, str] = {}
+        for kind in {type(program) for program in programs}:
+            modules |= _modules_of(kind)
+        files = {path: None for program in programs for path in program.links.values()}
+        if not (modules.keys() <= self._modules.keys() and files.keys() <= self._files.keys()):
+            self.stop()
+            self._modules |= modules
+            self._files |= files
+
+    def _list_files(self, folder: Path) -> Path:
+        """A list of the files, or of copies that the programs' user can read.
+
+        It is a file itself: there may be more of them than an argument of a process holds.
+        """
+        assert self._user is not None
+        readable = {}
+        for number, path in enumerate(self._files):
+            if not Path(path).exists():
+                continue  # its tasks are gone, and it with them
+            readable[path] = path
+            if self._user.uid is not None and not _is_open(Path(path)):
+                copy = folder / f"file-{number}"
+                shutil.copyfile(path, copy)
+                copy.chmod(0o444)
+                readable[path] = str(copy)
+        listing = folder / "files.json"
+        listing.write_text(json.dumps(readable), encoding="ascii")
+        return listing
 
     def start(self) -> None:
         """Start the process unless it runs.
@@ -172,7 +213,7 @@ class _Harness:
             [
                 *(sys.executable, "-I", "-S", "-c", _START, str(_SOURCE_ROOT)),
                 *(str(self._folder.path), uid, "yes" if self._namespaces else "no"),
-                json.dumps(self._modules),
+                *(json.dumps(self._modules), str(self._list_files(self._folder.path))),
             ],
             bufsize=0,
             stdin=subprocess.PIPE,
@@ -208,11 +249,6 @@ class _Harness:
             SandboxUnavailable: programs cannot be contained on this machine.
         """
         limit = program.limits.wall_seconds + _GRACE_SECONDS
-        modules = _modules_of(type(program))
-        if not modules.keys() <= self._modules.keys():
-            # Modules cannot be imported behind the walls: a new process has them before.
-            self.stop()
-            self._modules |= modules
         for _ in range(_ATTEMPTS):
             self.start()
             line = self._receive(limit) if self._send(encode(program)) else None

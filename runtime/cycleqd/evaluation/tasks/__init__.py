@@ -14,22 +14,31 @@ from typing import TYPE_CHECKING, Any, cast
 from cycleqd.errors import DatasetError
 from cycleqd.evaluation.sandbox import Limits, Sandbox
 from cycleqd.evaluation.sandbox.programs import MEBIBYTE
-from cycleqd.evaluation.tasks.items import read_items
 from cycleqd.evaluation.tasks.loaded import LoadedTask
+from cycleqd.evaluation.tasks.reading import read_items
 from cycleqd.evaluation.tasks.skill import ProgramSkill, Skill
 from cycleqd.manifest.registry import TASK_TYPES
 
 if TYPE_CHECKING:
+    from cycleqd.evaluation.tasks.databases import Databases
     from cycleqd.manifest.values import Model
 
-__all__ = ["LoadedTask", "ProgramSkill", "Skill", "load_task", "skill_of"]
+__all__ = ["LoadedTask", "ProgramSkill", "Skill", "load_task", "read_items", "skill_of"]
 
 _PLACEHOLDER = "{prompt}"
 
 
-def skill_of(name: str) -> type[Skill[Any]]:
-    """The class of a type of task by the name it has in the manifest."""
-    return cast("type[Skill[Any]]", TASK_TYPES.entries[name])
+def skill_of(name: str, settings: Model | None = None) -> Skill[Any]:
+    """How a type of task judges.
+
+    Args:
+        name: what the manifest calls it.
+        settings: those of the type alone; its defaults when absent.
+    """
+    kind = cast("type[Skill[Any]]", TASK_TYPES.entries[name])
+    if settings is None and kind.settings_model is not None:
+        settings = kind.settings_model()
+    return kind(settings)
 
 
 def load_task(
@@ -46,13 +55,14 @@ def load_task(
     limit: int | None = None,
     prompt_template: str | None = None,
     chat: Callable[[str], str] | None = None,
+    databases: Databases | None = None,
 ) -> LoadedTask:
     """Read and check a task.
 
     Args:
         name: the task's name in the manifest.
         type: one of `TASK_TYPES`.
-        items: JSONL file, one object a line.
+        items: file of the items; `cycleqd.evaluation.tasks.rows` says in which formats.
         max_new_tokens: limit on generated tokens of each completion.
         timeout_seconds: processor time for one completion's program; it is killed after three
             times that (and two seconds) on the clock, so that a busy machine changes no verdict.
@@ -63,6 +73,7 @@ def load_task(
         limit: take the first so many items only.
         prompt_template: text around the prompt, holding ``{prompt}`` once.
         chat: wraps the text into the model's chat format, see `cycleqd.evaluation.chat`.
+        databases: finds database files that items speak of.
 
     Raises:
         DatasetError: the type is unknown, or the items cannot be used; every problem on one line.
@@ -74,11 +85,8 @@ def load_task(
         raise DatasetError(
             f"task {name}: the prompt template must hold {_PLACEHOLDER} exactly once"
         )
-    kind = skill_of(type)
-    if settings is None and kind.settings_model is not None:
-        settings = kind.settings_model()
-    skill = kind(settings)
-    found = read_items(items, skill.fields, limit=limit)
+    skill = skill_of(type, settings)
+    found = read_items(items, skill, limit=limit, databases=databases)
 
     def text(prompt: str) -> str:
         if prompt_template is not None:

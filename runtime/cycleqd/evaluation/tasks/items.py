@@ -1,24 +1,19 @@
-"""Reading a dataset: JSONL, one object a line, checked as a whole before a run starts.
-
-Problems are collected, so that one look is enough to mend a file. Each names the line, the field,
-what is wrong and what would be right.
-"""
+"""What an item is: its fields, how each is checked, and which texts can be used at all."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cycleqd.errors import DatasetError
-
-_SHOWN = 20
-
 Check = Callable[[object], str | None]
 """Looks at a field's value; what is wrong with it and what would be right, or None."""
+
+
+def _unchanged(value: object) -> object:
+    return value
 
 
 @dataclass(frozen=True)
@@ -29,11 +24,16 @@ class Field:
         name: its key.
         check: tells what is wrong with a value.
         required: whether every item must have it.
+        read: makes of a value that passed the one that the item has.
+        escaped: whether its texts are written with escapes wherever they go, so that they may hold
+            characters that are no text.
     """
 
     name: str
     check: Check
     required: bool = True
+    read: Callable[[Any], object] = _unchanged
+    escaped: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,11 @@ class Item:
 
     Attributes:
         fields: its values by name; only fields that the task's type knows.
+        files: local files that belong to it, by the name of the field that speaks of them.
     """
 
     fields: Mapping[str, Any]
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """A text field, empty when the item does not have it."""
@@ -53,101 +55,75 @@ class Item:
         return value
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """The items of a file.
-
-    Attributes:
-        items: in the file's order.
-        digest: SHA-256 of the file's bytes, in hexadecimal.
-    """
-
-    items: tuple[Item, ...]
-    digest: str
-
-
 def text(value: object) -> str | None:
     """A text that is not empty."""
     if isinstance(value, str) and value.strip():
         return None
-    return f"must be a text that is not empty, not {_shown(value)}"
+    return f"must be a text that is not empty, not {shown(value)}"
 
 
 def any_text(value: object) -> str | None:
     """A text, possibly empty."""
-    return None if isinstance(value, str) else f"must be a text, not {_shown(value)}"
+    return None if isinstance(value, str) else f"must be a text, not {shown(value)}"
+
+
+def texts(value: object) -> str | None:
+    """A list of texts, possibly empty ones."""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return None
+    return f"must be a list of texts, not {shown(value)}"
 
 
 def flag(value: object) -> str | None:
     """True or false."""
-    return None if isinstance(value, bool) else f"must be true or false, not {_shown(value)}"
+    return None if isinstance(value, bool) else f"must be true or false, not {shown(value)}"
 
 
-COMMON = (Field("id", text), Field("prompt", text))
+def identifier(value: object) -> str | None:
+    """A text that is not empty, or a whole number."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return None
+    wrong = text(value)
+    return wrong and f"must be a text that is not empty, or a whole number, not {shown(value)}"
 
 
-def read_items(path: Path, fields: Sequence[Field], *, limit: int | None = None) -> Dataset:
-    """Read and check all lines of ``path``; the first ``limit`` items are returned.
+COMMON = (Field("id", identifier, read=str), Field("prompt", text))
 
-    Raises:
-        DatasetError: the file cannot be read or is empty, or some lines are not items; one problem
-            a line, the first 20.
+
+def unusable(value: object) -> str | None:
+    """What is wrong with the characters of a value, however deep they stand in it.
+
+    No text with them can be written to a store or given to a program, so they are refused before
+    anything runs.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(
-            f"{path}: cannot be read: {error.strerror}; give a JSONL file"
-        ) from error
-    problems: list[str] = []
-    items: list[Item] = []
-    seen: dict[str, int] = {}
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        item = _item(line, (*COMMON, *fields), f"{path}:{number}", problems)
-        if item is None:
-            continue
-        earlier = seen.setdefault(item.text("id"), number)
-        if earlier != number:
-            problems.append(
-                f"{path}:{number}: id: {item.text('id')!r} is that of line {earlier};"
-                " give every item an id of its own"
+    for part in _texts(value):
+        if "\0" in part:
+            place = part.index("\0")
+            return f"holds a NUL character (character {place + 1}); remove it"
+        try:
+            part.encode()
+        except UnicodeEncodeError as error:
+            surrogate = f"\\u{ord(part[error.start]):04x}"
+            return (
+                f"holds half of a surrogate pair ({surrogate}, character {error.start + 1}), which "
+                "is no text; write the whole character, or remove it"
             )
-        items.append(item)
-    if not items and not problems:
-        problems.append(f"{path}: holds no item; write one JSON object a line")
-    if problems:
-        left = len(problems) - _SHOWN
-        more = [f"{path}: and {left} more"] if left > 0 else []
-        raise DatasetError("\n".join([*problems[:_SHOWN], *more]))
-    return Dataset(tuple(items[:limit]), hashlib.sha256(data).hexdigest())
+    return None
 
 
-def _item(line: bytes, fields: Sequence[Field], where: str, problems: list[str]) -> Item | None:
-    try:
-        document = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        problems.append(f"{where}: is not JSON ({error}); write one JSON object a line")
-        return None
-    if not isinstance(document, dict):
-        problems.append(f"{where}: must be an object such as {{...}}, not {_shown(document)}")
-        return None
-    before = len(problems)
-    for known in fields:
-        if known.name not in document:
-            if known.required:
-                problems.append(f"{where}: {known.name}: is missing; add it to this item")
-            continue
-        wrong = known.check(document[known.name])
-        if wrong is not None:
-            problems.append(f"{where}: {known.name}: {wrong}")
-    if len(problems) > before:
-        return None
-    names = {known.name for known in fields}
-    return Item({name: value for name, value in document.items() if name in names})
+def _texts(value: object) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, Mapping):
+            waiting += [*part.values(), *part.keys()]
+        elif isinstance(part, list | tuple):
+            waiting += part
 
 
-def _shown(value: object) -> str:
-    shown = json.dumps(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+def shown(value: object) -> str:
+    """A value as problems show it, in one line and not too long."""
+    text = json.dumps(value, default=repr)
+    return text if len(text) <= 60 else f"{text[:57]}..."

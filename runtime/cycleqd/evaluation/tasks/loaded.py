@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from cycleqd.evaluation.engine import Request
 from cycleqd.evaluation.sandbox import Limits, Sandbox
-from cycleqd.evaluation.tasks.completion import answer_of
 from cycleqd.evaluation.tasks.items import Item
 from cycleqd.evaluation.tasks.skill import Skill
 
@@ -21,7 +20,7 @@ class LoadedTask:
         name: the task's name in the manifest.
         skill: how it judges.
         items: the items, in the file's order.
-        digest: SHA-256 of the items' file, in hexadecimal.
+        digest: SHA-256 of the items as a run stores them, in hexadecimal.
         prompts: what the model sees for each item.
         max_new_tokens: limit on generated tokens.
         stop: a completion ends before the first of these strings.
@@ -67,7 +66,8 @@ class LoadedTask:
             raise ValueError(
                 f"task {self.name}: {len(completions)} completions, {len(self.items)} items"
             )
-        answers = [answer_of(completion) for completion in completions]
+        rows = zip(self.items, completions, strict=True)
+        answers = [self.skill.answer(item, completion) for item, completion in rows]
         return self.skill.judge(self.items, answers, self.sandbox, self.limits)
 
     def lessons(self, completions: Sequence[str], verdicts: Sequence[bool]) -> dict[str, str]:
@@ -76,5 +76,5 @@ class LoadedTask:
         return {
             name: completion
             for name, item, completion, solved in rows
-            if solved and self.skill.honest(item, answer_of(completion))
+            if solved and self.skill.honest(item, self.skill.answer(item, completion))
         }

@@ -7,10 +7,13 @@ library only; so what stands here needs no more.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from cycleqd.evaluation.sandbox import Limits, Program, Report, Sandbox
+from cycleqd.evaluation.tasks.completion import answer_of
+from cycleqd.evaluation.tasks.databases import Databases
+from cycleqd.evaluation.tasks.form import Form
 from cycleqd.evaluation.tasks.items import Field, Item
 from cycleqd.manifest.registry import Registered
 
@@ -33,11 +36,36 @@ class Skill(Registered, ABC, Generic[S]):
     def __init__(self, settings: S) -> None:
         self.settings = settings
 
+    def forms(self, databases: Databases | None) -> tuple[Form, ...]:  # noqa: ARG002
+        """The published forms that items of this type may have, the more particular ones first.
+
+        Args:
+            databases: finds database files that rows speak of, None where there are none.
+        """
+        return ()
+
+    def files(self, fields: Mapping[str, Any]) -> Mapping[str, str]:  # noqa: ARG002
+        """What an item needs beside its fields: SHA-256 of a file by the field that names it."""
+        return {}
+
+    @property
+    def database_folder(self) -> str | None:
+        """Where the settings say that databases of published items are, None for beside them."""
+        return None
+
+    def incomplete(self, fields: Mapping[str, Any]) -> tuple[str, str] | None:  # noqa: ARG002
+        """What is wrong with which fields an item has: a field and the problem, None if nothing."""
+        return None
+
+    def answer(self, item: Item, completion: str) -> str:  # noqa: ARG002
+        """What of a completion is judged."""
+        return answer_of(completion)
+
     @abstractmethod
     def judge(
         self, items: Sequence[Item], answers: Sequence[str], sandbox: Sandbox, limits: Limits
     ) -> list[bool]:
-        """Whether each answer (a cleaned completion) solves its item.
+        """Whether each answer (see `answer`) solves its item.
 
         Raises:
             SandboxUnavailable: generated code cannot be contained on this machine.

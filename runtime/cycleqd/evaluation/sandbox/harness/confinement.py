@@ -23,8 +23,8 @@ import secrets
 import select
 import stat
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from cycleqd.evaluation.sandbox.harness import kernel, landlock
 
@@ -53,6 +53,7 @@ class Confinement:
         owned: descriptors of the place and of the folders above it that programs, sharing their
             owner, can change the mode of, each with the mode that it had.
         worker: the process that programs run for, None where somebody else sees to its end.
+        files: files of the machine that programs may read: where they find them, by path outside.
     """
 
     namespaces: bool
@@ -62,6 +63,7 @@ class Confinement:
     place: str
     owned: tuple[tuple[int, int], ...] = ()
     worker: int | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def way(self) -> str:
@@ -78,8 +80,13 @@ class Confinement:
         return self.worker is not None and os.getppid() != self.worker
 
 
-def plain(base: str, user: int | None) -> Confinement:
+def plain(base: str, user: int | None, files: Mapping[str, str]) -> Confinement:
     """Confinement without namespaces.
+
+    Args:
+        base: an empty folder of the harness's own.
+        user: the user for programs, None to share this one.
+        files: files that programs may read, by the path that they ask for.
 
     Raises:
         Unconfinable: programs could read the worker's files.
@@ -98,7 +105,7 @@ def plain(base: str, user: int | None) -> Confinement:
         )
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    return _in_fresh_place(os.path.realpath(base), user, os.getppid())
+    return _in_fresh_place(os.path.realpath(base), user, os.getppid(), files)
 
 
 def renewed(confinement: Confinement) -> Confinement:
@@ -114,26 +121,29 @@ def renewed(confinement: Confinement) -> Confinement:
         # For root without Landlock: nobody gets through to what is left.
         os.chmod(confinement.place, 0)
         base = os.path.dirname(confinement.place)
-        return _in_fresh_place(base, confinement.user, confinement.worker)
+        return _in_fresh_place(base, confinement.user, confinement.worker, confinement.files)
     except OSError as error:
         raise Unconfinable(
             f"no fresh folder for programs: {error}; check the space left in TMPDIR"
         ) from error
 
 
-def _in_fresh_place(base: str, user: int | None, worker: int | None) -> Confinement:
+def _in_fresh_place(
+    base: str, user: int | None, worker: int | None, files: Mapping[str, str]
+) -> Confinement:
     version = landlock.abi()
     place = os.path.join(base, f"box-{secrets.token_hex(4)}")
     os.mkdir(place, 0o755)
     os.chdir(place)
     rules = None
     if version:
-        readable = (*_SYSTEM, *_CONFIGURATION, "/etc/passwd", "/etc/group", _STANDARD_LIBRARY)
+        accounts = ("/etc/passwd", "/etc/group")
+        readable = (*_SYSTEM, *_CONFIGURATION, *accounts, _STANDARD_LIBRARY, *files.values())
         rules = landlock.ruleset(version, readable=readable, devices=_DEVICES, private=place)
     contained = user is not None or version >= 6
     # Landlock has no say in modes, so a program may take its owner's rights to these.
     owned = _owned(place) if user is None else ()
-    return Confinement(False, user, rules, contained, place, owned, worker)
+    return Confinement(False, user, rules, contained, place, owned, worker, files)
 
 
 def _owned(path: str) -> tuple[tuple[int, int], ...]:
@@ -151,10 +161,18 @@ def _owned(path: str) -> tuple[tuple[int, int], ...]:
         path = os.path.dirname(path)
 
 
-def in_namespaces(base: str, user: int | None, serve: Callable[[Confinement], None]) -> bool:
+def in_namespaces(
+    base: str, user: int | None, files: Mapping[str, str], serve: Callable[[Confinement], None]
+) -> bool:
     """Run ``serve`` in namespaces of its own, as process 1, and wait for it.
 
     Everything happens in descendants, so that the caller can go on without namespaces.
+
+    Args:
+        base: an empty folder of the harness's own.
+        user: the user for programs, None to share this one.
+        files: files that programs may read, by the path that they ask for.
+        serve: called with the confinement.
 
     Returns:
         False when namespaces are not to be had here (``serve`` was not called).
@@ -162,7 +180,7 @@ def in_namespaces(base: str, user: int | None, serve: Callable[[Confinement], No
     parent = os.getppid()
     child = os.fork()
     if child == 0:
-        os._exit(_enter(base, user, serve))
+        os._exit(_enter(base, user, files, serve))
     # A dead worker must not leave the harness behind, even if something holds its pipe open.
     with os.fdopen(os.pidfd_open(child), "rb", buffering=0) as handle:
         while not select.select([handle], [], [], 2.0)[0]:
@@ -175,7 +193,9 @@ def in_namespaces(base: str, user: int | None, serve: Callable[[Confinement], No
     return code == 0
 
 
-def _enter(base: str, user: int | None, serve: Callable[[Confinement], None]) -> int:
+def _enter(
+    base: str, user: int | None, files: Mapping[str, str], serve: Callable[[Confinement], None]
+) -> int:
     """In a child: leave the machine's namespaces; the exit code to end with."""
     flags = (
         kernel.CLONE_NEWNS
@@ -196,16 +216,22 @@ def _enter(base: str, user: int | None, serve: Callable[[Confinement], None]) ->
         else:
             kernel.unshare(flags)
         _build_root(root, os.getuid() if user is None else user)
+        inside = _bind_files(root, files)
+        kernel.mount("none", root, "", kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID)
     except OSError:
         return NAMESPACES_FAILED
     child = os.fork()
     if child == 0:
-        os._exit(_first_process(root, user, serve))
+        os._exit(
+            _first_process(root, Confinement(True, user, None, True, "/box", files=inside), serve)
+        )
     _, status = os.waitpid(child, 0)
     return max(0, os.waitstatus_to_exitcode(status)) if os.WIFEXITED(status) else 1
 
 
-def _first_process(root: str, user: int | None, serve: Callable[[Confinement], None]) -> int:
+def _first_process(
+    root: str, confinement: Confinement, serve: Callable[[Confinement], None]
+) -> int:
     """In process 1 of the new namespace: enter the root and serve."""
     quiet = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     try:
@@ -219,16 +245,15 @@ def _first_process(root: str, user: int | None, serve: Callable[[Confinement], N
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     except OSError:
         return NAMESPACES_FAILED
-    serve(Confinement(True, user, None, True, "/box"))
+    serve(confinement)
     return 0
 
 
 def _build_root(root: str, user: int) -> None:
-    """Mount what programs may see under ``root``, read only."""
+    """Mount what programs may see under ``root``; the system's parts read only."""
     os.mkdir(root)
     kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
-    settings = "size=1m,nr_inodes=512,mode=0755"
-    guarded = kernel.MS_NOSUID | kernel.MS_NODEV
+    settings = "size=1m,nr_inodes=4096,mode=0755"
     # Without NODEV on the root: the devices bound below must work.
     kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID, settings)
     for path in (*_SYSTEM, *_CONFIGURATION, _STANDARD_LIBRARY):
@@ -239,10 +264,7 @@ def _build_root(root: str, user: int) -> None:
         if os.path.islink(path):
             os.symlink(os.readlink(path), inside)
         else:
-            _bind(path, inside)
-            locked = os.statvfs(inside).f_flag & (guarded | kernel.MS_NOEXEC)
-            again = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY
-            kernel.mount("none", inside, "", again | guarded | locked)
+            _bind_guarded(path, inside)
     for folder in ("dev", "proc", "box"):
         os.mkdir(f"{root}/{folder}")
     for path in _DEVICES:
@@ -255,10 +277,25 @@ def _build_root(root: str, user: int) -> None:
         f"{root}/etc/passwd", f"root:x:0:0::/:/bin/sh\nsandbox:x:{user}:{user}::/box/home:/bin/sh\n"
     )
     _write(f"{root}/etc/group", f"root:x:0:\nsandbox:x:{user}:\n")
-    kernel.mount("none", root, "", kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID)
+
+
+def _bind_files(root: str, files: Mapping[str, str]) -> dict[str, str]:
+    """Mount files under ``root``, read only; where they are then, by the path they are asked by."""
+    inside = {path: f"/files/{number}" for number, path in enumerate(files)}
+    for path, place in inside.items():
+        _bind_guarded(files[path], root + place)
+    return inside
 
 
 _STREAMS = ("stdin", "stdout", "stderr")
+
+
+def _bind_guarded(path: str, inside: str) -> None:
+    _bind(path, inside)
+    guarded = kernel.MS_NOSUID | kernel.MS_NODEV
+    locked = os.statvfs(inside).f_flag & (guarded | kernel.MS_NOEXEC)
+    again = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY
+    kernel.mount("none", inside, "", again | guarded | locked)
 
 
 def _bind(path: str, inside: str) -> None:

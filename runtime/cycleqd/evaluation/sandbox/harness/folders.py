@@ -1,7 +1,7 @@
 """Fresh folders for programs, and reading back what they left without following their links."""
 
 # Plain paths: what is imported here is copied into every child.
-# ruff: noqa: PTH102, PTH112, PTH118, PTH123, PTH208
+# ruff: noqa: PTH102, PTH112, PTH118, PTH123, PTH208, PTH211
 
 from __future__ import annotations
 
@@ -55,6 +55,12 @@ def write(folder: str, files: Mapping[str, str], confinement: Confinement) -> No
         with open(path, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         _give(path, confinement)
+
+
+def link(folder: str, links: Mapping[str, str], confinement: Confinement) -> None:
+    """Let a program find files of the machine by links in its still empty working folder."""
+    for name, path in links.items():
+        os.symlink(confinement.files[path], os.path.join(folder, name))
 
 
 def _give(path: str, confinement: Confinement) -> None:

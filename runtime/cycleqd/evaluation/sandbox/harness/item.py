@@ -51,6 +51,7 @@ def run(program: Program, confinement: Confinement) -> Report:
         ) from error
     if program.inputs:
         folders.write(folder, program.inputs, confinement)
+    folders.link(folder, program.links, confinement)
     secret = os.urandom(child.SECRET_BYTES)
     watched = _run_child(program, confinement, secret, folder, temporary)
     found: dict[str, str] = {}

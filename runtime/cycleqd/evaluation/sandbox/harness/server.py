@@ -1,5 +1,8 @@
 """The harness's loop: wall off, prove it, then one line in, one line out, until its input ends."""
 
+# Plain paths: what is imported here is copied into every child.
+# ruff: noqa: PTH123
+
 from __future__ import annotations
 
 import gc
@@ -9,6 +12,7 @@ import os
 import resource
 import select
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 
 from cycleqd.evaluation.sandbox.harness import confinement as walls
@@ -42,12 +46,13 @@ except PermissionError:
 """
 
 
-def main(base: str, user: int | None, *, namespaces: bool) -> None:
+def main(base: str, user: int | None, files: Mapping[str, str], *, namespaces: bool) -> None:
     """Serve requests from standard input to standard output.
 
     Args:
         base: an empty folder of the harness's own.
         user: the user for programs, None to share this one.
+        files: files that programs may read, by the path that they ask for.
         namespaces: try namespaces first.
     """
     # The descriptors of a program's folders wait to be looked into: as many as it may have files.
@@ -63,10 +68,10 @@ def main(base: str, user: int | None, *, namespaces: bool) -> None:
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    if namespaces and walls.in_namespaces(base, user, _serve):
+    if namespaces and walls.in_namespaces(base, user, files, _serve):
         return
     try:
-        plain = walls.plain(base, user)
+        plain = walls.plain(base, user, files)
     except (walls.Unconfinable, OSError) as error:
         _say({"unavailable": str(error)})
         return
@@ -145,12 +150,15 @@ def _send(line: bytes) -> None:
 
 
 def start() -> None:
-    """Entry point: ``base user namespaces modules`` from the command line.
+    """Entry point: ``base user namespaces modules files`` from the command line.
 
     The user is empty for none. The modules are those of the programs to come, each with the folder
-    where it is found, as JSON: once the walls are up, no file of theirs can be reached.
+    where it is found, as JSON; the last argument is a file that says in the same way which files
+    they may read. Once the walls are up, no others can be reached.
     """
-    base, user, namespaces, modules = sys.argv[1:5]
+    base, user, namespaces, modules, listing = sys.argv[1:6]
+    with open(listing, encoding="ascii") as file:
+        files = json.load(file)
     for name, folder in json.loads(modules).items():
         sys.path.insert(0, folder)
         try:
@@ -160,4 +168,5 @@ def start() -> None:
             return
         finally:
             sys.path.remove(folder)
-    main(base, int(user) if user else None, namespaces=namespaces == "yes")
+    number = int(user) if user else None
+    main(base, number, files, namespaces=namespaces == "yes")
