@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from cycleqd.errors import ManifestError
 from cycleqd.manifest.bounds import BoundedCopy
+from cycleqd.manifest.contents import why_no_checkpoint
 from cycleqd.manifest.model import API_VERSION, KIND, Manifest, Spec
 from cycleqd.manifest.presets import with_preset
 from cycleqd.manifest.problems import field_problems, nearest, shown
@@ -205,9 +206,21 @@ def _folder_problems(path: str, uri: str) -> list[str]:
         return [f"{path}: {shown(uri)} does not exist; {_missing_remedy(uri)}"]
     if kind == "file":
         return [f"{path}: {shown(uri)} is a file; name the checkpoint's folder"]
-    if _kind(f"{uri}/config.json") != "file":
-        return [f"{path}: {shown(uri)} has no config.json; name a folder in Hugging Face format"]
-    return []
+    wrong = why_no_checkpoint(_names_in(uri), uri)
+    return [f"{path}: {shown(uri)} {wrong}"] if wrong else []
+
+
+def _names_in(uri: str) -> list[str]:
+    """Files of a folder, and where one level below it a configuration lies."""
+    try:
+        found = list(Path(uri).iterdir())
+    except OSError:  # a folder we may not read; whoever opens its files says so
+        return ["config.json"]
+    names = [path.name for path in found]
+    if not (Path(uri) / "config.json").is_file():
+        names = [name for name in names if name != "config.json"]
+    inner = [f"{path.name}/config.json" for path in found]
+    return names + [name for name in inner if _kind(f"{uri}/{name}") == "file"]
 
 
 def _file_problems(path: str, uri: str) -> list[str]:

@@ -102,21 +102,30 @@ class RunModels:
             self._factors[expert] = Factors.open(self.run.objects, expert, self.cache("factors"))
         return self._factors[expert]
 
-    def checkpoint(self, source: SourceRecord, s3: S3 | None) -> Checkpoint:
+    def checkpoint(
+        self, source: SourceRecord, s3: S3 | None, base: Checkpoint | None = None
+    ) -> Checkpoint:
         """A checkpoint, compared with what was admitted.
+
+        Args:
+            source: what was admitted.
+            s3: how to reach it.
+            base: of an expert, whose tensors are named as the base's.
 
         Raises:
             CheckpointError: it is not there, or cannot be read.
             RunMismatch: its weights have changed since.
         """
         if source.digest not in self._checkpoints:
-            self._checkpoints[source.digest] = self._open(source, s3)
+            self._checkpoints[source.digest] = self._open(source, s3, base)
         return self._checkpoints[source.digest]
 
-    def _open(self, source: SourceRecord, s3: S3 | None) -> Checkpoint:
+    def _open(self, source: SourceRecord, s3: S3 | None, base: Checkpoint | None) -> Checkpoint:
         cache = self._scratch / "checkpoints"
         folder = resolve(source.uri, cache, settings_of(s3), location=source.location)
         checkpoint = Checkpoint.open(folder)
+        if base is not None:
+            checkpoint = checkpoint.aligned(base)
         digest = checkpoint.digest()
         if digest != source.digest:
             raise RunMismatch(
@@ -141,7 +150,9 @@ class RevisionModels:
         self.revision = revision
         names = tuple(expert.name for expert in revision.spec.experts)
         s3 = revision.spec.storage.s3
-        self.experts = Lazy(names, lambda name: models.checkpoint(revision.experts[name], s3))
+        self.experts = Lazy(
+            names, lambda name: models.checkpoint(revision.experts[name], s3, self.base)
+        )
         self.factors = Lazy(names, models.factors)
 
     @cached_property
