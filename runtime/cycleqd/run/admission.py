@@ -12,15 +12,17 @@ import hashlib
 import importlib.util
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cycleqd.checkpoints.compatibility import added_tokens
 from cycleqd.checkpoints.source import location_of, resolve
-from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotFound
+from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotFound, RunMismatch
 from cycleqd.evaluation.tasks import skill_of
-from cycleqd.evaluation.tasks.items import read_items
+from cycleqd.evaluation.tasks.items import Item, read_items
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.changes import changes, check_continuation, concerns_pods_only, identity
 from cycleqd.manifest.model import Manifest, Spec, Task
@@ -34,6 +36,7 @@ from cycleqd.records.documents import (
     SourceRecord,
     Split,
 )
+from cycleqd.run.refusals import Refusals
 from cycleqd.run.store import RunStore
 from cycleqd.scratch import scratch_folder
 from cycleqd.store import ObjectStore, S3Settings
@@ -100,12 +103,20 @@ def _begin(
 ) -> None:
     spec = manifest.spec
     engine = choose_engine(spec.evaluation.engine)
-    items = _admit_items(objects, spec, s3)
-    base, experts, layout = _admit_checkpoints(spec, checkpoints, s3, say)
+    refusals = Refusals()
+    with ExitStack() as kept:
+        read = _read_items(spec, s3, refusals, kept)
+        found = _admit_checkpoints(spec, engine, checkpoints, s3, say=say, refusals=refusals)
+        if found is not None:
+            _check_prompts(spec, found, read, refusals)
+        # Nothing is written before everything was looked at.
+        refusals.raise_any()
+        assert found is not None, "what is not admitted was refused"
+        items = _store_items(objects, read)
     decisive = {
         "spec": identity(manifest),
-        "base": base.digest,
-        "experts": {name: source.digest for name, source in experts.items()},
+        "base": found.base.digest,
+        "experts": {name: source.digest for name, source in found.experts.items()},
         "items": {
             task: {s: record.digest for s, record in by.items()} for task, by in items.items()
         },
@@ -114,35 +125,87 @@ def _begin(
     run = RunDocument(
         run_id=f"{manifest.metadata.name}-{digest[:8]}",
         manifest=canonical(manifest),
-        engine=engine,
-        base=base,
-        experts=experts,
+        engine=found.engine,
+        base=found.base,
+        experts=found.experts,
         items=items,
-        layout=layout,
+        layout=found.layout,
     )
     # Losing the race for this key is fine: `continue_run` compares with what is there.
     objects.create(keys.RUN, run.to_bytes())
 
 
-def _admit_items(
-    objects: ObjectStore, spec: Spec, s3: S3Settings | None
-) -> dict[str, dict[Split, ItemsRecord]]:
-    """Parse every task's items and copy them into the store."""
-    records: dict[str, dict[Split, ItemsRecord]] = {}
+@dataclass(frozen=True)
+class _Items:
+    """The items of a split, read but not yet stored.
+
+    Attributes:
+        task: the task's number in the manifest.
+        name: the task's name.
+        split: which items of it.
+        path: a local file that holds them.
+        record: what the run says of them.
+        items: those that are used.
+    """
+
+    task: int
+    name: str
+    split: Split
+    path: Path
+    record: ItemsRecord
+    items: tuple[Item, ...]
+
+    @property
+    def field(self) -> str:
+        """Where the manifest names them."""
+        return f"spec.tasks[{self.task}].items.{self.split}"
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts of those that are used."""
+        return [item.text("prompt") for item in self.items]
+
+
+def _read_items(
+    spec: Spec, s3: S3Settings | None, refusals: Refusals, kept: ExitStack
+) -> list[_Items]:
+    """Parse every task's items; what was downloaded stays as long as ``kept`` is open."""
+    read: list[_Items] = []
     for number, task in enumerate(spec.tasks):
-        records[task.name] = {}
-        prompts: dict[Split, set[str]] = {}
+        prompts: dict[Split, set[str]] = {split: set() for split in SPLITS}
         for split in SPLITS:
             uri = task.items.search if split == "search" else task.items.test
             where = f"spec.tasks[{number}].items.{split}"
-            with _local_file(uri, where, s3) as path:
+            with refusals.of(where):
+                path = kept.enter_context(_local_file(uri, s3))
                 found = read_items(path, skill_of(task.type).fields, limit=limit_of(task, split))
-                objects.create_file(keys.items(task.name, split), path)
-            prompts[split] = {item.text("prompt") for item in found.items}
-            records[task.name][split] = ItemsRecord(
-                uri=uri, digest=found.digest, count=len(found.items)
-            )
-        check_unseen(number, prompts["search"], prompts["test"])
+                record = ItemsRecord(uri=uri, digest=found.digest, count=len(found.items))
+                read.append(_Items(number, task.name, split, path, record, found.items))
+                prompts[split] = set(read[-1].prompts)
+        with refusals.of():
+            check_unseen(number, prompts["search"], prompts["test"])
+    return read
+
+
+def _store_items(
+    objects: ObjectStore, read: Sequence[_Items]
+) -> dict[str, dict[Split, ItemsRecord]]:
+    """Copy the items into the store; returns what the run says of them.
+
+    Raises:
+        RunMismatch: others are there, of an attempt that ended before the run began.
+    """
+    records: dict[str, dict[Split, ItemsRecord]] = {}
+    for items in read:
+        key = keys.items(items.name, items.split)
+        if not objects.create_file(key, items.path):
+            stored = hashlib.sha256(objects.read(key)).hexdigest()
+            if stored != items.record.digest:
+                raise RunMismatch(
+                    f"{items.field}: {objects.uri}/{key} holds other items, of an earlier attempt "
+                    "that ended before its run began; remove that store, or name another one"
+                )
+        records.setdefault(items.name, {})[items.split] = items.record
     return records
 
 
@@ -165,11 +228,11 @@ def limit_of(task: Task, split: Split) -> int | None:
 
 
 @contextmanager
-def _local_file(uri: str, where: str, s3: S3Settings | None) -> Iterator[Path]:
+def _local_file(uri: str, s3: S3Settings | None) -> Iterator[Path]:
     """A local file with an object's content."""
     if not uri.startswith("s3://"):
         if not Path(uri).is_file():
-            raise DatasetError(f"{where}: {uri}: no such file; {where_paths_start(uri)}")
+            raise DatasetError(f"{uri}: no such file; {where_paths_start(uri)}")
         yield Path(uri)
         return
     store, name = open_location(uri, s3)
@@ -178,46 +241,116 @@ def _local_file(uri: str, where: str, s3: S3Settings | None) -> Iterator[Path]:
         try:
             download_foreign(store, name, path)
         except ObjectNotFound as error:
-            raise DatasetError(f"{where}: {uri}: no such object") from error
+            raise DatasetError(f"{uri}: no such object") from error
         yield path
 
 
+@dataclass(frozen=True)
+class _Checkpoints:
+    """The checkpoints of a run, compared with one another.
+
+    Attributes:
+        engine: the engine that serves them.
+        base: the base.
+        experts: by name.
+        folders: where the experts lie here, by name.
+        base_folder: where the base lies here.
+        layout: the run's genome layout.
+    """
+
+    engine: Literal["transformers", "vllm"]
+    base: SourceRecord
+    experts: dict[str, SourceRecord]
+    folders: dict[str, Path]
+    base_folder: Path
+    layout: dict[str, Any]
+
+
 def _admit_checkpoints(
-    spec: Spec, folder: Path, s3: S3Settings | None, say: Say
-) -> tuple[SourceRecord, dict[str, SourceRecord], dict[str, Any]]:
+    spec: Spec,
+    engine: Literal["transformers", "vllm"],
+    folder: Path,
+    s3: S3Settings | None,
+    *,
+    say: Say,
+    refusals: Refusals,
+) -> _Checkpoints | None:
     # torch is only needed here, once in a run's life.
     from cycleqd.checkpoints.header import layout  # noqa: PLC0415
+    from cycleqd.evaluation.engines.settings import check_length, check_settings  # noqa: PLC0415
+    from cycleqd.evaluation.engines.skeleton import read_skeleton  # noqa: PLC0415
     from cycleqd.weights.check import check_base, check_expert  # noqa: PLC0415
     from cycleqd.weights.checkpoint import Checkpoint  # noqa: PLC0415
 
-    with _blamed_on("spec.base.uri"):
-        base = Checkpoint.open(resolve(spec.base.uri, folder, s3))
-        check_base(base)
+    base: Checkpoint | None = None
+    with refusals.of("spec.base.uri"):
+        opened = Checkpoint.open(resolve(spec.base.uri, folder, s3))
+        check_base(opened)
+        skeleton = read_skeleton(opened.header)
+        base = opened
+    if base is None:
+        return None
+    if engine == "vllm" and skeleton.is_mixture:
+        # After a reload of the very same experts it was found to answer nothing right.
+        what = f"vllm swaps the experts of {skeleton.architecture} wrongly"
+        with refusals.of("spec.evaluation.engine"):
+            if spec.evaluation.engine != "Auto":
+                raise CheckpointError(f"{what}; set it to transformers")
+            say(f"{what}; transformers is used instead")
+            engine = "transformers"
+    if engine == "vllm":  # the other engine computes beyond it, however well the model does
+        with refusals.of("spec.evaluation.maxModelLen"):
+            check_length(base.folder, spec.evaluation.max_model_len)
     records: dict[str, SourceRecord] = {}
+    folders: dict[str, Path] = {}
     for number, expert in enumerate(spec.experts):
         say(f"checking expert {expert.name}")
-        with _blamed_on(f"spec.experts[{number}].uri"):
-            checkpoint = Checkpoint.open(resolve(expert.uri, folder, s3))
+        with refusals.of(f"spec.experts[{number}].uri"):
+            checkpoint = Checkpoint.open(resolve(expert.uri, folder, s3)).aligned(base)
             check_expert(base, checkpoint)
-        records[expert.name] = _source(expert.uri, checkpoint.digest())
+            check_settings(base.folder, checkpoint.folder)
+            if added := added_tokens(base.header, checkpoint.header):
+                say(f"expert {expert.name}: the base's tokenizer is used, without {added[0]!r}")
+            records[expert.name] = _source(expert.uri, checkpoint.digest())
+            folders[expert.name] = checkpoint.folder
     names = [expert.name for expert in spec.experts]
     directions = strategy_of(spec.evolution).uses_directions(spec.evolution)
     rank = spec.evolution.mutation.rank if directions else 0
     shape = layout(base.header, names, rank).to_json()
-    return _source(spec.base.uri, base.digest()), records, shape
+    return _Checkpoints(
+        engine=engine,
+        base=_source(spec.base.uri, base.digest()),
+        experts=records,
+        folders=folders,
+        base_folder=base.folder,
+        layout=shape,
+    )
+
+
+def _check_prompts(
+    spec: Spec, found: _Checkpoints, read: Sequence[_Items], refusals: Refusals
+) -> None:
+    """See that every prompt, in the base's words, fits into the model's length."""
+    from cycleqd.evaluation.prompts_fit import PromptCheck  # noqa: PLC0415 - torch
+
+    check = None
+    with refusals.of("spec.base.uri"):
+        check = PromptCheck(found.base_folder, spec.evaluation.max_model_len)
+    if check is None:
+        return
+    wraps: dict[int, Callable[[str], str] | None] = {}
+    for number, task in enumerate(spec.tasks):
+        with refusals.of(f"spec.tasks[{number}].chat"):
+            wraps[number] = check.chat(found.folders) if task.chat else None
+    for items in read:
+        if items.task in wraps:
+            with refusals.of(items.field):
+                limit = spec.tasks[items.task].max_new_tokens
+                check.refuse(items.path, items.items, limit, wraps[items.task])
 
 
 def _source(uri: str, digest: str) -> SourceRecord:
     return SourceRecord(uri=uri, digest=digest, location=location_of(uri))
-
-
-@contextmanager
-def _blamed_on(field: str) -> Iterator[None]:
-    """Checkpoint errors begin with the manifest's field."""
-    try:
-        yield
-    except CheckpointError as error:
-        raise CheckpointError(f"{field}: {error}") from error
 
 
 def continue_run(run: RunStore, manifest: Manifest) -> None:
