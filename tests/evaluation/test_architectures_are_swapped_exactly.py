@@ -114,6 +114,25 @@ def test_an_architecture_that_is_not_known_is_named(
         read_skeleton(CheckpointHeader.open(base))
 
 
+@pytest.mark.parametrize(
+    ("architecture", "why"),
+    [
+        ("Qwen2ForCausalLM", None),
+        ("Gemma2ForCausalLM", None),
+        ("GPT2LMHeadModel", None),
+        ("MixtralForCausalLM", "experts"),
+        ("Qwen3MoeForCausalLM", "experts"),
+        ("Gemma3ForConditionalGeneration", "images"),
+        ("Mamba2ForCausalLM", "states"),
+        ("Lfm2ForCausalLM", "states"),
+    ],
+)
+def test_what_vllm_is_not_for_is_known(architecture: str, why: str | None, tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path / "a", architecture, seed=1)
+    found = read_skeleton(CheckpointHeader.open(folder)).not_for_vllm
+    assert found is None if why is None else why in (found or "")
+
+
 def test_embedding_and_head_are_found_by_the_model(tmp_path: Path) -> None:
     names = {}
     for architecture in ("GPT2LMHeadModel", "GPTNeoXForCausalLM", "Gemma3ForConditionalGeneration"):

@@ -23,27 +23,28 @@ _MOST = {"num_experts_per_tok": 2, "num_local_experts": 4}
 _GEMMA = {"query_pre_attn_scalar": 8, "sliding_window": 8}
 
 
-def _gemma3(vocabulary: int) -> Any:
+def _gemma3(vocabulary: int, **changes: Any) -> Any:
     from transformers import Gemma3Config
 
     vision = {
         "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
         "num_attention_heads": 2, "image_size": 28, "patch_size": 14,
     }  # fmt: skip
-    text = {**_SIZES, **_GEMMA, "vocab_size": vocabulary}
+    text = {**_SIZES, **_GEMMA, **changes, "vocab_size": vocabulary}
     return Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)
 
 
-def _known(name: str, **changes: Any) -> Callable[[int], Any]:
-    def make(vocabulary: int) -> Any:
+def _known(name: str, **own: Any) -> Callable[..., Any]:
+    def make(vocabulary: int, **changes: Any) -> Any:
         import transformers
 
-        return getattr(transformers, name)(vocab_size=vocabulary, **{**_SIZES, **changes})
+        settings = {**_SIZES, **own, **changes}
+        return getattr(transformers, name)(vocab_size=vocabulary, **settings)
 
     return make
 
 
-CONFIGURATIONS: dict[str, Callable[[int], Any]] = {
+CONFIGURATIONS: dict[str, Callable[..., Any]] = {
     "LlamaForCausalLM": _known("LlamaConfig", tie_word_embeddings=True),
     "MistralForCausalLM": _known("MistralConfig"),
     "Qwen2ForCausalLM": _known("Qwen2Config"),
@@ -67,14 +68,21 @@ CONFIGURATIONS: dict[str, Callable[[int], Any]] = {
 """How each is configured, by the class of the model."""
 
 
-def save_tiny(folder: Path, architecture: str, *, seed: int) -> Path:
-    """A random model with a tokenizer of single characters."""
+def save_tiny(folder: Path, architecture: str, *, seed: int, **changes: Any) -> Path:
+    """A random model with a tokenizer of single characters.
+
+    Args:
+        folder: a new folder.
+        architecture: one of `CONFIGURATIONS`.
+        seed: of the weights.
+        changes: settings unlike those of `CONFIGURATIONS`.
+    """
     import tiny_llama  # type: ignore[import-not-found]  # beside this file, in no package
     import torch
     import transformers
 
     folder.mkdir()
-    config = CONFIGURATIONS[architecture](tiny_llama.save_tokenizer(folder))
+    config = CONFIGURATIONS[architecture](tiny_llama.save_tokenizer(folder), **changes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = getattr(transformers, architecture)(config)

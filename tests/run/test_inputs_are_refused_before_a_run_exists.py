@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from cycleqd.checkpoints.source import resolve
 from cycleqd.cli.ending import run_command
-from cycleqd.errors import CheckpointError, DatasetError, InputError, RunMismatch
+from cycleqd.errors import CheckpointError, DatasetError, InputError, RunMismatch, StoreDenied
 from cycleqd.manifest.reader import load_manifest
 from cycleqd.records import keys
 from cycleqd.run import admission
@@ -225,6 +226,53 @@ def test_added_tokens_are_told(place: Path) -> None:
     assert "expert python: the base's tokenizer is used, without '<|im_end|>'" in said
 
 
+def test_what_may_lower_an_expert_s_scores_is_told(place: Path) -> None:
+    (place / "models/python/generation_config.json").write_text('{"eos_token_id": [2, 7]}')
+    (place / "models/base/chat_template.jinja").write_text(TEMPLATE)
+    config = json.loads((place / "models/sql/tokenizer_config.json").read_text())
+    for name, template in (("sql", f"{TEMPLATE}\n"), ("python", f"{TEMPLATE}<s>")):
+        path = place / "models" / name / "tokenizer_config.json"
+        path.write_text(json.dumps({**config, "chat_template": template}))
+    said: list[str] = []
+    assert begin(place, MemoryStore(), said).exists()
+    ends = "expert python: it ends texts with token 7 too, the base does not"
+    assert [line.startswith(ends) for line in said[-1:]] == [True]
+    edit(place, lambda spec: spec["tasks"][0].update(chat=True))
+    begin(place, MemoryStore(), said)
+    assert said[-1] == (
+        "expert python: its chat template is another one; prompts are written in the base's"
+    )
+    assert not [line for line in said if line.startswith("expert sql")]
+
+
+def test_what_cannot_be_tuned_is_refused(place: Path) -> None:
+    edit(place, lambda spec: spec["evolution"].update(tune={"share": "0.5"}))
+    assert begin(place, MemoryStore()).exists()
+    for name in ("base", *SKILLS):
+        edit_state(place / "models" / name, without_prefix)
+    (line,) = refused(place, CheckpointError)
+    assert line.startswith("spec.evolution.tune: LlamaForCausalLM has no linear layers under")
+
+
+def without_prefix(state: dict[str, torch.Tensor]) -> None:
+    tensors = dict(state)
+    state.clear()
+    state.update({name.removeprefix("model."): tensor for name, tensor in tensors.items()})
+
+
+def test_a_store_that_fails_is_told_by_the_field(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(uri: str, *_: object) -> Path:
+        if uri == "models/python":
+            raise StoreDenied("s3://models/python: access denied")
+        return resolve(uri, place)
+
+    monkeypatch.setattr(admission, "resolve", denied)
+    with pytest.raises(StoreDenied, match=r"^spec\.experts\[1\]\.uri: s3://models/python: access"):
+        begin(place, MemoryStore())
+
+
 def test_items_of_an_attempt_that_did_not_begin_are_not_taken_for_these(place: Path) -> None:
     objects = MemoryStore()
     key = keys.items("sql", "search")
@@ -249,7 +297,9 @@ def test_vllm_is_not_asked_for_what_it_cannot_swap(
         mixture(place / "models" / name)
     if requested == "vllm":
         (line,) = refused(place, CheckpointError)
-        assert line.startswith("spec.evaluation.engine: vllm swaps the experts of MixtralForCausal")
+        assert line.startswith(
+            "spec.evaluation.engine: vllm is not for MixtralForCausalLM: it swaps"
+        )
         assert line.endswith("set it to transformers")
     else:
         assert begin(place, MemoryStore()).document.engine == "transformers"

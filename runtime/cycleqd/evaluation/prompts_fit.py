@@ -7,10 +7,11 @@ cluster pods with GPUs start again and again. `PromptCheck` needs the tokenizer'
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
-from cycleqd.checkpoints.files import kind_of, read_json
+from cycleqd.checkpoints.configuration import end_tokens
+from cycleqd.checkpoints.files import GENERATION_FILE, kind_of, read_file, read_json
 from cycleqd.errors import CheckpointError, DatasetError, EngineError
 from cycleqd.evaluation.chat import load_chat
 from cycleqd.evaluation.engine import Request
@@ -67,6 +68,25 @@ class PromptCheck:
         wrap("a prompt")  # fails where the template does
         return wrap
 
+    def notes(self, expert: Path, *, chat: bool) -> Iterator[str]:
+        """What may lower an expert's scores, since its prompts and ends are the base's.
+
+        Args:
+            expert: its folder.
+            chat: whether prompts are written in the chat format.
+
+        Raises:
+            CheckpointError: a file of it cannot be read.
+        """
+        more = sorted(end_tokens(expert) - self._tokenizer.ends)
+        if more:
+            yield (
+                f"it ends texts with token {more[0]} too, the base does not, so completions may go "
+                f"on to maxNewTokens; name it as eos_token_id in {self._base / GENERATION_FILE}"
+            )
+        if chat and template_of(expert) is not None and _template(expert) != _template(self._base):
+            yield "its chat template is another one; prompts are written in the base's"
+
     def refuse(
         self,
         path: Path,
@@ -115,6 +135,17 @@ def template_of(folder: Path) -> Path | None:
     if kind_of(path) is not None and read_json(path).get("chat_template"):
         return path
     return None
+
+
+def _template(folder: Path) -> object:
+    """What a checkpoint's chat template is, to be compared."""
+    path = template_of(folder)
+    if path is None:
+        return None
+    if path.suffix == ".jinja":
+        return read_file(path).decode("utf-8", "replace").strip()
+    template = read_json(path).get("chat_template")
+    return template.strip() if isinstance(template, str) else template
 
 
 def _lines_of(path: Path, names: Collection[str]) -> dict[str, str]:

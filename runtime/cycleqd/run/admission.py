@@ -22,7 +22,7 @@ from cycleqd.checkpoints.compatibility import added_tokens
 from cycleqd.checkpoints.source import location_of, resolve
 from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotFound, RunMismatch
 from cycleqd.evaluation.tasks import skill_of
-from cycleqd.evaluation.tasks.items import Item, read_items
+from cycleqd.evaluation.tasks.items import read_items
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.changes import changes, check_continuation, concerns_pods_only, identity
 from cycleqd.manifest.model import Manifest, Spec, Task
@@ -36,6 +36,7 @@ from cycleqd.records.documents import (
     SourceRecord,
     Split,
 )
+from cycleqd.run.prompts import SplitItems, check_prompts
 from cycleqd.run.refusals import Refusals
 from cycleqd.run.store import RunStore
 from cycleqd.scratch import scratch_folder
@@ -108,7 +109,7 @@ def _begin(
         read = _read_items(spec, s3, refusals, kept)
         found = _admit_checkpoints(spec, engine, checkpoints, s3, say=say, refusals=refusals)
         if found is not None:
-            _check_prompts(spec, found, read, refusals)
+            check_prompts(spec, found.base_folder, found.folders, read, say=say, refusals=refusals)
         # Nothing is written before everything was looked at.
         refusals.raise_any()
         assert found is not None, "what is not admitted was refused"
@@ -135,42 +136,11 @@ def _begin(
     objects.create(keys.RUN, run.to_bytes())
 
 
-@dataclass(frozen=True)
-class _Items:
-    """The items of a split, read but not yet stored.
-
-    Attributes:
-        task: the task's number in the manifest.
-        name: the task's name.
-        split: which items of it.
-        path: a local file that holds them.
-        record: what the run says of them.
-        items: those that are used.
-    """
-
-    task: int
-    name: str
-    split: Split
-    path: Path
-    record: ItemsRecord
-    items: tuple[Item, ...]
-
-    @property
-    def field(self) -> str:
-        """Where the manifest names them."""
-        return f"spec.tasks[{self.task}].items.{self.split}"
-
-    @property
-    def prompts(self) -> list[str]:
-        """The prompts of those that are used."""
-        return [item.text("prompt") for item in self.items]
-
-
 def _read_items(
     spec: Spec, s3: S3Settings | None, refusals: Refusals, kept: ExitStack
-) -> list[_Items]:
+) -> list[SplitItems]:
     """Parse every task's items; what was downloaded stays as long as ``kept`` is open."""
-    read: list[_Items] = []
+    read: list[SplitItems] = []
     for number, task in enumerate(spec.tasks):
         prompts: dict[Split, set[str]] = {split: set() for split in SPLITS}
         for split in SPLITS:
@@ -180,7 +150,7 @@ def _read_items(
                 path = kept.enter_context(_local_file(uri, s3))
                 found = read_items(path, skill_of(task.type).fields, limit=limit_of(task, split))
                 record = ItemsRecord(uri=uri, digest=found.digest, count=len(found.items))
-                read.append(_Items(number, task.name, split, path, record, found.items))
+                read.append(SplitItems(number, task.name, split, path, record, found.items))
                 prompts[split] = set(read[-1].prompts)
         with refusals.of():
             check_unseen(number, prompts["search"], prompts["test"])
@@ -188,7 +158,7 @@ def _read_items(
 
 
 def _store_items(
-    objects: ObjectStore, read: Sequence[_Items]
+    objects: ObjectStore, read: Sequence[SplitItems]
 ) -> dict[str, dict[Split, ItemsRecord]]:
     """Copy the items into the store; returns what the run says of them.
 
@@ -290,14 +260,19 @@ def _admit_checkpoints(
         base = opened
     if base is None:
         return None
-    if engine == "vllm" and skeleton.is_mixture:
-        # After a reload of the very same experts it was found to answer nothing right.
-        what = f"vllm swaps the experts of {skeleton.architecture} wrongly"
+    if engine == "vllm" and skeleton.not_for_vllm is not None:
+        what = f"vllm is not for {skeleton.architecture}: it {skeleton.not_for_vllm}"
         with refusals.of("spec.evaluation.engine"):
             if spec.evaluation.engine != "Auto":
                 raise CheckpointError(f"{what}; set it to transformers")
             say(f"{what}; transformers is used instead")
             engine = "transformers"
+    if spec.evolution.tune is not None and not skeleton.can_learn:
+        with refusals.of("spec.evolution.tune"):
+            raise CheckpointError(
+                f"{skeleton.architecture} has no linear layers under the names of the checkpoint, "
+                "which alone can be tuned; leave tune out"
+            )
     if engine == "vllm":  # the other engine computes beyond it, however well the model does
         with refusals.of("spec.evaluation.maxModelLen"):
             check_length(base.folder, spec.evaluation.max_model_len)
@@ -325,28 +300,6 @@ def _admit_checkpoints(
         base_folder=base.folder,
         layout=shape,
     )
-
-
-def _check_prompts(
-    spec: Spec, found: _Checkpoints, read: Sequence[_Items], refusals: Refusals
-) -> None:
-    """See that every prompt, in the base's words, fits into the model's length."""
-    from cycleqd.evaluation.prompts_fit import PromptCheck  # noqa: PLC0415 - torch
-
-    check = None
-    with refusals.of("spec.base.uri"):
-        check = PromptCheck(found.base_folder, spec.evaluation.max_model_len)
-    if check is None:
-        return
-    wraps: dict[int, Callable[[str], str] | None] = {}
-    for number, task in enumerate(spec.tasks):
-        with refusals.of(f"spec.tasks[{number}].chat"):
-            wraps[number] = check.chat(found.folders) if task.chat else None
-    for items in read:
-        if items.task in wraps:
-            with refusals.of(items.field):
-                limit = spec.tasks[items.task].max_new_tokens
-                check.refuse(items.path, items.items, limit, wraps[items.task])
 
 
 def _source(uri: str, digest: str) -> SourceRecord:

@@ -1,10 +1,14 @@
-"""Everything that is wrong with what the user gave, told at once, each line by its field."""
+"""Everything that is wrong with what the user gave, told at once, each line by its field.
+
+A store or a hub that fails is no refusal: it may answer later. What it says passes at once, with
+the field whose URI was meant.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cycleqd.errors import CheckpointError, DatasetError, InputError
+from cycleqd.errors import CheckpointError, DatasetError, InputError, StoreError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,7 +42,7 @@ class Refusals:
 
 
 class Keeping:
-    """Keeps what is wrong with a checkpoint or a dataset; all else passes.
+    """Keeps what is wrong with a checkpoint or a dataset.
 
     Args:
         errors: where it is kept.
@@ -58,7 +62,13 @@ class Keeping:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        """End the block; true where what ended it is kept."""
+        """End the block; true where what ended it is kept.
+
+        Raises:
+            StoreError: what ended it, with the field.
+        """
+        if isinstance(error, StoreError) and self._field:
+            raise type(error)(f"{self._field}: {error}") from (error.__cause__ or error)
         if not isinstance(error, CheckpointError | DatasetError):
             return False
         if self._field:

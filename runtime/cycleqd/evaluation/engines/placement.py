@@ -166,6 +166,21 @@ class Placement:
                 return name
         return None
 
+    def tunable(self) -> list[str]:
+        """Weights of linear layers but the head, where the checkpoint names them as the model."""
+        layers = {
+            f"{path}.weight"
+            for path, module in self._model.named_modules()
+            if isinstance(module, torch.nn.Linear)
+        }
+        output = self._model.get_output_embeddings()
+        head = None if output is None else self.source_of(output.weight)
+        return sorted(
+            name
+            for name, target in self._direct.items()
+            if name == target and name in layers and name != head
+        )
+
     def missing(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         """Parameters that tensors of these shapes leave as they were drawn.
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from cycleqd.checkpoints.header import CheckpointHeader
 
 
+# Kinds of layers whose memory is keys and values alone.
+_ATTENTIONS = frozenset({"full_attention", "sliding_attention", "chunked_attention"})
+
+
 @dataclass(frozen=True)
 class Skeleton:
     """What a checkpoint's architecture says of its tensors.
@@ -32,13 +36,15 @@ class Skeleton:
         architecture: name of the model's class.
         embedding: the checkpoint's name of the tokens' embeddings.
         head: the checkpoint's name of the output head; that of the embeddings where it is tied.
-        is_mixture: whether its layers have experts of which a router chooses.
+        not_for_vllm: why vLLM cannot serve it here; None where it can.
+        can_learn: whether it has layers that `evolution.tune` can train.
     """
 
     architecture: str
     embedding: str
     head: str
-    is_mixture: bool
+    not_for_vllm: str | None
+    can_learn: bool
 
 
 def read_skeleton(header: CheckpointHeader) -> Skeleton:
@@ -77,8 +83,13 @@ def read_skeleton(header: CheckpointHeader) -> Skeleton:
             f"{header.folder}: {architecture} has no embeddings and output head that are stored as"
             " they are; use a model that generates text"
         )
-    is_mixture = any("experts" in name.split(".") for name, _ in model.named_parameters())
-    return Skeleton(architecture, embedding, head, is_mixture)
+    return Skeleton(
+        architecture,
+        embedding,
+        head,
+        not_for_vllm=_not_for_vllm(model),
+        can_learn=bool(placement.tunable()),
+    )
 
 
 def read_settings(folder: Path) -> Any:  # noqa: ANN401 - transformers has no types
@@ -113,6 +124,19 @@ def _model(header: CheckpointHeader) -> Any:  # noqa: ANN401 - transformers has 
             f"of model_type {quoted(header.config.get('model_type'))}: {_line(error)}; use a model "
             "that generates text"
         ) from error
+
+
+def _not_for_vllm(model: Any) -> str | None:  # noqa: ANN401 - transformers has no types
+    """What `engines.vllm` was found not to do, or cannot do; its self test finds the rest."""
+    if any("experts" in name.split(".") for name, _ in model.named_parameters()):
+        # After a reload of the very same weights no item was answered right.
+        return "swaps the experts of a mixture wrongly"
+    text = model.config.get_text_config(decoder=True)
+    if text is not model.config:
+        return "opens images and sound too, and needs what processes them"
+    if model._is_stateful or set(getattr(text, "layer_types", None) or ()) - _ATTENTIONS:  # noqa: SLF001 - the library's word for it
+        return "keeps states that are not emptied between two candidates"
+    return None
 
 
 def _weight(module: Any) -> torch.Tensor:  # noqa: ANN401 - transformers has no types

@@ -104,13 +104,8 @@ class TransformersEngine:
 
     def tunable(self) -> list[str]:
         """Names of the weights that adapters are trained for: the linear layers but the head."""
-        layers = {
-            f"{path}.weight"
-            for path, module in self._model.named_modules()
-            if isinstance(module, torch.nn.Linear)
-        }
-        head = self._placement.source_of(self._model.get_output_embeddings().weight)
-        return sorted(layers & self._shapes.keys() - {head})
+        names: list[str] = self._placement.tunable()
+        return names
 
     def tokens(self, request: Request, answer: str) -> tuple[list[int], list[int]]:
         """Tokens of a prompt, and of an answer with what ends it.

@@ -1,0 +1,86 @@
+"""The prompts of a run's items, checked with the base's tokenizer before the run begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cycleqd.evaluation.tasks.items import Item
+from cycleqd.manifest.model import Spec
+from cycleqd.records.documents import ItemsRecord, Split
+from cycleqd.run.refusals import Refusals
+
+
+@dataclass(frozen=True)
+class SplitItems:
+    """The items of a split, read but not yet stored.
+
+    Attributes:
+        task: the task's number in the manifest.
+        name: the task's name.
+        split: which items of it.
+        path: a local file that holds them.
+        record: what the run says of them.
+        items: those that are used.
+    """
+
+    task: int
+    name: str
+    split: Split
+    path: Path
+    record: ItemsRecord
+    items: tuple[Item, ...]
+
+    @property
+    def field(self) -> str:
+        """Where the manifest names them."""
+        return f"spec.tasks[{self.task}].items.{self.split}"
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts of those that are used."""
+        return [item.text("prompt") for item in self.items]
+
+
+def check_prompts(
+    spec: Spec,
+    base: Path,
+    experts: dict[str, Path],
+    read: Sequence[SplitItems],
+    *,
+    say: Callable[[str], None],
+    refusals: Refusals,
+) -> None:
+    """See that every prompt, in the base's words, fits into the model's length.
+
+    Args:
+        spec: the manifest's.
+        base: the base's folder.
+        experts: folders by name, in the manifest's order.
+        read: the items of all tasks.
+        say: told what may lower an expert's scores.
+        refusals: takes what is wrong.
+    """
+    from cycleqd.evaluation.prompts_fit import PromptCheck  # noqa: PLC0415 - torch
+
+    check = None
+    with refusals.of("spec.base.uri"):
+        check = PromptCheck(base, spec.evaluation.max_model_len)
+    if check is None:
+        return
+    chats = any(task.chat for task in spec.tasks)
+    for number, expert in enumerate(spec.experts):
+        if expert.name in experts:
+            with refusals.of(f"spec.experts[{number}].uri"):
+                for note in check.notes(experts[expert.name], chat=chats):
+                    say(f"expert {expert.name}: {note}")
+    wraps: dict[int, Callable[[str], str] | None] = {}
+    for number, task in enumerate(spec.tasks):
+        with refusals.of(f"spec.tasks[{number}].chat"):
+            wraps[number] = check.chat(experts) if task.chat else None
+    for items in read:
+        if items.task in wraps:
+            with refusals.of(items.field):
+                limit = spec.tasks[items.task].max_new_tokens
+                check.refuse(items.path, items.items, limit, wraps[items.task])
