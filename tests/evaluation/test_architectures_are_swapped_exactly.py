@@ -6,6 +6,7 @@ would have loaded it. What cannot be swapped is refused by name.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,20 @@ def test_a_base_that_does_not_fill_its_model_is_refused(
     save_file(state, base / "model.safetensors", {"format": "pt"})
     with pytest.raises(CheckpointError, match=message):
         read_skeleton(CheckpointHeader.open(base))
+
+
+def test_a_head_that_is_tied_by_default_is_not_taken_for_another_tensor(tmp_path: Path) -> None:
+    base = save_tiny(tmp_path / "base", "GPT2LMHeadModel", seed=1)
+    state = load_file(base / "model.safetensors")
+    state["lm_head.weight"] = state["transformer.wte.weight"].clone()
+    save_file(state, base / "model.safetensors", {"format": "pt"})
+    config = json.loads((base / "config.json").read_text())
+    assert config.pop("tie_word_embeddings") is True
+    (base / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="are one tensor of GPT2LMHeadModel"):
+        read_skeleton(CheckpointHeader.open(base))
+    (base / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": True}))
+    assert read_skeleton(CheckpointHeader.open(base)).head == "transformer.wte.weight"
 
 
 @pytest.mark.parametrize(

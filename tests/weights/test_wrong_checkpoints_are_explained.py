@@ -107,6 +107,15 @@ def test_an_expert_that_kept_the_settings_of_a_quantised_base_is_taken(expert: P
     _check(expert)
 
 
+def test_a_base_that_was_untied_takes_an_expert_with_a_head(expert: Path) -> None:
+    make, _ = CASES["untied_head"]
+    make(expert)
+    base, name = expert.parent / "base", "model.embed_tokens.weight"
+    edit_config(base, tie_word_embeddings=False)
+    edit_state(base, lambda state: state.update({"lm_head.weight": state[name].clone()}))
+    _check(expert)
+
+
 def test_tokens_in_unused_rows_are_taken(expert: Path) -> None:
     # The embeddings have 48 rows, the base 42 tokens.
     write_tokenizer(expert, [*WORDS, "<|im_end|>", "<|im_start|>"])

@@ -166,6 +166,15 @@ class Placement:
                 return name
         return None
 
+    def twice(self) -> tuple[str, str] | None:
+        """Two of the checkpoint's tensors that are one in the model, if there are such."""
+        places: dict[int, str] = {}
+        for name, target in self._direct.items():
+            earlier = places.setdefault(id(self._state[target]), name)
+            if earlier != name:
+                return earlier, name
+        return None
+
     def tunable(self) -> list[str]:
         """Weights of linear layers but the head, where the checkpoint names them as the model."""
         layers = {

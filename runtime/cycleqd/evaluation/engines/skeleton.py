@@ -76,6 +76,12 @@ def read_skeleton(header: CheckpointHeader) -> Skeleton:
             f"{header.by_name[strange[0]].file}: tensor {quoted(strange[0])}{_more(strange)}: "
             f"{architecture} has no place for it; drop what was added before saving"
         )
+    if (pair := placement.twice()) is not None:
+        raise CheckpointError(
+            f"{header.folder / CONFIG_FILE}: {' and '.join(map(quoted, pair))} are one tensor of "
+            f"{architecture}, which ties its output head by default; set tie_word_embeddings to "
+            "true there if they are equal, to false if they are not"
+        )
     embedding = placement.source_of(_weight(model.get_input_embeddings()))
     head = placement.source_of(_weight(model.get_output_embeddings())) or embedding
     if embedding is None or head is None:
