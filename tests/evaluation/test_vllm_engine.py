@@ -111,7 +111,8 @@ def test_swaps_agree_with_transformers_and_leave_no_trace(tied: bool, tmp_path: 
 
 
 def test_a_head_of_any_name_is_swapped(tmp_path: Path) -> None:
-    sizes = {"n_embd": 64, "n_head": 2}  # heads of 32, the least that vLLM takes on a CPU
+    # Heads of 32 are the least that vLLM takes on a CPU.
+    sizes = {"hidden_size": 64, "num_attention_heads": 2, "head_dim": 32}
     a = save_tiny(tmp_path / "a", "GPT2LMHeadModel", seed=0, **sizes)
     b = save_tiny(tmp_path / "b", "GPT2LMHeadModel", seed=1, **sizes)
     found = session(a, "float32", a, b, a)

@@ -53,7 +53,7 @@ CONFIGURATIONS: dict[str, Callable[..., Any]] = {
     "Gemma3ForCausalLM": _known("Gemma3TextConfig", **_GEMMA),
     "Gemma3ForConditionalGeneration": _gemma3,
     "Phi3ForCausalLM": _known("Phi3Config"),
-    "GPT2LMHeadModel": _known("GPT2Config", n_embd=32, n_layer=2, n_head=4, n_positions=256),
+    "GPT2LMHeadModel": _known("GPT2Config"),
     "GPTNeoXForCausalLM": _known("GPTNeoXConfig"),
     "Olmo2ForCausalLM": _known("Olmo2Config"),
     "Lfm2ForCausalLM": _known("Lfm2Config", layer_types=["conv", "full_attention"]),

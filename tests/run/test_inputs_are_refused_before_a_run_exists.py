@@ -240,7 +240,8 @@ def test_what_may_lower_an_expert_s_scores_is_told(place: Path) -> None:
     edit(place, lambda spec: spec["tasks"][0].update(chat=True))
     begin(place, MemoryStore(), said)
     assert said[-1] == (
-        "expert python: its chat template is another one; prompts are written in the base's"
+        "expert python: its own tokenizer and chat template would write prompts of task sql in "
+        "other tokens; the base's are used, so it may score less than by itself"
     )
     assert not [line for line in said if line.startswith("expert sql")]
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cycleqd.checkpoints.configuration import end_tokens
-from cycleqd.checkpoints.files import GENERATION_FILE, kind_of, read_file, read_json
+from cycleqd.checkpoints.files import GENERATION_FILE, TOKENIZER_FILE, kind_of, read_json
 from cycleqd.errors import CheckpointError, DatasetError, EngineError
 from cycleqd.evaluation.chat import load_chat
 from cycleqd.evaluation.engine import Request
@@ -19,7 +20,23 @@ from cycleqd.evaluation.engines.prompts import Tokenizer
 from cycleqd.evaluation.tasks.items import Item
 
 _SHOWN = 20
+_TOKENIZER_CONFIG = "tokenizer_config.json"
 _TEMPLATES = ("chat_template.jinja", "chat_template.json")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some prompts of a task.
+
+    Attributes:
+        task: its name.
+        prompts: a few.
+        wrap: the base's chat format; None where the task does without.
+    """
+
+    task: str
+    prompts: Sequence[str]
+    wrap: Callable[[str], str] | None
 
 
 class PromptCheck:
@@ -68,15 +85,15 @@ class PromptCheck:
         wrap("a prompt")  # fails where the template does
         return wrap
 
-    def notes(self, expert: Path, *, chat: bool) -> Iterator[str]:
+    def notes(self, expert: Path, samples: Sequence[Sample]) -> Iterator[str]:
         """What may lower an expert's scores, since its prompts and ends are the base's.
 
         Args:
             expert: its folder.
-            chat: whether prompts are written in the chat format.
+            samples: prompts of each task.
 
         Raises:
-            CheckpointError: a file of it cannot be read.
+            CheckpointError: a configuration of it cannot be read.
         """
         more = sorted(end_tokens(expert) - self._tokenizer.ends)
         if more:
@@ -84,8 +101,25 @@ class PromptCheck:
                 f"it ends texts with token {more[0]} too, the base does not, so completions may go "
                 f"on to maxNewTokens; name it as eos_token_id in {self._base / GENERATION_FILE}"
             )
-        if chat and template_of(expert) is not None and _template(expert) != _template(self._base):
-            yield "its chat template is another one; prompts are written in the base's"
+        if all(kind_of(expert / name) is None for name in (TOKENIZER_FILE, _TOKENIZER_CONFIG)):
+            return
+        try:
+            own = Tokenizer(expert, 0)
+            chat = load_chat(expert) if template_of(expert) is not None else None
+        except (CheckpointError, EngineError):  # nobody uses it
+            return
+        for sample in samples:
+            wrap = None if sample.wrap is None else chat
+            if (sample.wrap is None) == (wrap is None) and any(
+                self._tokenizer.tokens(_wrapped(prompt, sample.wrap))
+                != own.tokens(_wrapped(prompt, wrap))
+                for prompt in sample.prompts
+            ):
+                with_chat = " and chat template" if wrap is not None else ""
+                yield (
+                    f"its own tokenizer{with_chat} would write prompts of task {sample.task} in "
+                    "other tokens; the base's are used, so it may score less than by itself"
+                )
 
     def refuse(
         self,
@@ -108,8 +142,7 @@ class PromptCheck:
         """
         found: dict[str, str] = {}
         for item in items:
-            prompt = item.text("prompt")
-            text = prompt if wrap is None else wrap(prompt)
+            text = _wrapped(item.text("prompt"), wrap)
             problem = self._tokenizer.problem(Request(text, max_new_tokens))
             if problem is not None:
                 found[item.text("id")] = problem
@@ -131,21 +164,14 @@ def template_of(folder: Path) -> Path | None:
     for name in _TEMPLATES:
         if kind_of(folder / name) is not None:
             return folder / name
-    path = folder / "tokenizer_config.json"
+    path = folder / _TOKENIZER_CONFIG
     if kind_of(path) is not None and read_json(path).get("chat_template"):
         return path
     return None
 
 
-def _template(folder: Path) -> object:
-    """What a checkpoint's chat template is, to be compared."""
-    path = template_of(folder)
-    if path is None:
-        return None
-    if path.suffix == ".jinja":
-        return read_file(path).decode("utf-8", "replace").strip()
-    template = read_json(path).get("chat_template")
-    return template.strip() if isinstance(template, str) else template
+def _wrapped(prompt: str, wrap: Callable[[str], str] | None) -> str:
+    return prompt if wrap is None else wrap(prompt)
 
 
 def _lines_of(path: Path, names: Collection[str]) -> dict[str, str]:

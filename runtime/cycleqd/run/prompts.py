@@ -11,6 +11,9 @@ from cycleqd.manifest.model import Spec
 from cycleqd.records.documents import ItemsRecord, Split
 from cycleqd.run.refusals import Refusals
 
+_SAMPLED = 8
+"""Prompts of a task that are compared in an expert's own words."""
+
 
 @dataclass(frozen=True)
 class SplitItems:
@@ -62,23 +65,27 @@ def check_prompts(
         say: told what may lower an expert's scores.
         refusals: takes what is wrong.
     """
-    from cycleqd.evaluation.prompts_fit import PromptCheck  # noqa: PLC0415 - torch
+    from cycleqd.evaluation.prompts_fit import PromptCheck, Sample  # noqa: PLC0415 - torch
 
     check = None
     with refusals.of("spec.base.uri"):
         check = PromptCheck(base, spec.evaluation.max_model_len)
     if check is None:
         return
-    chats = any(task.chat for task in spec.tasks)
-    for number, expert in enumerate(spec.experts):
-        if expert.name in experts:
-            with refusals.of(f"spec.experts[{number}].uri"):
-                for note in check.notes(experts[expert.name], chat=chats):
-                    say(f"expert {expert.name}: {note}")
     wraps: dict[int, Callable[[str], str] | None] = {}
     for number, task in enumerate(spec.tasks):
         with refusals.of(f"spec.tasks[{number}].chat"):
             wraps[number] = check.chat(experts) if task.chat else None
+    samples = [
+        Sample(items.name, items.prompts[:_SAMPLED], wraps[items.task])
+        for items in read
+        if items.split == "search" and items.task in wraps
+    ]
+    for number, expert in enumerate(spec.experts):
+        if expert.name in experts:
+            with refusals.of(f"spec.experts[{number}].uri"):
+                for note in check.notes(experts[expert.name], samples):
+                    say(f"expert {expert.name}: {note}")
     for items in read:
         if items.task in wraps:
             with refusals.of(items.field):

@@ -47,7 +47,7 @@ class Tokenizer:
         Raises:
             InputError: a prompt and its completion do not fit into the model's length.
         """
-        encoded = [self._tokens(request.prompt) for request in requests]
+        encoded = [self.tokens(request.prompt) for request in requests]
         for tokens, request in zip(encoded, requests, strict=True):
             problem = self._problem(tokens, request)
             if problem is not None:
@@ -56,9 +56,10 @@ class Tokenizer:
 
     def problem(self, request: Request) -> str | None:
         """Why a prompt cannot be completed; None where it can. A sentence without its subject."""
-        return self._problem(self._tokens(request.prompt), request)
+        return self._problem(self.tokens(request.prompt), request)
 
-    def _tokens(self, prompt: str) -> list[int]:
+    def tokens(self, prompt: str) -> list[int]:
+        """Tokens of one prompt, as `encode` makes them, however many."""
         start = self._tokenizer.bos_token
         special = not (start and prompt.startswith(start))
         tokens: list[int] = self._tokenizer(prompt, add_special_tokens=special, verbose=False)[
