@@ -2,22 +2,29 @@
 
 The library's own model, opened plainly on the processor, is the nearest thing to what a checkpoint
 means. An engine that disagrees with it would score all candidates by another model.
+
+It needs the memory of the whole model for some seconds. Workers that start on one machine at the
+same time take turns, each with all processors, so that together they need no more than one.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import logging
+import os
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from cycleqd.checkpoints.files import CONFIG_FILE
 from cycleqd.checkpoints.links import linked
 from cycleqd.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cycleqd.checkpoints.header import CheckpointHeader
 
@@ -44,6 +51,11 @@ def reference_scores(
     Raises:
         EngineError: the library cannot load it.
     """
+    with _turn(header):
+        return _scores(header, probes)
+
+
+def _scores(header: CheckpointHeader, probes: Sequence[Sequence[int]]) -> list[torch.Tensor] | None:
     needed, free = int(_MARGIN * header.nbytes), free_memory()
     if free is not None and needed > free:
         log.warning(
@@ -56,6 +68,8 @@ def reference_scores(
     from transformers.utils import logging as library_logging  # noqa: PLC0415
 
     library_logging.disable_progress_bar()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     try:
         with linked(header) as folder, torch.inference_mode():
             model: Any = AutoModelForCausalLM.from_pretrained(
@@ -67,9 +81,20 @@ def reference_scores(
             ]
     except Exception as error:  # transformers documents no errors of its own
         raise EngineError(f"{header.folder}: transformers cannot load it: {error}") from error
+    finally:
+        torch.set_num_threads(threads)
     del model
     gc.collect()
     return found
+
+
+@contextmanager
+def _turn(header: CheckpointHeader) -> Iterator[None]:
+    """Alone among the processes that measure this checkpoint; one that dies gives its turn up."""
+    with (header.folder / CONFIG_FILE).open("rb") as file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def disagreement(scores: Mapping[int, float], reference: torch.Tensor) -> float:
