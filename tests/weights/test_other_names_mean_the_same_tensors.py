@@ -83,6 +83,14 @@ def test_only_a_prefix_of_all_names_is_believed(
     assert aligned_names(base, expert) == names
 
 
+# What is quadratic takes longer than the limit by far, on any machine.
+@pytest.mark.timeout(60)
+def test_many_prefixes_take_no_time() -> None:
+    base = {f"a{number}" for number in range(50_000)} | {"the.longest.of.all"}
+    expert = {f"p{number}.the.longest.of.all" for number in range(50_000)}
+    assert aligned_names(base, expert) == {}
+
+
 @pytest.mark.parametrize("holders", [("expert",), ("base",), ("base", "expert")])
 def test_buffers_are_no_weights(expert: Path, holders: tuple[str, ...]) -> None:
     before = Checkpoint.open(expert).digest()

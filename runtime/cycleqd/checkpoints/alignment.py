@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
+_MOST_PREFIXES = 4
+
+
 def aligned_names(base: Collection[str], expert: Collection[str]) -> dict[str, str]:
     """The base's name for each tensor of an expert that has another one.
 
@@ -39,6 +42,10 @@ def aligned_names(base: Collection[str], expert: Collection[str]) -> dict[str, s
 
 
 def _prefixes(short: Collection[str], long: Collection[str]) -> list[str]:
-    """What may stand before the names of ``short`` in ``long``, by the first of them."""
-    first = min(short, default="")
-    return sorted({name.removesuffix(first) for name in long if name.endswith(f".{first}")})
+    """What may stand before the names of ``short`` in ``long``, by the longest of them.
+
+    The shortest few: headers of strangers must not cost more than their size.
+    """
+    longest = max(short, key=lambda name: (len(name), name), default="")
+    found = {name.removesuffix(longest) for name in long if name.endswith(f".{longest}")}
+    return sorted(found, key=lambda prefix: (len(prefix), prefix))[:_MOST_PREFIXES]
