@@ -36,7 +36,7 @@ def llama_config(
         "num_key_value_heads": max(1, heads // 2),
         "head_dim": hidden // heads,
         "vocab_size": vocab,
-        "max_position_embeddings": 128,
+        "max_position_embeddings": 512,
         "rms_norm_eps": 1e-5,
         "rope_theta": 10000.0,
         "hidden_act": "silu",

@@ -20,6 +20,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 from tiny_llama import save_tiny_llama  # noqa: E402
+from tiny_models import save_tiny  # noqa: E402
 
 from cycleqd.evaluation.engine import Request  # noqa: E402
 from cycleqd.evaluation.engines import create_engine  # noqa: E402
@@ -38,13 +39,22 @@ REQUESTS = [
 
 
 def session(base: Path, dtype: str, *order: Path) -> dict[str, Any]:
+    done = run_session(base, dtype, *order)
+    assert done.returncode == 0, done.stderr[-4000:]
+    # One line: neither vLLM nor its libraries may write to the terminal.
+    (line,) = done.stdout.splitlines()
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def run_session(base: Path, dtype: str, *order: Path) -> subprocess.CompletedProcess[str]:
     asked = json.dumps([[r.prompt, r.max_new_tokens, r.stop] for r in REQUESTS])
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(HERE.parents[1] / "runtime"),
     }
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, str(HERE / "vllm_session.py"), str(base), dtype, asked, *map(str, order)],
         env=environment,
         check=False,
@@ -52,11 +62,6 @@ def session(base: Path, dtype: str, *order: Path) -> dict[str, Any]:
         text=True,
         timeout=600,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
-    # One line: neither vLLM nor its libraries may write to the terminal.
-    (line,) = done.stdout.splitlines()
-    found: dict[str, Any] = json.loads(line)
-    return found
 
 
 def by_transformers(base: Path, checkpoint: Path) -> list[str]:
@@ -103,6 +108,34 @@ def test_swaps_agree_with_transformers_and_leave_no_trace(tied: bool, tmp_path: 
     missing, unknown = found["refused"]
     assert missing.startswith("EngineError: weights: 1 tensors are missing")
     assert unknown.startswith("EngineError: weights: model.extra is no tensor")
+
+
+def test_a_head_of_any_name_is_swapped(tmp_path: Path) -> None:
+    # Heads of 32 are the least that vLLM takes on a CPU.
+    sizes = {"hidden_size": 64, "num_attention_heads": 2, "head_dim": 32}
+    a = save_tiny(tmp_path / "a", "GPT2LMHeadModel", seed=0, **sizes)
+    b = save_tiny(tmp_path / "b", "GPT2LMHeadModel", seed=1, **sizes)
+    found = session(a, "float32", a, b, a)
+    expected = {path: by_transformers(a, path) for path in (a, b)}
+    assert expected[a] != expected[b]
+    assert found["results"] == [expected[path] for path in (a, b, a)]
+
+
+def test_a_reload_that_gives_another_model_is_refused(tmp_path: Path) -> None:
+    mixture = save_tiny(
+        tmp_path / "a", "Qwen3MoeForCausalLM", seed=0, hidden_size=128, head_dim=64,
+        num_attention_heads=2, num_key_value_heads=2, moe_intermediate_size=64,
+    )  # fmt: skip
+    done = run_session(mixture, "float32", mixture)
+    if done.returncode == 0:
+        # A vLLM that mends it must give what the library gives.
+        found = json.loads(done.stdout)
+        assert found["results"] == [by_transformers(mixture, mixture)]
+    else:
+        assert (
+            "EngineError: the engine computes something else of Qwen3MoeForCausalLM" in done.stderr
+        )
+        assert "set spec.evaluation.engine to transformers" in done.stderr
 
 
 def test_a_restarted_engine_with_another_history_gives_the_same(tmp_path: Path) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 ALPHABET = [chr(code) for code in range(32, 127)] + ["\n"]
 
 
-def save_tiny_llama(folder: Path, *, seed: int = 0, tied: bool = True) -> Path:
-    """A checkpoint of about 100,000 parameters with a tokenizer of single characters."""
-    import torch
+def save_tokenizer(folder: Path) -> int:
+    """A tokenizer of single characters; returns the number of its tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     vocabulary = {"</s>": 0, "<unk>": 1}
     for letter in ALPHABET:
@@ -22,8 +21,17 @@ def save_tiny_llama(folder: Path, *, seed: int = 0, tied: bool = True) -> Path:
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=raw, eos_token="</s>", pad_token="</s>", unk_token="<unk>"
     )
+    tokenizer.save_pretrained(folder)
+    return len(vocabulary)
+
+
+def save_tiny_llama(folder: Path, *, seed: int = 0, tied: bool = True) -> Path:
+    """A checkpoint of about 100,000 parameters with a tokenizer of single characters."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     config = LlamaConfig(
-        vocab_size=len(vocabulary),
+        vocab_size=save_tokenizer(folder),
         hidden_size=64,
         intermediate_size=128,
         num_hidden_layers=2,
@@ -43,5 +51,4 @@ def save_tiny_llama(folder: Path, *, seed: int = 0, tied: bool = True) -> Path:
     finally:
         torch.random.set_rng_state(generator_state)
     model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
     return folder

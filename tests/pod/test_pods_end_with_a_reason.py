@@ -64,8 +64,9 @@ def test_a_checkpoint_that_is_not_there(pods: Pods) -> None:
     assert pods.coordinate().wait(PATIENCE) == 78
     failure = pods.failure("coordinator")
     assert failure is not None
-    assert failure.reason in ("CheckpointError", "DatasetError")
-    assert "spec." in failure.message
+    assert failure.reason == "InputError"  # both at once
+    assert "spec.base.uri: " in failure.message
+    assert "spec.tasks[0].items.search: " in failure.message
     assert pods.api.progress.phase == "Admitting"
 
 

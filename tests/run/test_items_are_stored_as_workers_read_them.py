@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from cycleqd.evaluation.tasks import read_items, skill_of
 from cycleqd.evaluation.tasks.form import Unusable
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
-from cycleqd.run.admission import _admit_items
+from cycleqd.records.documents import ItemsRecord, Split
+from cycleqd.run.admission import _read_items, _store_items
 from cycleqd.run.databases import StoredDatabases, _RemoteDatabases
+from cycleqd.run.refusals import Refusals
 from cycleqd.run.verification import Verifier
 from cycleqd.store import MemoryStore
 
@@ -32,6 +35,14 @@ def spec_of(folder: Path, name: str) -> Spec:
     return spec.model_copy(update={"tasks": (task,)})
 
 
+def admit_items(store: MemoryStore, spec: Spec) -> dict[str, dict[Split, ItemsRecord]]:
+    refusals = Refusals()
+    with ExitStack() as kept:
+        read = _read_items(spec, None, refusals, kept)
+        refusals.raise_any()
+        return _store_items(store, read)
+
+
 def test_any_format_becomes_the_same_stored_lines(tmp_path: Path) -> None:
     rows = {s: [{"id": 1, "prompt": s, "answer": "x"}] for s in ("search", "test")}
     for split, items in rows.items():
@@ -40,7 +51,7 @@ def test_any_format_becomes_the_same_stored_lines(tmp_path: Path) -> None:
     told = []
     for name in ("a.json.gz", "b.csv"):
         store = MemoryStore()
-        records = _admit_items(store, spec_of(tmp_path, name), None)["sql"]
+        records = admit_items(store, spec_of(tmp_path, name))["sql"]
         stored = store.read(keys.items("sql", "search"))
         assert records["search"].digest == hashlib.sha256(stored).hexdigest()
         told.append((stored, records["test"].digest))
@@ -53,7 +64,7 @@ def test_json_lines_are_stored_byte_for_byte(tmp_path: Path) -> None:
     for split in ("search", "test"):
         (tmp_path / f"{split}-a.jsonl").write_text(line % split)
     store = MemoryStore()
-    _admit_items(store, spec_of(tmp_path, "a.jsonl"), None)
+    admit_items(store, spec_of(tmp_path, "a.jsonl"))
     key = keys.items("sql", "test")
     assert store.read(key) == (line % "test").encode()
     path = tmp_path / "worker.jsonl"
@@ -80,7 +91,7 @@ def test_databases_are_stored_once_and_verified(tmp_path: Path) -> None:
     store = MemoryStore()
     spec = spec_of(tmp_path, "a.json")
     task = spec.tasks[0].model_copy(update={"type": "sql"})
-    _admit_items(store, spec.model_copy(update={"tasks": (task,)}), None)
+    admit_items(store, spec.model_copy(update={"tasks": (task,)}))
     assert list(store.list("databases/")) == [keys.database(digest)]
     # A worker has the store alone.
     path.unlink()

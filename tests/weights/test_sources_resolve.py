@@ -182,6 +182,15 @@ def test_a_broken_download_leaves_nothing(
     assert list((tmp_path / "cache" / "checkpoints").iterdir()) == []
 
 
+def test_a_prefix_above_the_checkpoint_is_explained(tmp_path: Path, bucket: MemoryStore) -> None:
+    bucket.create("checkpoint-10/config.json", b"{}")
+    with pytest.raises(CheckpointError, match="name s3://models/sql/checkpoint-10"):
+        source.resolve("s3://models/sql", tmp_path)
+    bucket.create("model.gguf", b"")
+    with pytest.raises(CheckpointError, match=r"s3://models/sql: holds a GGUF file \(model\.gguf"):
+        source.resolve("s3://models/sql", tmp_path)
+
+
 def test_an_empty_prefix_is_explained(tmp_path: Path, bucket: MemoryStore) -> None:
     with pytest.raises(CheckpointError, match=r"s3://models/none: no config\.json below"):
         source.resolve("s3://models/none", tmp_path)

@@ -13,11 +13,20 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from cycleqd.checkpoints.compatibility import added_tokens
 from cycleqd.checkpoints.header import CheckpointHeader
 from cycleqd.errors import CheckpointError
 from cycleqd.weights.check import check_base, check_expert
 from cycleqd.weights.checkpoint import Checkpoint
-from tests.checkpoints import family, fine_tuned, llama_config, random_state, write_checkpoint
+from tests.checkpoints import (
+    WORDS,
+    family,
+    fine_tuned,
+    llama_config,
+    random_state,
+    write_checkpoint,
+    write_tokenizer,
+)
 from tests.weights.damage import INDEX, WEIGHTS, edit_config, edit_state
 from tests.weights.wrong import CASES
 
@@ -93,6 +102,33 @@ def test_null_is_a_setting_left_to_its_default(expert: Path) -> None:
     _check(expert)
 
 
+def test_an_expert_that_kept_the_settings_of_a_quantised_base_is_taken(expert: Path) -> None:
+    edit_config(expert, quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True})
+    _check(expert)
+
+
+def test_a_base_that_was_untied_takes_an_expert_with_a_head(expert: Path) -> None:
+    make, _ = CASES["untied_head"]
+    make(expert)
+    base, name = expert.parent / "base", "model.embed_tokens.weight"
+    edit_config(base, tie_word_embeddings=False)
+    edit_state(base, lambda state: state.update({"lm_head.weight": state[name].clone()}))
+    _check(expert)
+
+
+def test_tokens_in_unused_rows_are_taken(expert: Path) -> None:
+    # The embeddings have 48 rows, the base 42 tokens.
+    write_tokenizer(expert, [*WORDS, "<|im_end|>", "<|im_start|>"])
+    _check(expert)
+    assert added_tokens(expert.parent / "base", expert) == ["<|im_end|>", "<|im_start|>"]
+
+
+def test_tokens_beyond_the_rows_are_refused(expert: Path) -> None:
+    write_tokenizer(expert, [*WORDS, *(f"<|{number}|>" for number in range(10))])
+    with pytest.raises(CheckpointError, match=r"token '<\|6\|>': found id 48, the base has None"):
+        _check(expert)
+
+
 def test_infinity_in_settings_that_are_not_ours_is_taken(expert: Path) -> None:
     edit_config(expert, time_step_limit=[0.0, float("inf")])
     _check(expert)
@@ -111,6 +147,10 @@ def test_names_with_foreign_digits_are_names(expert: Path) -> None:
     ("edit", "message"),
     [
         (lambda base: (base / "tokenizer.json").write_text("{}"), r"tokenizer\.json: not a token"),
+        (
+            lambda base: edit_config(base, quantization_config={"quant_method": "fp8"}),
+            "found 'fp8', but the weights are of full precision; remove quantization_config",
+        ),
         (lambda base: edit_config(base, eos_token_id="</s>"), r"config\.json: eos_token_id: found"),
         (lambda base: edit_config(base, eos_token_id=[True]), r"config\.json: eos_token_id: found"),
     ],

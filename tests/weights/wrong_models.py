@@ -79,9 +79,33 @@ def fp8_weights(folder: Path) -> None:
     edit_state(folder, lambda s: s.update({Q: torch.ones(64, 64).to(torch.float8_e4m3fn)}))
 
 
-@case("config.json", "quantization_config", "gptq", "full-precision")
+@case("model.safetensors", Q, "dtype I32", "quantization_config of 'gptq'", "full-precision")
 def quantised(folder: Path) -> None:
     edit_config(folder, quantization_config={"quant_method": "gptq", "bits": 4})
+    edit_state(folder, lambda state: state.update({Q: torch.ones(8, 64, dtype=torch.int32)}))
+
+
+@case("config.json", "tie_word_embeddings", "found False", "head of its own", "untie all other")
+def untied_head(folder: Path) -> None:
+    edit_config(folder, tie_word_embeddings=False)
+    name = "model.embed_tokens.weight"
+    edit_state(folder, lambda state: state.update({"lm_head.weight": state[name] + 1}))
+
+
+@case(Q, "found shape [0]", "placeholder", "not gathered", "ZeRO-3")
+def not_gathered(folder: Path) -> None:
+    edit_state(folder, lambda state: state.update({Q: torch.ones(0, dtype=torch.bfloat16)}))
+
+
+@case(Q, "missing", "it has 'decoder.", "one version of transformers")
+def other_names(folder: Path) -> None:
+    edit_state(folder, lambda state: state.update({f"decoder.{Q[6:]}": state.pop(Q)}))
+
+
+@case("lora_A.weight", "not in the base", "merge the adapters into the weights")
+def unmerged_adapters(folder: Path) -> None:
+    name = f"{Q.removesuffix('.weight')}.lora_A.weight"
+    edit_state(folder, lambda state: state.update({name: torch.ones(4, 64)}))
 
 
 @case("tokenizer.json", "token 'cat'", "found id 42", "base has 40", "the base's tokenizer")

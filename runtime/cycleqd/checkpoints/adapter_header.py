@@ -116,7 +116,7 @@ class AdapterHeader:
         config = read_lora_config(folder)
         file = _file_header(folder)
         check_companions(folder)
-        check_tokenizer(base.folder, folder)
+        check_tokenizer(base, folder)
         return _Matching(folder, config, file, base).header()
 
 

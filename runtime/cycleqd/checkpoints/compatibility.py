@@ -1,14 +1,16 @@
 """Whether an expert is a fine-tune of the base, judged by what needs no weights. No torch.
 
 Merging adds weights element by element, which means something only for models of one architecture
-with one vocabulary. Each refusal names the file, what was found and expected, and what to do.
+with one vocabulary. Each refusal names the file, what was found and expected, and what to do; the
+most specific one comes first. Settings are compared here as they are written; what they mean where
+they are left out, the library that builds the model says (`cycleqd.evaluation.engines.settings`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cycleqd.checkpoints.configuration import language_settings
+from cycleqd.checkpoints.configuration import language_settings, ties_head
 from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.files import CONFIG_FILE, TOKENIZER_FILE, kind_of, read_file
 from cycleqd.checkpoints.safetensors_file import FLOAT_TYPES
@@ -37,9 +39,10 @@ def check_headers(base: CheckpointHeader, expert: CheckpointHeader) -> None:
         CheckpointError: the expert cannot be merged with the base.
     """
     check_types(expert)
+    _check_head(base, expert)
     _check_settings(base, expert)
     _check_tensors(base, expert)
-    check_tokenizer(base.folder, expert.folder)
+    check_tokenizer(base, expert.folder)
 
 
 def check_types(checkpoint: CheckpointHeader) -> None:
@@ -48,20 +51,70 @@ def check_types(checkpoint: CheckpointHeader) -> None:
     Raises:
         CheckpointError: a tensor is not fp32, fp16 or bf16.
     """
-    method = language_settings(checkpoint.config).get("quantization_config")
-    if method:
-        name = method.get("quant_method", "unknown") if isinstance(method, dict) else method
-        raise CheckpointError(
-            f"{checkpoint.folder / CONFIG_FILE}: quantization_config: found {quoted(name)}, "
-            "expected none; quantised weights cannot be merged, use the full-precision checkpoint"
-        )
     for info in (*checkpoint.tensors, *checkpoint.tied_heads):
         if info.dtype not in FLOAT_TYPES:
+            method = _quantisation(checkpoint)
+            how = (
+                f" ({CONFIG_FILE} has a quantization_config of {quoted(method)})" if method else ""
+            )
             raise CheckpointError(
                 f"{info.file}: tensor {quoted(info.name)}: found dtype {info.dtype}, expected one "
-                f"of {', '.join(sorted(FLOAT_TYPES))}; quantised and integer weights cannot be "
-                "merged, use the full-precision checkpoint"
+                f"of {', '.join(sorted(FLOAT_TYPES))}{how}; quantised and integer weights cannot "
+                "be merged, use the full-precision checkpoint"
             )
+
+
+def check_full_precision(base: CheckpointHeader) -> None:
+    """Refuse a base whose weights are floats, but whose configuration says that they are not.
+
+    A fine-tune of a quantised model often keeps such a setting when it was merged into full
+    precision. Of an expert it does not matter: children run with the base's configuration.
+
+    Raises:
+        CheckpointError: the engine would take the weights for quantised ones.
+    """
+    method = _quantisation(base)
+    if method:
+        raise CheckpointError(
+            f"{base.folder / CONFIG_FILE}: quantization_config: found {quoted(method)}, but the "
+            "weights are of full precision; remove quantization_config from that file"
+        )
+
+
+def added_tokens(base: Path, expert: Path) -> list[str]:
+    """Tokens that an expert's tokenizer has beyond the base's, in rows that the base leaves unused.
+
+    Children use the base's tokenizer, which writes such a token as several others.
+
+    Args:
+        base: the base's folder.
+        expert: the expert's folder, a checkpoint or an adapter.
+    """
+    ours, theirs = base / TOKENIZER_FILE, expert / TOKENIZER_FILE
+    if kind_of(ours) is None or kind_of(theirs) is None:
+        return []
+    known = read_vocabulary(ours).ids
+    return sorted(read_vocabulary(theirs).ids.keys() - known.keys())
+
+
+def _quantisation(checkpoint: CheckpointHeader) -> str | None:
+    method = language_settings(checkpoint.config).get("quantization_config")
+    if not method:
+        return None
+    return str(method.get("quant_method", "unknown") if isinstance(method, dict) else method)
+
+
+def _check_head(base: CheckpointHeader, expert: CheckpointHeader) -> None:
+    """An output head of its own has no counterpart in a base whose head is its embeddings."""
+    own = [name for name in expert.by_name if name.split(".")[-2:] == ["lm_head", "weight"]]
+    if ties_head(base.config) and not ties_head(expert.config) and own:
+        raise CheckpointError(
+            f"{expert.folder / CONFIG_FILE}: tie_word_embeddings: found False, the base ties its "
+            f"output head to its embeddings, and {own[0]} is the expert's own; give the base a "
+            "head of its own too: copy its embeddings into its files as lm_head.weight and set "
+            f"tie_word_embeddings to false in a copy of {base.folder}, and untie all other experts "
+            "in the same way"
+        )
 
 
 def _check_settings(base: CheckpointHeader, expert: CheckpointHeader) -> None:
@@ -78,21 +131,38 @@ def _check_settings(base: CheckpointHeader, expert: CheckpointHeader) -> None:
 def _check_tensors(base: CheckpointHeader, expert: CheckpointHeader) -> None:
     ours, theirs = base.by_name, expert.by_name
     missing = [name for name in ours if name not in theirs]
+    # A placeholder without elements is no weight.
+    extra = [name for name, info in theirs.items() if name not in ours and 0 not in info.shape]
     if missing:
+        also = f"; it has {quoted(extra[0])}{_more(extra)} instead" if extra else ""
+        remedy = "save the whole model with save_pretrained"
+        if extra:
+            remedy = (
+                "if that is the same model under other names, open base and expert with one "
+                "version of transformers and save both with save_pretrained"
+            )
         raise CheckpointError(
             f"{expert.folder}: tensor {quoted(missing[0])}: missing{_more(missing)}, expected "
-            "every tensor of the base; save the whole model with save_pretrained"
+            f"every tensor of the base{also}; {remedy}"
         )
-    extra = [name for name in theirs if name not in ours]
     if extra:
-        hint = "merge adapters into the weights and drop added heads before saving"
-        if "lm_head.weight" in extra:
+        hint = "drop added heads before saving"
+        if any("lora_" in name for name in extra):
+            hint = "merge the adapters into the weights (merge_and_unload) before saving"
+        elif any(name.split(".")[-2:] == ["lm_head", "weight"] for name in extra):
             hint = "the base ties its output head to the embeddings; tie the expert's before saving"
         raise CheckpointError(
             f"{theirs[extra[0]].file}: tensor {quoted(extra[0])}: not in the base{_more(extra)}; "
             f"{hint}"
         )
-    for name, info in theirs.items():
+    for name in ours:
+        info = theirs[name]
+        if 0 in info.shape and 0 not in ours[name].shape:
+            raise CheckpointError(
+                f"{info.file}: tensor {quoted(name)}: found shape {quoted(list(info.shape))}, a "
+                "placeholder; the weights were not gathered before saving, as with DeepSpeed "
+                "ZeRO-3; save them again with stage3_gather_16bit_weights_on_model_save"
+            )
         if info.shape != ours[name].shape:
             raise CheckpointError(
                 f"{info.file}: tensor {quoted(name)}: found shape {quoted(list(info.shape))}, the "
@@ -105,18 +175,18 @@ def _more(names: list[str]) -> str:
     return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
 
 
-def check_tokenizer(base: Path, expert: Path) -> None:
+def check_tokenizer(base: CheckpointHeader, expert: Path) -> None:
     """Compare the vocabularies; an expert saved without a tokenizer is used with the base's.
 
     Args:
-        base: the base's folder.
+        base: the base.
         expert: the expert's folder, a checkpoint or an adapter.
 
     Raises:
         CheckpointError: a token means something else to the expert.
     """
     for name in (TOKENIZER_FILE, *_OTHER_VOCABULARIES):
-        ours, theirs = base / name, expert / name
+        ours, theirs = base.folder / name, expert / name
         if kind_of(ours) is None or kind_of(theirs) is None:
             continue
         if read_file(ours) != read_file(theirs):
@@ -124,15 +194,27 @@ def check_tokenizer(base: Path, expert: Path) -> None:
                 raise CheckpointError(
                     f"{theirs}: another vocabulary than {ours}; fine-tune with the base's tokenizer"
                 )
-            _compare(theirs, read_vocabulary(theirs), read_vocabulary(ours))
+            rows = language_settings(base.config).get("vocab_size")
+            _compare(theirs, read_vocabulary(theirs), read_vocabulary(ours), rows)
         if name == TOKENIZER_FILE:
             return
 
 
-def _compare(path: Path, found: Vocabulary, expected: Vocabulary) -> None:
-    """Templates, padding and truncation may differ; what a token id means may not."""
+def _compare(path: Path, found: Vocabulary, expected: Vocabulary, rows: object) -> None:
+    """Templates, padding and truncation may differ; what a token id means may not.
+
+    Embeddings often have more rows than the base has tokens. A token that an expert added in one of
+    those takes nothing from the base's.
+    """
     remedy = "fine-tune with the base's tokenizer"
-    differing = {token for token, _ in found.ids.items() ^ expected.ids.items()}
+    used = set(expected.ids.values())
+    added = {
+        token: number
+        for token, number in found.ids.items()
+        if token not in expected.ids and number not in used and _is_row(number, rows)
+    }
+    kept = found.ids.items() - added.items()
+    differing = {token for token, _ in kept ^ expected.ids.items()}
     if differing:
         first = min(differing, key=lambda token: (expected.ids.get(token, 1 << 62), token))
         raise CheckpointError(
@@ -141,3 +223,7 @@ def _compare(path: Path, found: Vocabulary, expected: Vocabulary) -> None:
         )
     if found.merges != expected.merges:
         raise CheckpointError(f"{path}: the merge rules differ from the base's; {remedy}")
+
+
+def _is_row(number: int, rows: object) -> bool:
+    return isinstance(rows, int) and number < rows

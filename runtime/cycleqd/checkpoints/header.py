@@ -10,7 +10,7 @@ of a run from it with `layout`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,11 @@ _MAX_FILE_NAME_BYTES = 255
 _HEADS = frozenset({"lm_head", "embed_out", "output", "score", "classifier"})
 _EMBEDDING = re.compile(r"embed|(?:^|\.)w[tp]e\.")
 _POSITION = re.compile(r"position|(?:^|\.)wpe\.")
+# What models compute from their configuration, and older versions of the library stored all the
+# same: rotary frequencies, the scalar that masks, numbers of positions.
+_BUFFERS = re.compile(r"(?:^|\.)(?:inv_freq|(?:cos|sin)_cached|masked_bias|position_ids)$")
+# A causal mask has the name of a bias, but a shape that no bias has.
+_MASK = re.compile(r"(?:^|\.)(?:attn|attention|self_attn)\.bias$")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class CheckpointHeader:
         files: the headers of its safetensors files, by file name.
         tensors: in canonical order; a tied output head appears once, as the embedding.
         tied_heads: stored copies of a tied embedding that `tensors` leaves out.
+        buffers: what a model computes by itself, no weights; `tensors` leaves them out.
     """
 
     folder: Path
@@ -59,6 +65,7 @@ class CheckpointHeader:
     files: tuple[FileHeader, ...]
     tensors: tuple[TensorInfo, ...]
     tied_heads: tuple[TensorInfo, ...] = ()
+    buffers: tuple[TensorInfo, ...] = ()
 
     @classmethod
     def open(cls, folder: Path) -> CheckpointHeader:
@@ -82,18 +89,32 @@ class CheckpointHeader:
                         f"{tensors[tensor.name].file.name}; save the checkpoint again"
                     )
                 tensors[tensor.name] = tensor
+        buffers = tuple(tensor for tensor in tensors.values() if _is_buffer(tensor))
+        for buffer in buffers:
+            del tensors[buffer.name]
         if not tensors:
             raise CheckpointError(f"{folder}: the checkpoint holds no tensors; save it again")
         config = read_config(folder)
         check_companions(folder)
         heads = _tied_heads(config, tensors)
-        dropped = {head.name for head in heads}
-        blocks = block_numbers(tensors)
-        ordered = sorted(
-            (t for t in tensors.values() if t.name not in dropped),
-            key=lambda t: (blocks[t.name], _natural_key(t.name), t.name),
+        for head in heads:
+            del tensors[head.name]
+        return cls(folder, config, files, _ordered(tensors.values()), heads, buffers)
+
+    def renamed(self, names: Mapping[str, str]) -> CheckpointHeader:
+        """The same checkpoint with other names for some tensors, a new name for each old one."""
+
+        def other(tensors: Iterable[TensorInfo]) -> tuple[TensorInfo, ...]:
+            return tuple(replace(t, name=names.get(t.name, t.name)) for t in tensors)
+
+        files = tuple(replace(file, tensors=other(file.tensors)) for file in self.files)
+        return replace(
+            self,
+            files=files,
+            tensors=_ordered(other(self.tensors)),
+            tied_heads=other(self.tied_heads),
+            buffers=other(self.buffers),
         )
-        return cls(folder, config, files, tuple(ordered), heads)
 
     @property
     def by_name(self) -> dict[str, TensorInfo]:
@@ -159,6 +180,19 @@ def is_embedding(name: str) -> bool:
     return _EMBEDDING.search(name) is not None and not is_head and not _POSITION.search(name)
 
 
+def _ordered(tensors: Iterable[TensorInfo]) -> tuple[TensorInfo, ...]:
+    tensors = list(tensors)
+    blocks = block_numbers(tensor.name for tensor in tensors)
+    return tuple(sorted(tensors, key=lambda t: (blocks[t.name], _natural_key(t.name), t.name)))
+
+
+def _is_buffer(tensor: TensorInfo) -> bool:
+    if _BUFFERS.search(tensor.name):
+        return True
+    is_mask = len(tensor.shape) == 4 and tensor.shape[:2] == (1, 1)
+    return is_mask and _MASK.search(tensor.name) is not None
+
+
 def _natural_key(name: str) -> tuple[tuple[int, str], ...]:
     """Sorts ``experts.10`` after ``experts.9``; numbers of any length, by length and digits."""
     parts = re.split(r"([0-9]+)", name)
@@ -211,7 +245,7 @@ def _file_headers(folder: Path) -> list[FileHeader]:
             f"{folder}: weights only as pickle ({quoted(pickles[0])}), which can run code when "
             "loaded; convert to safetensors with save_pretrained(..., safe_serialization=True)"
         )
-    others = sorted(path.name for path in folder.glob("*.safetensors"))
+    others = sorted(path.name for s in ("*.safetensors", "*.gguf") for path in folder.glob(s))
     seen = f"found {', '.join(map(quoted, others[:3]))}" if others else "found no safetensors file"
     raise CheckpointError(
         f"{folder}: neither {SINGLE_FILE} nor {INDEX_FILE}; {seen}; "

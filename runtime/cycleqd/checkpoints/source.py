@@ -23,6 +23,7 @@ from cycleqd.checkpoints.files import (
     kind_of,
 )
 from cycleqd.errors import CheckpointError, StoreUnavailable
+from cycleqd.manifest.contents import why_no_checkpoint
 from cycleqd.manifest.uris import local_path, where_paths_start
 from cycleqd.scratch import scratch_folder
 from cycleqd.store import S3Settings, open_store
@@ -121,12 +122,14 @@ def _from_hub(uri: str) -> Path:
 
 
 def _from_store(uri: str, store: ObjectStore, cache: Path) -> Path:
-    keys = [key for key in store.list() if key in _FILES or _is_weights(key)]
+    stored = list(store.list())
+    keys = [key for key in stored if key in _FILES or _is_weights(key)]
     if CONFIG_FILE not in keys and ADAPTER_CONFIG_FILE not in keys:
-        raise CheckpointError(
-            f"{uri}: no {CONFIG_FILE} below this prefix, nor an adapter's {ADAPTER_CONFIG_FILE}; "
-            "check the URI"
+        wrong = why_no_checkpoint(stored, uri) if stored else None
+        wrong = wrong or (
+            f"no {CONFIG_FILE} below this prefix, nor an adapter's {ADAPTER_CONFIG_FILE}"
         )
+        raise CheckpointError(f"{uri}: {wrong}; check the URI")
     target = cache / "checkpoints" / _fingerprint(uri, store, keys)
     if target.is_dir():
         return target

@@ -13,7 +13,7 @@ import typer
 
 from cycleqd.cli.app import app
 from cycleqd.cli.console import log_to_stderr, print_note, whole_output
-from cycleqd.errors import CycleQDError, DatasetError, ManifestError, StoreError
+from cycleqd.errors import CycleQDError, DatasetError, InputError, ManifestError, StoreError
 from cycleqd.store.localfile import remedy_of, store_error
 
 TRACEBACK = "CYCLEQD_TRACEBACK"
@@ -56,8 +56,8 @@ def _told(error: Exception) -> int:
         return _told_usage(error)
     if isinstance(error, OSError):
         error = _of_machine(error)
-    if isinstance(error, ManifestError):
-        for problem in error.problems:
+    if isinstance(error, InputError) and (problems := _problems(error)):
+        for problem in problems:
             print_note(problem)
         return error.exit_code
     if isinstance(error, DatasetError):
@@ -75,6 +75,14 @@ def _told(error: Exception) -> int:
         f"{TRACEBACK}=1 prints before this line"
     )
     return CycleQDError.exit_code
+
+
+def _problems(error: InputError) -> Sequence[str]:
+    """Problems of which each begins with the manifest's field; none where there is no field."""
+    if isinstance(error, ManifestError):
+        return error.problems
+    lines = str(error).splitlines()
+    return lines if all(line.startswith("spec.") for line in lines) else ()
 
 
 def _with_remedy(error: CycleQDError) -> str:

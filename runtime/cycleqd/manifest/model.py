@@ -152,8 +152,8 @@ class Evaluation(Model):
     """How candidates become scores."""
 
     engine: Literal["Auto", "transformers", "vllm"] = "Auto"
-    """Inference engine; ``Auto`` takes vLLM where it is installed. The choice is fixed when the run
-    starts."""
+    """Inference engine; ``Auto`` takes vLLM where it is installed and fit for the architecture (no
+    mixture of experts, no states, no images). The choice is fixed when the run starts."""
 
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     """Type of the weights that are evaluated and exported; coefficients are combined in float32 and

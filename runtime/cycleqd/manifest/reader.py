@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from cycleqd.errors import ManifestError
 from cycleqd.manifest.bounds import BoundedCopy
+from cycleqd.manifest.contents import why_no_checkpoint
 from cycleqd.manifest.model import API_VERSION, KIND, Manifest, Spec
 from cycleqd.manifest.presets import with_preset
 from cycleqd.manifest.problems import field_problems, nearest, shown
@@ -163,10 +164,9 @@ def check_files(manifest: Manifest) -> list[str]:
 
 
 def _input_problems(spec: Spec) -> list[str]:
-    problems = _folder_problems("spec.base.uri", spec.base.uri)
+    problems = _base_problems("spec.base.uri", spec.base.uri)
     for index, expert in enumerate(spec.experts):
-        if not _is_adapter(expert.uri):
-            problems += _folder_problems(f"spec.experts[{index}].uri", expert.uri)
+        problems += _folder_problems(f"spec.experts[{index}].uri", expert.uri)
     for index, task in enumerate(spec.tasks):
         problems += _file_problems(f"spec.tasks[{index}].items.search", task.items.search)
         problems += _file_problems(f"spec.tasks[{index}].items.test", task.items.test)
@@ -198,6 +198,13 @@ def _kind(uri: str) -> Literal["file", "folder"] | None:
         return None
 
 
+def _base_problems(path: str, uri: str) -> list[str]:
+    if _is_adapter(uri):
+        remedy = "name the model that it was trained from here and the adapter as an expert"
+        return [f"{path}: {shown(uri)} is a LoRA adapter; {remedy}"]
+    return _folder_problems(path, uri)
+
+
 def _folder_problems(path: str, uri: str) -> list[str]:
     if local_path(uri) is None:
         return []
@@ -206,12 +213,22 @@ def _folder_problems(path: str, uri: str) -> list[str]:
         return [f"{path}: {shown(uri)} does not exist; {_missing_remedy(uri)}"]
     if kind == "file":
         return [f"{path}: {shown(uri)} is a file; name the checkpoint's folder"]
-    if _is_adapter(uri):
-        remedy = "name the model that it was trained from here and the adapter as an expert"
-        return [f"{path}: {shown(uri)} is a LoRA adapter; {remedy}"]
-    if _kind(f"{uri}/config.json") != "file":
-        return [f"{path}: {shown(uri)} has no config.json; name a folder in Hugging Face format"]
-    return []
+    wrong = why_no_checkpoint(_names_in(uri), uri)
+    return [f"{path}: {shown(uri)} {wrong}"] if wrong else []
+
+
+def _names_in(uri: str) -> list[str]:
+    """Files of a folder, and where one level below it a configuration lies."""
+    try:
+        found = list(Path(uri).iterdir())
+    except OSError:  # a folder we may not read; whoever opens its files says so
+        return ["config.json"]
+    names = [path.name for path in found]
+    for name in ("config.json", "adapter_config.json"):
+        if name in names and _kind(f"{uri}/{name}") != "file":
+            names.remove(name)
+    inner = [f"{path.name}/config.json" for path in found]
+    return names + [name for name in inner if _kind(f"{uri}/{name}") == "file"]
 
 
 def _is_adapter(uri: str) -> bool:

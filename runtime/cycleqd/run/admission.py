@@ -12,13 +12,15 @@ import hashlib
 import importlib.util
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cycleqd.checkpoints.compatibility import added_tokens
 from cycleqd.checkpoints.source import location_of, resolve
-from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotFound
+from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotFound, RunMismatch
 from cycleqd.evaluation.tasks import read_items, skill_of
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.changes import changes, check_continuation, concerns_pods_only, identity
@@ -34,6 +36,8 @@ from cycleqd.records.documents import (
     Split,
 )
 from cycleqd.run.databases import published_databases
+from cycleqd.run.prompts import SplitItems, check_prompts
+from cycleqd.run.refusals import Refusals
 from cycleqd.run.store import RunStore
 from cycleqd.scratch import scratch_folder
 from cycleqd.store import ObjectStore, S3Settings
@@ -100,12 +104,20 @@ def _begin(
 ) -> None:
     spec = manifest.spec
     engine = choose_engine(spec.evaluation.engine)
-    items = _admit_items(objects, spec, s3)
-    base, experts, layout = _admit_checkpoints(spec, checkpoints, s3, say)
+    refusals = Refusals()
+    with ExitStack() as kept:
+        read = _read_items(spec, s3, refusals, kept)
+        found = _admit_checkpoints(spec, engine, checkpoints, s3, say=say, refusals=refusals)
+        if found is not None:
+            check_prompts(spec, found.base_folder, found.folders, read, say=say, refusals=refusals)
+        # Nothing is written before everything was looked at.
+        refusals.raise_any()
+        assert found is not None, "what is not admitted was refused"
+        items = _store_items(objects, read)
     decisive = {
         "spec": identity(manifest),
-        "base": base.digest,
-        "experts": {name: source.digest for name, source in experts.items()},
+        "base": found.base.digest,
+        "experts": {name: source.digest for name, source in found.experts.items()},
         "items": {
             task: {s: record.digest for s, record in by.items()} for task, by in items.items()
         },
@@ -114,40 +126,61 @@ def _begin(
     run = RunDocument(
         run_id=f"{manifest.metadata.name}-{digest[:8]}",
         manifest=canonical(manifest),
-        engine=engine,
-        base=base,
-        experts=experts,
+        engine=found.engine,
+        base=found.base,
+        experts=found.experts,
         items=items,
-        layout=layout,
+        layout=found.layout,
     )
     # Losing the race for this key is fine: `continue_run` compares with what is there.
     objects.create(keys.RUN, run.to_bytes())
 
 
-def _admit_items(
-    objects: ObjectStore, spec: Spec, s3: S3Settings | None
-) -> dict[str, dict[Split, ItemsRecord]]:
-    """Read every task's items and write them into the store, in the form that workers read."""
-    records: dict[str, dict[Split, ItemsRecord]] = {}
+def _read_items(
+    spec: Spec, s3: S3Settings | None, refusals: Refusals, kept: ExitStack
+) -> list[SplitItems]:
+    """Read every task's items; databases that were downloaded stay as long as ``kept`` is open."""
+    read: list[SplitItems] = []
     for number, task in enumerate(spec.tasks):
-        records[task.name] = {}
-        prompts: dict[Split, set[str]] = {}
+        prompts: dict[Split, set[str]] = {split: set() for split in SPLITS}
         skill = skill_of(task.type, task.settings)
         for split in SPLITS:
             uri = task.items.search if split == "search" else task.items.test
-            where = f"spec.tasks[{number}].items.{split}"
-            databases = published_databases(uri, skill.database_folder, s3)
-            with _local_file(uri, where, s3) as path, databases as files:
+            with refusals.of(f"spec.tasks[{number}].items.{split}"), _local_file(uri, s3) as path:
+                files = kept.enter_context(published_databases(uri, skill.database_folder, s3))
                 limit = limit_of(task, split)
                 found = read_items(path, skill, limit=limit, name=uri, databases=files)
-                for digest, file in found.files.items():
-                    objects.create_file(keys.database(digest), file)
-                objects.create(keys.items(task.name, split), found.content)
-            prompts[split] = {item.text("prompt") for item in found.items}
-            records[task.name][split] = ItemsRecord(
-                uri=uri, digest=found.digest, count=len(found.items)
-            )
-        check_unseen(number, prompts["search"], prompts["test"])
+                read.append(SplitItems(number, task.name, split, uri, found))
+                prompts[split] = set(read[-1].prompts)
+        with refusals.of():
+            check_unseen(number, prompts["search"], prompts["test"])
+    return read
+
+
+def _store_items(
+    objects: ObjectStore, read: Sequence[SplitItems]
+) -> dict[str, dict[Split, ItemsRecord]]:
+    """Write the items into the store, in the form that workers read, and their databases.
+
+    Returns:
+        What the run says of the items, by task and split.
+
+    Raises:
+        RunMismatch: others are there, of an attempt that ended before the run began.
+    """
+    records: dict[str, dict[Split, ItemsRecord]] = {}
+    for items in read:
+        for digest, file in items.found.files.items():
+            objects.create_file(keys.database(digest), file)
+        key = keys.items(items.name, items.split)
+        if not objects.create(key, items.found.content):
+            stored = hashlib.sha256(objects.read(key)).hexdigest()
+            if stored != items.found.digest:
+                raise RunMismatch(
+                    f"{items.field}: {objects.uri}/{key} holds other items, of an earlier attempt "
+                    "that ended before its run began; remove that store, or name another one"
+                )
+        records.setdefault(items.name, {})[items.split] = items.record
     return records
 
 
@@ -170,11 +203,11 @@ def limit_of(task: Task, split: Split) -> int | None:
 
 
 @contextmanager
-def _local_file(uri: str, where: str, s3: S3Settings | None) -> Iterator[Path]:
+def _local_file(uri: str, s3: S3Settings | None) -> Iterator[Path]:
     """A local file with an object's content."""
     if not uri.startswith("s3://"):
         if not Path(uri).is_file():
-            raise DatasetError(f"{where}: {uri}: no such file; {where_paths_start(uri)}")
+            raise DatasetError(f"{uri}: no such file; {where_paths_start(uri)}")
         yield Path(uri)
         return
     store, name = open_location(uri, s3)
@@ -183,50 +216,104 @@ def _local_file(uri: str, where: str, s3: S3Settings | None) -> Iterator[Path]:
         try:
             download_foreign(store, name, path)
         except ObjectNotFound as error:
-            raise DatasetError(f"{where}: {uri}: no such object") from error
+            raise DatasetError(f"{uri}: no such object") from error
         yield path
 
 
+@dataclass(frozen=True)
+class _Checkpoints:
+    """The checkpoints of a run, compared with one another.
+
+    Attributes:
+        engine: the engine that serves them.
+        base: the base.
+        experts: by name.
+        folders: where the experts lie here, by name.
+        base_folder: where the base lies here.
+        layout: the run's genome layout.
+    """
+
+    engine: Literal["transformers", "vllm"]
+    base: SourceRecord
+    experts: dict[str, SourceRecord]
+    folders: dict[str, Path]
+    base_folder: Path
+    layout: dict[str, Any]
+
+
 def _admit_checkpoints(
-    spec: Spec, folder: Path, s3: S3Settings | None, say: Say
-) -> tuple[SourceRecord, dict[str, SourceRecord], dict[str, Any]]:
+    spec: Spec,
+    engine: Literal["transformers", "vllm"],
+    folder: Path,
+    s3: S3Settings | None,
+    *,
+    say: Say,
+    refusals: Refusals,
+) -> _Checkpoints | None:
     # torch is only needed here, once in a run's life.
     from cycleqd.checkpoints.header import layout  # noqa: PLC0415
+    from cycleqd.evaluation.engines.settings import check_length, check_settings  # noqa: PLC0415
+    from cycleqd.evaluation.engines.skeleton import read_skeleton  # noqa: PLC0415
     from cycleqd.weights.check import check_base, check_expert  # noqa: PLC0415
     from cycleqd.weights.checkpoint import Checkpoint  # noqa: PLC0415
     from cycleqd.weights.experts import open_expert, task_vector  # noqa: PLC0415
 
-    with _blamed_on("spec.base.uri"):
-        base = Checkpoint.open(resolve(spec.base.uri, folder, s3))
-        check_base(base)
+    base: Checkpoint | None = None
+    with refusals.of("spec.base.uri"):
+        opened = Checkpoint.open(resolve(spec.base.uri, folder, s3))
+        check_base(opened)
+        skeleton = read_skeleton(opened.header)
+        base = opened
+    if base is None:
+        return None
+    if engine == "vllm" and skeleton.not_for_vllm is not None:
+        what = f"vllm is not for {skeleton.architecture}: it {skeleton.not_for_vllm}"
+        with refusals.of("spec.evaluation.engine"):
+            if spec.evaluation.engine != "Auto":
+                raise CheckpointError(f"{what}; set it to transformers")
+            say(f"{what}; transformers is used instead")
+            engine = "transformers"
+    if spec.evolution.tune is not None and not skeleton.can_learn:
+        with refusals.of("spec.evolution.tune"):
+            raise CheckpointError(
+                f"{skeleton.architecture} has no linear layers under the names of the checkpoint, "
+                "which alone can be tuned; leave tune out"
+            )
+    if engine == "vllm":  # the other engine computes beyond it, however well the model does
+        with refusals.of("spec.evaluation.maxModelLen"):
+            check_length(base.folder, spec.evaluation.max_model_len)
     records: dict[str, SourceRecord] = {}
+    folders: dict[str, Path] = {}
     limits = {tensor.name: 0 for tensor in base.tensors}
     for number, expert in enumerate(spec.experts):
         say(f"checking expert {expert.name}")
-        with _blamed_on(f"spec.experts[{number}].uri"):
-            opened = open_expert(resolve(expert.uri, folder, s3), base)
-            check_expert(base, opened)
-        records[expert.name] = _source(expert.uri, opened.digest())
-        vector = task_vector(base, opened)
-        limits = {name: max(rank, vector.rank(name)) for name, rank in limits.items()}
+        with refusals.of(f"spec.experts[{number}].uri"):
+            found = open_expert(resolve(expert.uri, folder, s3), base)
+            check_expert(base, found)
+            if isinstance(found, Checkpoint):  # an adapter has no settings of its own
+                check_settings(base.folder, found.folder)
+            if added := added_tokens(base.folder, found.folder):
+                say(f"expert {expert.name}: the base's tokenizer is used, without {added[0]!r}")
+            records[expert.name] = _source(expert.uri, found.digest())
+            folders[expert.name] = found.folder
+            vector = task_vector(base, found)
+            limits = {name: max(rank, vector.rank(name)) for name, rank in limits.items()}
     names = [expert.name for expert in spec.experts]
     directions = strategy_of(spec.evolution).uses_directions(spec.evolution)
     rank = spec.evolution.mutation.rank if directions else 0
     shape = layout(base.header, names, rank, limits).to_json()
-    return _source(spec.base.uri, base.digest()), records, shape
+    return _Checkpoints(
+        engine=engine,
+        base=_source(spec.base.uri, base.digest()),
+        experts=records,
+        folders=folders,
+        base_folder=base.folder,
+        layout=shape,
+    )
 
 
 def _source(uri: str, digest: str) -> SourceRecord:
     return SourceRecord(uri=uri, digest=digest, location=location_of(uri))
-
-
-@contextmanager
-def _blamed_on(field: str) -> Iterator[None]:
-    """Checkpoint errors begin with the manifest's field."""
-    try:
-        yield
-    except CheckpointError as error:
-        raise CheckpointError(f"{field}: {error}") from error
 
 
 def continue_run(run: RunStore, manifest: Manifest) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from cycleqd.checkpoints.compatibility import check_headers
+from cycleqd.checkpoints.compatibility import check_full_precision, check_headers
 from cycleqd.checkpoints.configuration import end_tokens
 from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.files import TOKENIZER_FILE, kind_of
@@ -35,6 +35,7 @@ def check_base(base: Checkpoint) -> None:
         CheckpointError: its weights are not finite, its tied head differs from its embeddings, or
             its tokenizer or end tokens cannot be read.
     """
+    check_full_precision(base.header)
     end_tokens(base.folder)
     if kind_of(base.folder / TOKENIZER_FILE) is not None:
         read_vocabulary(base.folder / TOKENIZER_FILE)

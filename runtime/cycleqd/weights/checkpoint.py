@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from cycleqd.checkpoints.alignment import aligned_names
 from cycleqd.checkpoints.compatibility import check_types
 from cycleqd.checkpoints.header import CheckpointHeader
 from cycleqd.errors import CheckpointError
@@ -118,6 +119,11 @@ class Checkpoint:
             CheckpointError: the folder is no readable safetensors checkpoint of floats.
         """
         return cls(CheckpointHeader.open(path))
+
+    def aligned(self, base: Checkpoint) -> Checkpoint:
+        """The same weights under the base's names, where only a prefix tells them apart."""
+        names = aligned_names(base.header.by_name, self.header.by_name)
+        return Checkpoint(self.header.renamed(names)) if names else self
 
     @property
     def folder(self) -> Path:

@@ -64,14 +64,14 @@ class Difference:
 
 
 def open_expert(folder: Path, base: Checkpoint) -> Expert:
-    """The expert in a folder, a checkpoint or an adapter of the base.
+    """The expert in a folder, a checkpoint under the base's names or an adapter of the base.
 
     Raises:
         CheckpointError: the folder holds neither, or an adapter of something else.
     """
     if is_adapter(folder):
         return AdapterExpert(AdapterHeader.open(folder, base.header), base)
-    return Checkpoint.open(folder)
+    return Checkpoint.open(folder).aligned(base)
 
 
 def task_vector(base: Checkpoint, expert: Expert) -> TaskVector:

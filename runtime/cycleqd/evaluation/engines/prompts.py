@@ -50,25 +50,36 @@ class Tokenizer:
         Raises:
             InputError: a prompt and its completion do not fit into the model's length.
         """
-        start = self._tokenizer.bos_token
-        encoded = []
-        for request in requests:
-            special = not (start and request.prompt.startswith(start))
-            tokens: list[int] = self._tokenizer(
-                request.prompt, add_special_tokens=special, verbose=False
-            )["input_ids"]
-            if not tokens:
-                raise InputError(
-                    "a prompt without any token cannot be completed; give every item a prompt"
-                )
-            if len(tokens) + request.max_new_tokens > self._max_model_len:
-                raise InputError(
-                    f"a prompt of {len(tokens)} tokens and {request.max_new_tokens} new ones do not"
-                    f" fit into {self._max_model_len}: raise the engine's model length, or shorten"
-                    f" the prompt that starts {request.prompt[:60]!r}"
-                )
-            encoded.append(tokens)
+        encoded = [self.tokens(request.prompt) for request in requests]
+        for tokens, request in zip(encoded, requests, strict=True):
+            problem = self._problem(tokens, request)
+            if problem is not None:
+                raise InputError(f"the prompt that starts {request.prompt[:60]!r} {problem}")
         return encoded
+
+    def problem(self, request: Request) -> str | None:
+        """Why a prompt cannot be completed; None where it can. A sentence without its subject."""
+        return self._problem(self.tokens(request.prompt), request)
+
+    def tokens(self, prompt: str) -> list[int]:
+        """Tokens of one prompt, as `encode` makes them, however many."""
+        start = self._tokenizer.bos_token
+        special = not (start and prompt.startswith(start))
+        tokens: list[int] = self._tokenizer(prompt, add_special_tokens=special, verbose=False)[
+            "input_ids"
+        ]
+        return tokens
+
+    def _problem(self, tokens: Sequence[int], request: Request) -> str | None:
+        if not tokens:
+            return "has no token that could be completed; give every item a prompt"
+        if len(tokens) + request.max_new_tokens > self._max_model_len:
+            return (
+                f"has {len(tokens)} tokens, which with {request.max_new_tokens} new ones do not "
+                f"fit into spec.evaluation.maxModelLen of {self._max_model_len}; raise that, or "
+                "shorten the prompt"
+            )
+        return None
 
     def answer(self, text: str, stop: Sequence[str]) -> list[int]:
         """Tokens of a completion with what ends it: a stop string, else the model's own end."""

@@ -1,26 +1,41 @@
-"""A check at start-up that swapped weights take effect, all of them, and leave no trace.
+"""A check at start-up that an engine computes what the checkpoint means, before and after swaps.
 
-With ``A`` the checkpoint, three swaps are made and the scores of the next token compared:
+With ``A`` the checkpoint, the scores of the next token are compared after a few probes:
 
-    B  the body halved                                    -> scores must change
-    C  the head's rows negated for tokens the probe lacks -> scores must change; the probe's own
-       embeddings are those of A, so only a head that was really replaced can tell
-    A  again                                              -> scores must be exactly the first ones
+    as it starts                                          -> must be those of transformers
+    A  swapped in                                         -> must be those of the start
+    B  the body halved                                    -> must change
+    C  the head's rows negated for tokens the probe lacks -> must change; the probe's own embeddings
+       are those of A, so only a head that was really replaced can tell
+    A  again                                              -> must be exactly those of A before
+
+The first two tell an engine that loads, or loads again, something else than the checkpoint, as one
+does that packs a mixture's experts when it starts; compared with itself alone it would pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cycleqd.errors import EngineError
-from cycleqd.evaluation.engines.weights import EMBEDDING, HEAD, checkpoint_tensors
+from cycleqd.evaluation.engines.reference import disagreement
+from cycleqd.evaluation.engines.weights import checkpoint_tensors
 
 if TYPE_CHECKING:
     import torch
 
+    from cycleqd.evaluation.engines.skeleton import Skeleton
+
 _PROBE = (3, 5, 4, 3)
+_LONGEST_PROBE = 48
+# In standard deviations of the scores, see `disagreement`.
+_MOST_DISAGREEMENT = 0.3
+# In log probability: swapping in what an engine holds may at most change the order of sums.
+_MOST_CHANGE = 0.1
+
+_REMEDY = "set spec.evaluation.engine to transformers, in a store of its own if this run has begun"
 
 
 class SwappableEngine(Protocol):
@@ -35,19 +50,66 @@ class SwappableEngine(Protocol):
         ...
 
 
-def check_swap(engine: SwappableEngine, checkpoint: Path, *, tied: bool) -> None:
+def probes(tokens: int, max_model_len: int) -> list[tuple[int, ...]]:
+    """What an engine is asked: a few tokens, and as many as show how positions count.
+
+    Args:
+        tokens: in the vocabulary.
+        max_model_len: most tokens of a prompt and its completion together.
+    """
+    long = min(_LONGEST_PROBE, max_model_len - 1)
+    return [
+        _PROBE,
+        tuple(3 + 7 * place % (tokens - 3) for place in range(long)),
+        tuple(3 + place * place % (tokens - 3) for place in range(long // 2)),
+    ]
+
+
+def check_swap(
+    engine: SwappableEngine,
+    checkpoint: Path,
+    skeleton: Skeleton,
+    asked: Sequence[Sequence[int]],
+    reference: Sequence[torch.Tensor] | None,
+) -> None:
     """Swap there and back again; the engine holds the checkpoint afterwards.
 
+    Args:
+        engine: just started on the checkpoint.
+        checkpoint: its folder.
+        skeleton: says which of its tensors are embeddings and output head.
+        asked: the probes.
+        reference: what the transformers library says after each of them; None skips the comparison.
+
     Raises:
-        EngineError: some weights did not take effect, or left traces.
+        EngineError: it computes something else, some weights did not take effect, or left traces.
     """
-    head = EMBEDDING if tied else HEAD
+    fresh = [engine.next_token_scores(probe) for probe in asked]
+    if reference is not None:
+        furthest = max(map(disagreement, fresh, reference))
+        if not furthest <= _MOST_DISAGREEMENT:  # not a number is far as well
+            raise EngineError(
+                f"the engine computes something else of {skeleton.architecture} than transformers "
+                f"({furthest:.2f} standard deviations of the scores apart); {_REMEDY}"
+            )
+    engine.load(checkpoint_tensors(checkpoint))
+    again = [engine.next_token_scores(probe) for probe in asked]
+    if not all(map(_is_close, fresh, again)):
+        raise EngineError(
+            f"the engine computes something else of {skeleton.architecture} once its weights are "
+            f"swapped for the same ones; {_REMEDY}"
+        )
+    _check_changes(engine, checkpoint, skeleton)
+
+
+def _check_changes(engine: SwappableEngine, checkpoint: Path, skeleton: Skeleton) -> None:
+    ends = {skeleton.embedding, skeleton.head}
 
     def halved(name: str, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor if name in {EMBEDDING, HEAD} else tensor * 0.5
+        return tensor if name in ends else tensor * 0.5
 
     def negated(name: str, tensor: torch.Tensor) -> torch.Tensor:
-        if name != head and not (tied and name == HEAD):
+        if name != skeleton.head:
             return tensor
         changed = -tensor
         changed[list(_PROBE)] = tensor[list(_PROBE)]
@@ -60,16 +122,23 @@ def check_swap(engine: SwappableEngine, checkpoint: Path, *, tied: bool) -> None
     first = scores(None)
     if scores(halved) == first:
         raise EngineError(
-            "the engine did not take over new weights of the layers; use the other engine"
+            f"the engine did not take over new weights of the layers of {skeleton.architecture}; "
+            f"{_REMEDY}"
         )
     if scores(negated) == first:
         raise EngineError(
-            "the engine did not take over new weights of the output head; use the other engine"
+            "the engine did not take over new weights of the output head "
+            f"({skeleton.head}); {_REMEDY}"
         )
     if scores(None) != first:
-        raise EngineError(
-            "the engine's results depend on the weights it held before; use the other engine"
-        )
+        raise EngineError(f"the engine's results depend on the weights it held before; {_REMEDY}")
+
+
+def _is_close(before: Mapping[int, float], after: Mapping[int, float]) -> bool:
+    """Whether most of the highest scores are of the same tokens, and nearly the same."""
+    shared = before.keys() & after.keys()
+    near = [abs(before[token] - after[token]) <= _MOST_CHANGE for token in shared]
+    return 2 * sum(near) > len(before)
 
 
 def _changed(

@@ -8,6 +8,7 @@ sorted by length, batches of fixed size, padding on the left, the highest logit 
 from __future__ import annotations
 
 import gc
+import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,13 @@ from typing import Any
 
 import torch
 
+from cycleqd.checkpoints.header import CheckpointHeader
+from cycleqd.checkpoints.links import linked
 from cycleqd.errors import EngineError
 from cycleqd.evaluation.engine import Request
+from cycleqd.evaluation.engines.placement import Placement
 from cycleqd.evaluation.engines.prompts import Tokenizer
-from cycleqd.evaluation.engines.weights import EMBEDDING, HEAD, checked, checkpoint_shapes
+from cycleqd.evaluation.engines.weights import checked, checkpoint_shapes, checkpoint_tensors
 
 
 @dataclass
@@ -74,17 +78,18 @@ class TransformersEngine:
         self._tokenizer = Tokenizer(checkpoint, max_model_len)
         self._shapes = checkpoint_shapes(checkpoint)
         try:
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                str(checkpoint), dtype=getattr(torch, dtype), local_files_only=True
-            )
+            with linked(CheckpointHeader.open(checkpoint)) as folder:
+                model: Any = AutoModelForCausalLM.from_pretrained(
+                    str(folder), dtype=getattr(torch, dtype), local_files_only=True
+                )
             self._model: Any = model.to(self._device).eval()
         except Exception as error:  # transformers documents no errors of its own
             raise EngineError(f"{checkpoint}: transformers cannot load it: {error}") from error
-        self._parameters: dict[str, torch.nn.Parameter] = dict(
-            model.named_parameters(remove_duplicate=False)
-        )
-        self._buffers = {name for name, _ in model.named_buffers()}
-        self._tied = self._parameters.get(HEAD) is self._parameters.get(EMBEDDING)
+        # Models of states (Mamba) have another word for what they remember.
+        known = inspect.signature(model.forward).parameters
+        self._memory = "cache_params" if "cache_params" in known else "past_key_values"
+        self._placement: Any = Placement(self._model, self._shapes)
+        self._check_placement(checkpoint)
         self._max_batch = max_batch
 
     @property
@@ -99,12 +104,8 @@ class TransformersEngine:
 
     def tunable(self) -> list[str]:
         """Names of the weights that adapters are trained for: the linear layers but the head."""
-        layers = {
-            f"{path}.weight"
-            for path, module in self._model.named_modules()
-            if isinstance(module, torch.nn.Linear)
-        }
-        return sorted(name for name in layers & self._shapes.keys() if name != HEAD)
+        names: list[str] = self._placement.tunable()
+        return names
 
     def tokens(self, request: Request, answer: str) -> tuple[list[int], list[int]]:
         """Tokens of a prompt, and of an answer with what ends it.
@@ -118,18 +119,26 @@ class TransformersEngine:
         return prompt, self._tokenizer.answer(answer, request.stop)
 
     def load(self, tensors: Iterable[tuple[str, torch.Tensor]]) -> None:
-        """Replace all weights in place; buffers (rotary frequencies) stay as they are.
+        """Replace all weights in place; what follows from the configuration stays as it is.
 
         Raises:
             EngineError: a tensor is missing, unknown or misshapen; the engine then holds a mixture
                 and must be loaded again.
         """
-        with torch.no_grad():
-            for name, tensor in checked(tensors, self._shapes, tied=self._tied):
-                if name in self._parameters:
-                    self._parameters[name].copy_(tensor)
-                elif name not in self._buffers:
-                    raise EngineError(f"weights: {name} is in the checkpoint but not in the model")
+        self._placement.put(checked(tensors, self._shapes))
+
+    def _check_placement(self, checkpoint: Path) -> None:
+        """See that a swap puts weights where the library put them when it loaded the model.
+
+        Raises:
+            EngineError: it would not.
+        """
+        for target, tensor in self._placement.converted(checkpoint_tensors(checkpoint)):
+            if not self._placement.holds(target, tensor):
+                raise EngineError(
+                    f"{checkpoint}: {target} of {type(self._model).__name__} is not what the "
+                    "checkpoint holds; this architecture's weights cannot be swapped"
+                )
 
     def generate(self, requests: Sequence[Request]) -> list[str]:
         """Greedy completions, one for each request.
@@ -162,11 +171,11 @@ class TransformersEngine:
                 input_ids=tokens,
                 attention_mask=mask,
                 position_ids=positions,
-                past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=1,
+                **{self._memory: cache},
             )
-            cache = output.past_key_values
+            cache = output[self._memory]
             chosen: list[int] = output.logits[:, -1].argmax(-1).tolist()
             for row, token in zip(rows, chosen, strict=True):
                 self._append(row, token)
@@ -176,7 +185,7 @@ class TransformersEngine:
             # Copying the cache costs about one step, so rows leave when half of them have ended.
             if len(going) <= len(rows) // 2:
                 kept = torch.tensor(going, device=self._device)
-                cache.batch_select_indices(kept)
+                cache.reorder_cache(kept)  # the one way to choose rows that every cache has
                 mask, positions = mask[kept], positions[kept]
                 rows, chosen = [rows[i] for i in going], [chosen[i] for i in going]
             tokens = self._tensor([[token] for token in chosen])
@@ -199,6 +208,5 @@ class TransformersEngine:
 
     def close(self) -> None:
         """Release the model; may be called twice."""
-        self._model = None
-        self._parameters = {}
+        self._model = self._placement = None
         gc.collect()

@@ -22,17 +22,21 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from cycleqd.checkpoints.header import CheckpointHeader
+from cycleqd.checkpoints.links import linked
 from cycleqd.errors import CycleQDError, EngineError
 from cycleqd.evaluation.engine import Request
 from cycleqd.evaluation.engines.prompts import Tokenizer
 from cycleqd.evaluation.engines.quiet import quiet_streams
-from cycleqd.evaluation.engines.selftest import check_swap
+from cycleqd.evaluation.engines.reference import reference_scores
+from cycleqd.evaluation.engines.selftest import check_swap, probes
+from cycleqd.evaluation.engines.skeleton import read_skeleton
 from cycleqd.evaluation.engines.weights import checked, checkpoint_shapes
 
 _PROBE_LOGPROBS = 8
@@ -51,7 +55,8 @@ class VLLMEngine:
         sleeps: whether `asleep` must give a GPU's memory back; its allocator is another one then.
 
     Raises:
-        EngineError: vLLM is missing, does not start, or does not swap weights faithfully.
+        EngineError: vLLM is missing, does not start, computes something else than transformers, or
+            does not swap weights faithfully.
         CheckpointError: the checkpoint cannot be read.
     """
 
@@ -68,15 +73,21 @@ class VLLMEngine:
     ) -> None:
         self._tokenizer = Tokenizer(checkpoint, max_model_len)
         self._shapes = checkpoint_shapes(checkpoint)
+        header = CheckpointHeader.open(checkpoint)
+        skeleton = read_skeleton(header)
+        asked = probes(self._shapes[skeleton.embedding][0], max_model_len)
         _prepare_environment(threads)
         self._set_num_threads = torch.set_num_threads
         torch.set_num_threads(threads)
+        # Before vLLM starts, which changes the process that it runs in.
+        reference = reference_scores(header, asked)
         self._llm: Any = None
+        self._kept = ExitStack()
         with quiet_streams() as noise:
             try:
                 self._sleeps = sleeps and _can_sleep()
                 self._llm = _start(
-                    checkpoint,
+                    self._kept.enter_context(linked(header)),
                     dtype=dtype,
                     max_model_len=max_model_len,
                     gpu_memory_utilization=gpu_memory_utilization,
@@ -84,13 +95,12 @@ class VLLMEngine:
                     sleeps=self._sleeps,
                 )
             except Exception as error:  # vLLM documents no errors of its own
+                self._kept.close()
                 raise EngineError(
                     f"vLLM does not start on {checkpoint}: {error}\n{noise.tail()}"
                 ) from error
-            config = self._llm.llm_engine.model_config.hf_config
-            self._tied = bool(getattr(config, "tie_word_embeddings", False))
             try:
-                check_swap(self, checkpoint, tied=self._tied)
+                check_swap(self, checkpoint, skeleton, asked, reference)
             except CycleQDError:
                 self.close()
                 raise
@@ -107,7 +117,7 @@ class VLLMEngine:
             EngineError: a tensor is missing, unknown or misshapen, or vLLM failed; the engine then
                 holds a mixture and must be loaded again.
         """
-        stream = checked(tensors, self._shapes, tied=self._tied)
+        stream = checked(tensors, self._shapes)
         try:
             self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": stream})
             # vLLM may stop reading early; reading on finds out whether all tensors were there.
@@ -228,6 +238,7 @@ class VLLMEngine:
             self._llm = None
             gc.collect()
             cleanup_dist_env_and_memory()
+        self._kept.close()
         # vLLM's CPU worker replaces this function for the whole process.
         torch.set_num_threads = self._set_num_threads
 

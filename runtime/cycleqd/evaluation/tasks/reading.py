@@ -35,6 +35,7 @@ class Dataset:
 
     Attributes:
         items: in the file's order, as many as were asked for.
+        places: how problems name the row that each item was, ``items.jsonl:3``.
         count: number of all items of the file.
         content: what a run stores of them, JSON Lines.
         digest: SHA-256 of the content, in hexadecimal.
@@ -46,6 +47,7 @@ class Dataset:
     """
 
     items: tuple[Item, ...]
+    places: tuple[str, ...]
     count: int
     content: bytes
     digest: str
@@ -61,12 +63,14 @@ class _Read:
 
     Attributes:
         fields: the item's.
+        place: how problems name the row.
         form: the form that the row had.
         solution: a completion that solves it.
         own: whether the row's fields are the item's as they stand.
     """
 
     fields: dict[str, Any]
+    place: str
     form: Form
     solution: str | None
     own: bool
@@ -118,6 +122,7 @@ def read_items(
         files = {digest: databases.stored(digest) for digest in sorted(wanted)}
     return Dataset(
         items=tuple(_item(item.fields, skill, files) for item in found[:limit]),
+        places=tuple(item.place for item in found[:limit]),
         count=len(found),
         content=content,
         digest=hashlib.sha256(content).hexdigest(),
@@ -191,7 +196,7 @@ class _Reader:
                 " give every item an id of its own"
             )
         own = form is self.own and item == {name: row.fields[name] for name in item}
-        self.read.append(_Read(item, form, form.solution(fields), own))
+        self.read.append(_Read(item, row.place, form, form.solution(fields), own))
 
     def _checked(self, row: Row, fields: Sequence[Field]) -> Iterator[tuple[str, Any]]:
         """The fields of a row that are known and right, and problems with the others."""

@@ -1,0 +1,96 @@
+"""The prompts of a run's items, checked with the base's tokenizer before the run begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cycleqd.evaluation.tasks.reading import Dataset
+from cycleqd.manifest.model import Spec
+from cycleqd.records.documents import ItemsRecord, Split
+from cycleqd.run.refusals import Refusals
+
+_SAMPLED = 8
+"""Prompts of a task that are compared in an expert's own words."""
+
+
+@dataclass(frozen=True)
+class SplitItems:
+    """The items of a split, read but not yet stored.
+
+    Attributes:
+        task: the task's number in the manifest.
+        name: the task's name.
+        split: which items of it.
+        uri: what the manifest calls their file.
+        found: what it holds.
+    """
+
+    task: int
+    name: str
+    split: Split
+    uri: str
+    found: Dataset
+
+    @property
+    def field(self) -> str:
+        """Where the manifest names them."""
+        return f"spec.tasks[{self.task}].items.{self.split}"
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts of those that are used."""
+        return [item.text("prompt") for item in self.found.items]
+
+    @property
+    def record(self) -> ItemsRecord:
+        """What the run says of them."""
+        return ItemsRecord(uri=self.uri, digest=self.found.digest, count=len(self.found.items))
+
+
+def check_prompts(
+    spec: Spec,
+    base: Path,
+    experts: dict[str, Path],
+    read: Sequence[SplitItems],
+    *,
+    say: Callable[[str], None],
+    refusals: Refusals,
+) -> None:
+    """See that every prompt, in the base's words, fits into the model's length.
+
+    Args:
+        spec: the manifest's.
+        base: the base's folder.
+        experts: folders by name, in the manifest's order.
+        read: the items of all tasks.
+        say: told what may lower an expert's scores.
+        refusals: takes what is wrong.
+    """
+    from cycleqd.evaluation.prompts_fit import PromptCheck, Sample  # noqa: PLC0415 - torch
+
+    check = None
+    with refusals.of("spec.base.uri"):
+        check = PromptCheck(base, spec.evaluation.max_model_len)
+    if check is None:
+        return
+    wraps: dict[int, Callable[[str], str] | None] = {}
+    for number, task in enumerate(spec.tasks):
+        with refusals.of(f"spec.tasks[{number}].chat"):
+            wraps[number] = check.chat(experts) if task.chat else None
+    samples = [
+        Sample(items.name, items.prompts[:_SAMPLED], wraps[items.task])
+        for items in read
+        if items.split == "search" and items.task in wraps
+    ]
+    for number, expert in enumerate(spec.experts):
+        if expert.name in experts:
+            with refusals.of(f"spec.experts[{number}].uri"):
+                for note in check.notes(experts[expert.name], samples):
+                    say(f"expert {expert.name}: {note}")
+    for items in read:
+        if items.task in wraps:
+            with refusals.of(items.field):
+                limit = spec.tasks[items.task].max_new_tokens
+                check.refuse(items.found, limit, wraps[items.task])
