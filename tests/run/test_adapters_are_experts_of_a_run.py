@@ -13,9 +13,10 @@ from cycleqd.manifest.reader import load_manifest
 from cycleqd.run.admission import admit
 from cycleqd.run.models import RunModels
 from cycleqd.run.store import RunStore
-from cycleqd.store import open_store
+from cycleqd.store import MemoryStore, open_store
 from cycleqd.weights.adapter_expert import AdapterExpert
 from cycleqd.weights.checkpoint import Checkpoint
+from tests.checkpoints import WORDS, write_tokenizer
 from tests.run.test_a_run_is_continued_from_any_folder import cycleqd, evolve, lay_out
 from tests.weights.peft_adapters import answers, answers_of, opened, trained
 
@@ -140,3 +141,20 @@ def test_an_adapter_that_is_not_exact_is_refused_before_the_run_begins(
     shutil.copytree(folder / "models/sql", folder / "models/python")
     with pytest.raises(CheckpointError, match=r"^spec\.base\.uri: .*a LoRA adapter, not a model"):
         admit(objects, manifest, checkpoints=folder / "scratch")
+
+
+def test_an_adapter_s_tokenizer_is_compared_like_a_checkpoint_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = lay_out(tmp_path / "here")
+    adapt(folder, "python")
+    monkeypatch.chdir(folder)
+    manifest = load_manifest(folder / "run.json")
+    write_tokenizer(folder / "models/python", [*WORDS, "<|im_end|>"])
+    said: list[str] = []
+    assert admit(MemoryStore(), manifest, checkpoints=tmp_path, say=said.append).exists()
+    assert "expert python: the base's tokenizer is used, without '<|im_end|>'" in said
+    write_tokenizer(folder / "models/python", [*WORDS[:-2], WORDS[-1], WORDS[-2]])
+    wrong = r"^spec\.experts\[1\]\.uri: models/python/tokenizer\.json: token .*: found id"
+    with pytest.raises(CheckpointError, match=wrong):
+        admit(MemoryStore(), manifest, checkpoints=tmp_path)

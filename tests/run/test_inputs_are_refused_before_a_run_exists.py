@@ -6,6 +6,7 @@ Nothing was begun then: the store holds neither ``run.json`` nor items.
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,6 +83,38 @@ def test_a_prompt_that_does_not_fit_is_named_by_file_and_line(place: Path) -> No
         f"with 2 new ones do not fit into spec.evaluation.maxModelLen of 512; {why}"
         for line, tokens in ((2, 600), (4, 511))
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "row"),
+    [
+        ("items.csv", "id,prompt,answer\n1,a cat,a\n2,{long},a\n", "items.csv:3"),
+        (
+            "items.json",
+            (
+                '[{{"id": 1, "prompt": "a cat", "answer": "a"}},\n'
+                '{{"id": 2, "prompt": "{long}", "answer": "a"}}]'
+            ),
+            "items.json:2: item 2",
+        ),
+    ],
+)
+def test_a_prompt_of_another_format_is_named_by_its_row(
+    place: Path, name: str, text: str, row: str
+) -> None:
+    (place / name).write_text(text.format(long="cat " * 600))
+    edit(place, lambda spec: spec["tasks"][0]["items"].update(search=name))
+    (line,) = refused(place, DatasetError)
+    assert line.startswith(f"spec.tasks[0].items.search: {row}: prompt: has 600 tokens, which")
+
+
+def test_a_format_that_cannot_be_read_here_is_told_by_the_field(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (place / "sql.test.jsonl").write_bytes(b"PAR1")
+    (line,) = refused(place)
+    assert line.startswith("spec.tasks[0].items.test: sql.test.jsonl: is Parquet, which pyarrow")
 
 
 def test_a_prompt_with_its_template_counts(place: Path) -> None:

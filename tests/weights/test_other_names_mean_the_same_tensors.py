@@ -14,9 +14,11 @@ from safetensors.torch import load_file, save_file
 from cycleqd.checkpoints.alignment import aligned_names
 from cycleqd.checkpoints.header import CheckpointHeader
 from cycleqd.checkpoints.links import linked
+from cycleqd.run.models import RunModels
 from cycleqd.weights.check import check_base, check_expert
 from cycleqd.weights.checkpoint import Checkpoint
 from tests.checkpoints import family
+from tests.run.test_a_run_is_continued_from_any_folder import evolve, lay_out
 from tests.weights.damage import INDEX, WEIGHTS, edit_state
 
 if TYPE_CHECKING:
@@ -61,6 +63,21 @@ def test_a_prefix_changes_nothing(expert: Path, other: Callable[[str], str]) -> 
     assert found.digest() == digest
     assert [info.name for info in found.tensors] == [info.name for info in base.tensors]
     assert all(torch.equal(found.tensor(name), tensor) for name, tensor in tensors.items())
+
+
+def test_a_run_s_workers_read_the_same_tensors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = lay_out(tmp_path / "here")
+    monkeypatch.chdir(folder)
+    plain = Checkpoint.open(folder / "models/sql").digest()
+    state = load_file(folder / "models/sql" / WEIGHTS)
+    renamed = {name.removeprefix("model."): tensor for name, tensor in state.items()}
+    save_file(renamed, folder / "models/sql" / WEIGHTS)
+    run = evolve(folder, tmp_path)
+    models = RunModels(run, tmp_path).latest()
+    assert models.experts["sql"].digest() == plain == run.document.experts["sql"].digest
+    assert "model.layers.0.self_attn.q_proj.weight" in models.factors["sql"].ranks
 
 
 @pytest.mark.parametrize(
