@@ -62,6 +62,7 @@ def test_defaults_are_those_of_the_command_line(
     # The canonical form leaves these out where they have their defaults, as runs in stores of
     # earlier versions do, which did not know them.
     expected["evolution"]["aggregate"].setdefault("method", "Softmax")
+    expected["evolution"]["selection"].setdefault("partner", "Elite")
     for task in expected["tasks"]:
         task.setdefault("train", True)
     assert run["spec"] == expected

@@ -219,9 +219,10 @@ class Evolution(Model):
 
     preset: Literal["Default", "GradientFree", "Paper", "Reference"] | None = None
     """Sections chosen together; one that you write with other values than its defaults stands as
-    you write it. ``Default``: start points, free scale and children that are tuned on verified
-    answers. ``GradientFree``: the same without tuning. ``Paper``: as in the paper, which is also
-    what absent sections mean without a preset. ``Reference``: as in the authors' runner."""
+    you write it. ``Default``: start points, free scale, children that are tuned on verified
+    answers and soups. ``GradientFree``: start points and free scale alone. ``Paper``: as in the
+    paper, which is also what absent sections mean without a preset. ``Reference``: as in the
+    authors' runner."""
 
     strategy: Annotated[
         str,
@@ -261,8 +262,8 @@ class Evolution(Model):
 
     race: Race | None = None
     """Stops the children of ``CycleQD`` and ``RandomGenomes``, but for tuned ones, that fall short
-    on their first items; others are in no archive's way and see all items. None are stopped when
-    absent."""
+    on their first items. Other strategies are told all scores, so theirs are never stopped. None
+    are when absent."""
 
     aggregate: Aggregate = Aggregate()
     """The final model."""
