@@ -49,6 +49,12 @@ def test_the_chat_format_goes_around_the_template(tmp_path: Path) -> None:
     assert [request.prompt for request in task.requests()] == ["<Q p>"]
 
 
+def test_an_answer_that_is_only_compared_may_hold_a_nul(tmp_path: Path) -> None:
+    path = write(tmp_path / "i", {"id": "a", "prompt": "p", "answer": "a\0b"})
+    task = load(path, "exact")
+    assert [task.grade([answer]) for answer in ("a\0b", "ab")] == [[True], [False]]
+
+
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [

@@ -141,7 +141,7 @@ id,prompt,files,stdout,files_after
         ("a.csv", b"id,prompt,answer\n1,,x\n", "a.csv:2: prompt: must be a text that is not empty"),
         ("a.csv", b"id,prompt\n\xff,a\n", "a.csv: is not CSV in UTF-8 ('utf-8' codec"),
         ("a.csv", b'id,prompt\n1,"a', "a.csv: is not CSV in UTF-8 (unexpected end of data)"),
-        ("a.csv", b"id,prompt,answer\n1,p,a\0b\n", "a.csv:2: answer: holds a NUL character"),
+        ("a.csv", b"id,prompt,answer\n1,p\0,a\n", "a.csv:2: prompt: holds a NUL character"),
         (
             "a.gz",
             gzip.compress(b"[]", mtime=0)[:-3],

@@ -9,7 +9,7 @@ from typing import ClassVar
 from cycleqd.evaluation.sandbox import Limits, Sandbox
 from cycleqd.evaluation.tasks.databases import Databases
 from cycleqd.evaluation.tasks.form import Fields, Form
-from cycleqd.evaluation.tasks.items import Field, Item
+from cycleqd.evaluation.tasks.items import Field, Item, no_text
 from cycleqd.evaluation.tasks.question_forms import final, question_form
 from cycleqd.evaluation.tasks.skill import Skill
 from cycleqd.manifest.values import Model, Pattern
@@ -38,7 +38,7 @@ class ExactSkill(Skill[ExactSettings]):
     settings_model = ExactSettings
     settings_written: ClassVar = False
     ignores: ClassVar = {"timeoutSeconds": "which runs no code"}
-    fields = (Field("answer", _accepted),)
+    fields = (Field("answer", _accepted, characters=no_text),)
 
     def forms(self, databases: Databases | None) -> tuple[Form, ...]:  # noqa: ARG002
         """Questions with answers."""

@@ -16,6 +16,50 @@ def _unchanged(value: object) -> object:
     return value
 
 
+def unusable(value: object) -> str | None:
+    """What is wrong with the characters of a value, however deep they stand in it.
+
+    No text with them can be written to a store or given to a program, so they are refused before
+    anything runs.
+    """
+    for part in _texts(value):
+        if "\0" in part:
+            place = part.index("\0")
+            return f"holds a NUL character (character {place + 1}); remove it"
+    return no_text(value)
+
+
+def no_text(value: object) -> str | None:
+    """What of a value is no text: halves of characters, which no completion ever holds."""
+    for part in _texts(value):
+        try:
+            part.encode()
+        except UnicodeEncodeError as error:
+            surrogate = f"\\u{ord(part[error.start]):04x}"
+            return (
+                f"holds half of a surrogate pair ({surrogate}, character {error.start + 1}), which "
+                "is no text; write the whole character, or remove it"
+            )
+    return None
+
+
+def anything(_value: object) -> str | None:
+    """Nothing is wrong, whatever it holds."""
+    return None
+
+
+def _texts(value: object) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, Mapping):
+            waiting += [*part.values(), *part.keys()]
+        elif isinstance(part, list | tuple):
+            waiting += part
+
+
 @dataclass(frozen=True)
 class Field:
     """One field of an item.
@@ -25,15 +69,15 @@ class Field:
         check: tells what is wrong with a value.
         required: whether every item must have it.
         read: makes of a value that passed the one that the item has.
-        escaped: whether its texts are written with escapes wherever they go, so that they may hold
-            characters that are no text.
+        characters: tells which characters of its texts cannot be used: fewer are where texts are
+            only compared, or written with escapes wherever they go.
     """
 
     name: str
     check: Check
     required: bool = True
     read: Callable[[Any], object] = _unchanged
-    escaped: bool = False
+    characters: Check = unusable
 
 
 @dataclass(frozen=True)
@@ -88,39 +132,6 @@ def identifier(value: object) -> str | None:
 
 
 COMMON = (Field("id", identifier, read=str), Field("prompt", text))
-
-
-def unusable(value: object) -> str | None:
-    """What is wrong with the characters of a value, however deep they stand in it.
-
-    No text with them can be written to a store or given to a program, so they are refused before
-    anything runs.
-    """
-    for part in _texts(value):
-        if "\0" in part:
-            place = part.index("\0")
-            return f"holds a NUL character (character {place + 1}); remove it"
-        try:
-            part.encode()
-        except UnicodeEncodeError as error:
-            surrogate = f"\\u{ord(part[error.start]):04x}"
-            return (
-                f"holds half of a surrogate pair ({surrogate}, character {error.start + 1}), which "
-                "is no text; write the whole character, or remove it"
-            )
-    return None
-
-
-def _texts(value: object) -> Iterator[str]:
-    waiting = [value]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, Mapping):
-            waiting += [*part.values(), *part.keys()]
-        elif isinstance(part, list | tuple):
-            waiting += part
 
 
 def shown(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cycleqd.evaluation.tasks.evalplus import tests_of
 from cycleqd.evaluation.tasks.form import Fields, Form, Unusable
-from cycleqd.evaluation.tasks.items import Field, any_text, identifier, shown, text, texts
+from cycleqd.evaluation.tasks.items import Field, any_text, anything, identifier, shown, text, texts
 from cycleqd.evaluation.tasks.standalone import standalone
 
 
@@ -110,8 +110,8 @@ def python_forms(*, plus: bool) -> tuple[Form, ...]:
             "EvalPlus (MBPP+, HumanEval+)",
             (
                 *(Field("task_id", text), _PROMPT, _ENTRY, _SOLUTION),
-                Field("base_input", _inputs, escaped=True),
-                Field("plus_input", _inputs, escaped=True),
+                Field("base_input", _inputs, characters=anything),
+                Field("plus_input", _inputs, characters=anything),
                 Field("atol", _number),
             ),
             lambda row: _evalplus(row, plus=plus),

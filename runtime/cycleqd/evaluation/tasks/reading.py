@@ -22,7 +22,7 @@ from typing import Any
 from cycleqd.errors import DatasetError
 from cycleqd.evaluation.tasks.databases import Databases
 from cycleqd.evaluation.tasks.form import Form, Unusable, form_of, identifier_of
-from cycleqd.evaluation.tasks.items import COMMON, Field, Item, unusable
+from cycleqd.evaluation.tasks.items import COMMON, Field, Item
 from cycleqd.evaluation.tasks.rows import Row, read_rows
 from cycleqd.evaluation.tasks.skill import Skill
 
@@ -229,7 +229,7 @@ def _from_json(value: str, known: Field, wrong: str) -> tuple[Any, str | None]:
 
 
 def _wrong(value: object, known: Field) -> str | None:
-    return (None if known.escaped else unusable(value)) or known.check(value)
+    return known.characters(value) or known.check(value)
 
 
 def _short(place: str) -> str:
