@@ -9,9 +9,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-EVERY = "CYCLEQD_TEST_EVERY_ARCHITECTURE"
-"""Variable that has vLLM's tests try all architectures, not only one of each kind."""
-
 _MIXTURE = "swaps the experts of a mixture wrongly"
 _STATES = "keeps states that are not emptied between two candidates"
 
@@ -24,7 +21,7 @@ class Architecture:
         models: that have it.
         what: is special in its checkpoints.
         not_for_vllm: why vLLM is refused, in the words of `Skeleton.not_for_vllm`.
-        each_time: whether vLLM is tried with it whenever its tests run; else where `EVERY` asks.
+        each_time: whether vLLM is tried with it whenever its tests run; else where a variable asks.
     """
 
     models: str
@@ -66,8 +63,11 @@ ARCHITECTURES = {
 
 
 def for_vllm() -> list[str]:
-    """Those to try vLLM with now; Llamas have tests of their own (`test_vllm_engine.py`)."""
-    every = bool(os.environ.get(EVERY))
+    """Those to try vLLM with now; Llamas have tests of their own (`test_vllm_engine.py`).
+
+    `CYCLEQD_TEST_EVERY_ARCHITECTURE=1` makes it all of them, not one of each kind.
+    """
+    every = bool(os.environ.get("CYCLEQD_TEST_EVERY_ARCHITECTURE"))
     return [
         name
         for name, said in ARCHITECTURES.items()
