@@ -39,14 +39,17 @@ if TYPE_CHECKING:
     from cycleqd.checkpoints.header import CheckpointHeader
 
 _FAVOURITES = 8
-# In standard deviations of the scores, see `disagreement`. A system message more or less makes a
-# third, a template of another kind three, a model read by other settings more than one.
-_FAR = 0.5
+# In standard deviations of the scores, see `disagreement`. With SmolLM2 a first token or a space
+# more made 0.1 to 0.2, a system message less 0.1 to 0.4, a template of another kind about 3.
+_FAR = 0.3
 # Of all tasks together, but one of each at least.
 _PROMPTS = 3
 _TOKENIZER_FILES = (TOKENIZER_FILE, "tokenizer_config.json")
 # Settings that say nothing of what a model computes.
-_SILENT = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
+_SILENT = {
+    "_name_or_path", "architectures", "bos_token_id", "dtype", "eos_token_id", "pad_token_id",
+    "torch_dtype", "transformers_version", "unsloth_fixed", "unsloth_version", "use_cache",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ def _compare(
         )
     else:
         names = _differing_settings(base, expert)
-        more = f" ({', '.join(names)} differ from the base's)" if names else ""
+        more = f" (unlike the base's in {', '.join(names)})" if names else ""
         cause = f"see whether {expert / CONFIG_FILE}{more} is what its weights were trained with"
     return (
         "after the prompts of every task its own checkpoint, opened plainly, expects other tokens "
