@@ -93,7 +93,8 @@ def differences(
         samples: some prompts of each task, with the run's chat format.
 
     Yields:
-        A sentence for each such expert, and one where there is nothing to compare with.
+        A sentence for each such expert, one before they are opened, which may take a while, and one
+        where there is nothing to compare with.
     """
     words = Tokenizer(base.folder, 0)
     asked = {}
@@ -108,6 +109,7 @@ def differences(
     if (lacking := memory_lacking(elements * getattr(torch, dtype).itemsize)) is not None:
         yield f"experts are not compared with their own checkpoints: that takes {lacking}"
         return
+    yield f"opening experts as their own folders have them, to compare: {', '.join(asked)}"
     plain: dict[str, list[torch.Tensor]] = {}
     for name, prompts in asked.items():
         try:
