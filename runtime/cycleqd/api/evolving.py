@@ -77,6 +77,7 @@ def prepare(
     share_gpus: bool = False,
     workers_field: str = "workers",
     say: Callable[[str], None] = lambda message: None,
+    check_experts: bool = False,
 ) -> Prepared:
     """Admit a run and get its workers ready; `evolve` says what the arguments are.
 
@@ -87,6 +88,7 @@ def prepare(
         share_gpus: let several workers share a GPU.
         workers_field: how the caller's user calls ``workers``, for messages.
         say: told what is being done.
+        check_experts: open experts' own checkpoints, and say which ones the run makes less of.
     """
     uri = _store_of(manifest) if store is None else str(store)
     problems = check_files(manifest)
@@ -112,7 +114,14 @@ def prepare(
         say(advised)
     scratch = cache_folder()
     checkpoints = scratch / "checkpoints"
-    run = admit(objects, manifest, checkpoints=checkpoints, s3=settings, say=say)
+    run = admit(
+        objects,
+        manifest,
+        checkpoints=checkpoints,
+        s3=settings,
+        say=say,
+        check_experts=check_experts,
+    )
     runner = LocalRunner(
         run,
         lambda index, of: _worker_command(uri, index, of),

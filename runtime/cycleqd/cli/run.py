@@ -35,9 +35,13 @@ def run(
         str | None,
         typer.Option(help="Folder or s3://bucket/prefix of this run; from the manifest if absent."),
     ] = None,
+    *,
     workers: WorkersOption = None,
     share_gpus: ShareGpusOption = False,
     report: Annotated[bool, typer.Option(help="Write the report at the end.")] = True,
+    check: Annotated[
+        bool, typer.Option(help="Compare experts with their own checkpoints before a run begins.")
+    ] = True,
 ) -> None:
     """Run a manifest on this machine, or go on with a run that was interrupted.
 
@@ -54,6 +58,7 @@ def run(
         share_gpus=share_gpus,
         workers_field="--workers",
         say=print_note,
+        check_experts=check,
     )
     run_id = prepared.run.id
     with resumable(), ProgressDisplay(errors, manifest.spec, run_id) as display:

@@ -78,7 +78,7 @@ def prepare_trials(
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out: {folder} is a file; name a folder")
-    trials = []
+    trials: list[Trial] = []
     wanted = [(manifest, seed, False) for manifest in manifests for seed in seeds]
     wanted += [(manifest, seeds[0], True) for manifest in references]
     for manifest, seed, reference in wanted:
@@ -91,6 +91,8 @@ def prepare_trials(
             share_gpus=share_gpus,
             workers_field="--workers",
             say=lambda message, label=store.name: say(f"{label}: {message}"),  # type: ignore[misc]
+            # The other runs have the same experts.
+            check_experts=reference or not trials,
         )
         run = RunStore(open_store(str(store)))
         trials.append(Trial(name, seed, run, prepared.runner.run, reference))

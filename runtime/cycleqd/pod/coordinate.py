@@ -141,6 +141,8 @@ class PodCoordinator:
                 checkpoints=self._settings.scratch / "checkpoints",
                 s3=self._s3,
                 say=log.info,
+                # Its pod has neither the memory nor the processors to open experts.
+                check_experts=False,
             )
 
         try:

@@ -36,6 +36,7 @@ from cycleqd.records.documents import (
     Split,
 )
 from cycleqd.run.databases import published_databases
+from cycleqd.run.own_checkpoints import tell_differences
 from cycleqd.run.prompts import SplitItems, check_prompts
 from cycleqd.run.refusals import Refusals
 from cycleqd.run.store import RunStore
@@ -58,6 +59,7 @@ def admit(
     checkpoints: Path,
     s3: S3Settings | None = None,
     say: Say = lambda message: None,
+    check_experts: bool = False,
 ) -> RunStore:
     """Begin a run, or accept the manifest as the continuation of the one in the store.
 
@@ -67,6 +69,7 @@ def admit(
         checkpoints: folder for downloaded checkpoints.
         s3: how to reach checkpoints and items on S3.
         say: told what is being done.
+        check_experts: open experts' own checkpoints, and say which ones the run makes less of.
 
     Raises:
         InputError: something the user wrote cannot run, or does not continue the stored run.
@@ -76,7 +79,7 @@ def admit(
     run = RunStore(objects)
     if not run.exists():
         say("checking checkpoints and items")
-        _begin(objects, manifest, checkpoints, s3, say)
+        _begin(objects, manifest, checkpoints, s3, say, check_experts=check_experts)
         run = RunStore(objects)
     continue_run(run, manifest)
     return run
@@ -100,7 +103,13 @@ def choose_engine(requested: str) -> Literal["transformers", "vllm"]:
 
 
 def _begin(
-    objects: ObjectStore, manifest: Manifest, checkpoints: Path, s3: S3Settings | None, say: Say
+    objects: ObjectStore,
+    manifest: Manifest,
+    checkpoints: Path,
+    s3: S3Settings | None,
+    say: Say,
+    *,
+    check_experts: bool,
 ) -> None:
     spec = manifest.spec
     engine = choose_engine(spec.evaluation.engine)
@@ -109,10 +118,14 @@ def _begin(
         read = _read_items(spec, s3, refusals, kept)
         found = _admit_checkpoints(spec, engine, checkpoints, s3, say=say, refusals=refusals)
         if found is not None:
-            check_prompts(spec, found.base_folder, found.folders, read, say=say, refusals=refusals)
+            samples = check_prompts(
+                spec, found.base_folder, found.folders, read, say=say, refusals=refusals
+            )
         # Nothing is written before everything was looked at.
         refusals.raise_any()
         assert found is not None, "what is not admitted was refused"
+        if check_experts:
+            tell_differences(found.base_folder, found.folders, samples, say)
         items = _store_items(objects, read)
     decisive = {
         "spec": identity(manifest),

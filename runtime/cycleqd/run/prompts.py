@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cycleqd.evaluation.tasks.reading import Dataset
 from cycleqd.manifest.model import Spec
 from cycleqd.records.documents import ItemsRecord, Split
 from cycleqd.run.refusals import Refusals
+
+if TYPE_CHECKING:
+    from cycleqd.evaluation.prompts_fit import Sample
 
 _SAMPLED = 8
 """Prompts of a task that are compared in an expert's own words."""
@@ -57,7 +61,7 @@ def check_prompts(
     *,
     say: Callable[[str], None],
     refusals: Refusals,
-) -> None:
+) -> list[Sample]:
     """See that every prompt, in the base's words, fits into the model's length.
 
     Args:
@@ -67,6 +71,9 @@ def check_prompts(
         read: the items of all tasks.
         say: told what may lower an expert's scores.
         refusals: takes what is wrong.
+
+    Returns:
+        Some prompts of each task, as the run asks them.
     """
     from cycleqd.evaluation.prompts_fit import PromptCheck, Sample  # noqa: PLC0415 - torch
 
@@ -74,7 +81,7 @@ def check_prompts(
     with refusals.of("spec.base.uri"):
         check = PromptCheck(base, spec.evaluation.max_model_len)
     if check is None:
-        return
+        return []
     wraps: dict[int, Callable[[str], str] | None] = {}
     for number, task in enumerate(spec.tasks):
         with refusals.of(f"spec.tasks[{number}].chat"):
@@ -94,3 +101,4 @@ def check_prompts(
             with refusals.of(items.field):
                 limit = spec.tasks[items.task].max_new_tokens
                 check.refuse(items.found, limit, wraps[items.task])
+    return samples

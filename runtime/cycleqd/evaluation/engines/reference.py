@@ -15,23 +15,27 @@ import logging
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 from cycleqd.checkpoints.files import CONFIG_FILE
 from cycleqd.checkpoints.links import linked
-from cycleqd.errors import EngineError
+from cycleqd.errors import CycleQDError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cycleqd.checkpoints.header import CheckpointHeader
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 # Beside the weights: activations, and what loading needs for a moment.
 _MARGIN = 1.2
+# Bytes of a model whose threads would wait for each other longer than they compute.
+_SMALL = 50_000_000
 _MEMORY = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
 
@@ -52,40 +56,79 @@ def reference_scores(
         EngineError: the library cannot load it.
     """
     with _turn(header):
-        return _scores(header, probes)
+        if (lacking := memory_lacking(header.nbytes)) is not None:
+            log.warning("the engine is not compared with transformers: that takes %s", lacking)
+            return None
+        return ask(header, "auto", lambda model: [next_scores(model, probe) for probe in probes])
 
 
-def _scores(header: CheckpointHeader, probes: Sequence[Sequence[int]]) -> list[torch.Tensor] | None:
-    needed, free = int(_MARGIN * header.nbytes), free_memory()
-    if free is not None and needed > free:
-        log.warning(
-            "the engine is not compared with transformers: that takes %d MB of memory, %d are free",
-            needed // 1_000_000,
-            free // 1_000_000,
-        )
+def memory_lacking(nbytes: int) -> str | None:
+    """How much memory opening a model takes and how much is free; None where it suffices.
+
+    Args:
+        nbytes: of its weights.
+    """
+    needed, free = int(_MARGIN * nbytes), free_memory()
+    if free is None or needed <= free:
         return None
+    return f"{needed // 1_000_000} MB of memory, {free // 1_000_000} are free"
+
+
+def ask(header: CheckpointHeader, dtype: str, question: Callable[[Any], T]) -> T:
+    """Open a checkpoint as the library's own model on the processor, and close it again.
+
+    A model that is not small takes all processors.
+
+    Args:
+        header: the checkpoint.
+        dtype: of torch; ``auto`` leaves it to the checkpoint.
+        question: asked of the ``transformers.PreTrainedModel``.
+
+    Returns:
+        The answer.
+
+    Raises:
+        EngineError: the library cannot load it, or fails to answer.
+    """
     from transformers import AutoModelForCausalLM  # noqa: PLC0415  # slow to import
     from transformers.utils import logging as library_logging  # noqa: PLC0415
 
     library_logging.disable_progress_bar()
+    verbosity = library_logging.get_verbosity()
+    library_logging.set_verbosity_error()
     threads = torch.get_num_threads()
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    small = header.nbytes < _SMALL
+    torch.set_num_threads(1 if small else len(os.sched_getaffinity(0)))
     try:
         with linked(header) as folder, torch.inference_mode():
             model: Any = AutoModelForCausalLM.from_pretrained(
-                str(folder), dtype="auto", local_files_only=True
+                str(folder),
+                dtype=dtype if dtype == "auto" else getattr(torch, dtype),
+                local_files_only=True,
             ).eval()
-            found = [
-                model(input_ids=torch.tensor([list(probe)])).logits[0, -1].float().log_softmax(-1)
-                for probe in probes
-            ]
+            answer = question(model)
+    except CycleQDError:
+        raise
     except Exception as error:  # transformers documents no errors of its own
         raise EngineError(f"{header.folder}: transformers cannot load it: {error}") from error
     finally:
         torch.set_num_threads(threads)
+        library_logging.set_verbosity(verbosity)
     del model
-    gc.collect()
-    return found
+    if not small:
+        gc.collect()
+    return answer
+
+
+def next_scores(model: Any, tokens: Sequence[int]) -> torch.Tensor:  # noqa: ANN401 - has no types
+    """Log probabilities of all next tokens after some tokens.
+
+    Args:
+        model: a ``transformers.PreTrainedModel``.
+        tokens: at least one.
+    """
+    logits: torch.Tensor = model(input_ids=torch.tensor([list(tokens)])).logits[0, -1]
+    return logits.float().log_softmax(-1)
 
 
 @contextmanager

@@ -1,0 +1,40 @@
+"""What the experts of a run are told apart by from their own checkpoints, before the run begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from cycleqd.evaluation.prompts_fit import Sample
+
+
+def tell_differences(
+    base: Path, experts: Mapping[str, Path], samples: Sequence[Sample], say: Callable[[str], None]
+) -> None:
+    """Say which experts a run makes other models of than they are by themselves.
+
+    Adapters are left out: by themselves they are no models.
+
+    Args:
+        base: the base's folder.
+        experts: folders by name, all of them admitted.
+        samples: some prompts of each task.
+        say: told what is found.
+    """
+    # torch is only needed here, once in a run's life.
+    from cycleqd.checkpoints.header import CheckpointHeader  # noqa: PLC0415
+    from cycleqd.evaluation.plain_opening import OwnCheckpoint, differences  # noqa: PLC0415
+    from cycleqd.weights.checkpoint import Checkpoint  # noqa: PLC0415
+    from cycleqd.weights.experts import open_expert  # noqa: PLC0415
+
+    opened = Checkpoint.open(base)
+    full = {
+        name: OwnCheckpoint(CheckpointHeader.open(folder), found)
+        for name, folder in experts.items()
+        if isinstance(found := open_expert(folder, opened), Checkpoint)
+    }
+    for line in differences(opened.header, full, samples):
+        say(line)
