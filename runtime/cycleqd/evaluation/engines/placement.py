@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from cycleqd.checkpoints.modules import Modules
 from cycleqd.errors import EngineError
 
 
@@ -188,6 +189,26 @@ class Placement:
             name
             for name, target in self._direct.items()
             if name == target and name in layers and name != head
+        )
+
+    def modules(self) -> Modules:
+        """The places of the tensors that are stored as they are, and which are linear layers'."""
+        from transformers.pytorch_utils import Conv1D  # noqa: PLC0415  # slow to import
+
+        transposed = {
+            f"{path}.weight": isinstance(module, Conv1D)
+            for path, module in self._model.named_modules()
+            if isinstance(module, torch.nn.Linear | Conv1D)
+        }
+        output = self._model.get_output_embeddings()
+        head = None if output is None else self.source_of(output.weight)
+        return Modules(
+            names=dict(self._direct),
+            linear={
+                name: transposed[target]
+                for name, target in self._direct.items()
+                if target in transposed and name != head
+            },
         )
 
     def missing(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
