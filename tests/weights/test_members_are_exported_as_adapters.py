@@ -192,10 +192,10 @@ def test_a_member_that_no_product_says_is_refused(tmp_path: Path) -> None:
     export(family, expert_genome(family.layout, "a"), tmp_path / "out")
 
 
-def full_family(folder: Path, dtype: str = "float32") -> Adapted:
+def full_family(folder: Path, dtype: str = "float32", *, tied: bool = False) -> Adapted:
     """Two full fine-tunes and an adapter of one base."""
-    base = llama(folder, dtype=dtype)
-    config = llama_config(tied=False, dtype=dtype)
+    base = llama(folder, tied=tied, dtype=dtype)
+    config = llama_config(tied=tied, dtype=dtype)
     state = random_state(config, 0)
     folders = {
         name: write_checkpoint(folder / name, config, fine_tuned(state, seed))
@@ -230,15 +230,15 @@ def test_full_fine_tunes_become_the_closest_product(tmp_path: Path) -> None:
     assert errors[1] == pytest.approx(fit.left_out_share**0.5, rel=1e-3)
 
 
-@pytest.mark.parametrize("save_others", [False, True])
-def test_peft_says_of_it_what_was_measured(tmp_path: Path, save_others: bool) -> None:
-    family = full_family(tmp_path)
+@pytest.mark.parametrize(("tied", "save_others"), [(False, False), (False, True), (True, True)])
+def test_peft_says_of_it_what_was_measured(tmp_path: Path, tied: bool, save_others: bool) -> None:
+    family = full_family(tmp_path, tied=tied)
     genome = shares(family, 0.5, 0.3, 0.4)
     maker = family.materializer()
     modules = read_skeleton(family.base.header).modules
     fit = fit_closely(maker, modules, genome, rank=64, save_others=save_others)
-    made = exported(family, fit, tmp_path / "out")
-    assert made.saved == len(fit.whole) == (0 if not save_others else 7)
+    assert exported(family, fit, tmp_path / "out").saved == (7 if save_others else 0)
+    assert len(fit.whole) == (7 - tied if save_others else 0)
     said = answers(opened(family.base.folder, tmp_path / "out"))
     measured = dict(adapted_tensors(maker, base_genome(family.layout), fit))
     torch.testing.assert_close(said, answers_of(family.base.folder, measured), rtol=0, atol=1e-4)

@@ -193,14 +193,14 @@ def losses(
 
     Args:
         member: by task one character an item, ``1`` solved, ``0`` not.
-        adapter: the same of the adapter, on the same items.
+        adapter: the same of the adapter, on the same items; its order of tasks is kept.
     """
     columns = {
         task: [
             float(one == "1") - float(other == "1")
-            for one, other in zip(marks, adapter[task], strict=True)
+            for one, other in zip(member[task], marks, strict=True)
         ]
-        for task, marks in member.items()
+        for task, marks in adapter.items()
     }
     tasks = {}
     for task, column in columns.items():

@@ -14,7 +14,9 @@ class Modules:
         names: the model's name of each tensor that it holds as the checkpoint stores it.
         linear: weights of linear layers but the output head, by the checkpoint's name, and whether
             the layer stores them as (inputs, outputs), as those of GPT-2 do.
+        head: the model's name of the output head's weight, also where it is tied.
     """
 
     names: Mapping[str, str]
     linear: Mapping[str, bool]
+    head: str | None

@@ -123,7 +123,7 @@ class _Places:
         self._names = modules.names
         self._linear = modules.linear
         self._tied = tied_embeddings(base.header)
-        self._heads = sorted({head.name for e in experts for head in e.header.heads})
+        self._head = modules.head
         self._embeddings = {
             product.name for e in experts for product in e.header.products if product.embeds
         }
@@ -142,8 +142,12 @@ class _Places:
     def saved(self, whole: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Tensors that stand in the base's place, with all others of their modules."""
         modules = {name.rpartition(".")[0] for name in whole}
-        tied = [tensor for name, tensor in whole.items() if name in self._tied]
-        return {head: tied[0].contiguous() for head in self._heads if tied} | {
+        tied = {
+            f"{_PREFIX}{self._head}": tensor.contiguous()
+            for name, tensor in whole.items()
+            if name in self._tied
+        }
+        return tied | {
             f"{_PREFIX}{self._model_name(info.name)}": whole.get(
                 info.name, self._base.tensor(info.name)
             ).contiguous()

@@ -195,20 +195,17 @@ class Placement:
         """The places of the tensors that are stored as they are, and which are linear layers'."""
         from transformers.pytorch_utils import Conv1D  # noqa: PLC0415  # slow to import
 
-        transposed = {
-            f"{path}.weight": isinstance(module, Conv1D)
-            for path, module in self._model.named_modules()
-            if isinstance(module, torch.nn.Linear | Conv1D)
-        }
+        modules = {f"{path}.weight": module for path, module in self._model.named_modules()}
         output = self._model.get_output_embeddings()
-        head = None if output is None else self.source_of(output.weight)
+        head = next((name for name, module in modules.items() if module is output), None)
         return Modules(
             names=dict(self._direct),
             linear={
-                name: transposed[target]
+                name: isinstance(modules[target], Conv1D)
                 for name, target in self._direct.items()
-                if target in transposed and name != head
+                if target != head and isinstance(modules.get(target), torch.nn.Linear | Conv1D)
             },
+            head=head,
         )
 
     def missing(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
