@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from cycleqd.errors import InputError
 from cycleqd.evaluation.engines.skeleton import read_skeleton
@@ -284,3 +286,31 @@ def test_members_of_adapters_are_exact_on_a_hub(tmp_path: Path) -> None:
     torch.testing.assert_close(said, whole, rtol=0, atol=1e-5)
     nothing = fit_exactly(maker, family.experts, member, member)
     assert (nothing.pairs, nothing.whole) == ({}, {})
+
+
+def test_modules_have_the_names_of_the_model_s_class(tmp_path: Path) -> None:
+    # On the hub GPT-2 has no "transformer." in its names, and its layers are transposed.
+    base = gpt2(tmp_path)
+    path = base / "model.safetensors"
+    state = {name.removeprefix("transformer."): tensor for name, tensor in load_file(path).items()}
+    save_file(state, path, {"format": "pt"})
+    expert = tmp_path / "full"
+    shutil.copytree(base, expert)
+    save_file(fine_tuned(state, 1), expert / "model.safetensors", {"format": "pt"})
+    family = Adapted(base, {"full": expert}, tmp_path / "cache")
+    modules = read_skeleton(family.base.header).modules
+    maker = family.materializer()
+    fit = fit_closely(maker, modules, shares(family, 0.8), rank=64, save_others=True)
+    # What is left are biases of layers that have a product.
+    assert {name.rpartition(".")[2] for name in fit.left_out} == {"bias"}
+    assert len(fit.left_out) == len(fit.pairs) == len(modules.linear) == 8
+    exported(family, fit, tmp_path / "out")
+    measured = {
+        modules.names[name]: tensor
+        for name, tensor in adapted_tensors(maker, base_genome(family.layout), fit)
+    }
+    said = answers(opened(base, tmp_path / "out"))
+    plain = dict(family.base)
+    torch.testing.assert_close(said, answers_of(base, measured), rtol=0, atol=1e-4)
+    unchanged = answers_of(base, {modules.names[name]: t for name, t in plain.items()})
+    assert float((said - unchanged).abs().max()) > 1e-2
