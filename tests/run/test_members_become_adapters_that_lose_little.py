@@ -107,7 +107,8 @@ def test_an_adapter_that_loses_more_than_asked_is_refused(run: cycleqd.Run, tmp_
     wrong = (
         r"expert-sql as an adapter of rank 1 loses 0\.\d+ \(standard error 0\.\d+\) of its mean "
         r"score on search items, more than --max-loss 0\.02 \(sql 1\.000 to 0\.\d+, python .*\); "
-        r"nothing was written; give a higher rank \(--rank 2\), --save-others for what no product "
+        r"nothing was written; give a higher rank \(--rank 2\), a member near it in the base's "
+        r"place \(--onto MEMBER\), --save-others for what no product can hold \("
     )
     with pytest.raises(InputError, match=wrong):
         run.export_adapter("expert-sql", tmp_path / "out", 1, say=said.append)

@@ -83,7 +83,7 @@ def export_adapter(
     try:
         export = _Export(run, bench, candidate, options, say)
         fit = export.fit()
-        loss = export.measure(fit) if fit.relative_error else None
+        loss = export.measure(fit) if fit.relative_error and fit.rank else None
     finally:
         bench.close()
     if loss is not None:
@@ -226,6 +226,8 @@ def check_loss(loss: LossDocument, options: AdapterOptions) -> None:
     if loss.mean_loss <= options.max_loss:
         return
     remedy = f"a higher rank (--rank {2 * loss.rank})"
+    if options.onto is None:
+        remedy += ", a member near it in the base's place (--onto MEMBER)"
     if loss.left_out_share > _WORTH_SAVING:
         remedy += (
             f", --save-others for what no product can hold ({loss.left_out_share:.0%} of what it "

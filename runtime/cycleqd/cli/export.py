@@ -94,7 +94,7 @@ def export(
     )
     if (loss := made.loss) is not None:
         print_result(
-            f"search items: mean score lower by {loss.mean_loss:.3f} (standard error "
+            f"search items: mean score lower by {loss.mean_loss:z.3f} (standard error "
             f"{loss.standard_error:.3f}): {loss.scores}"
         )
         if loss.left_out:
