@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from cycleqd.roles.coordinator import Coordinator
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store import MemoryStore, ObjectStore
+
+if TYPE_CHECKING:
+    from cycleqd.roles.worker import Workbench
 
 ITEMS = 20
 SKILLS = ("sql", "python", "shell")
@@ -144,13 +147,19 @@ def digest_of(run: RunStore, candidate: str) -> str:
     return f"sha256:{hashlib.sha256(run.objects.read(keys.genome(candidate))).hexdigest()}"
 
 
-def do_everything(run: RunStore, *, failing: frozenset[str] = frozenset(), order: int = 1) -> None:
+def do_everything(
+    run: RunStore,
+    *,
+    failing: frozenset[str] = frozenset(),
+    order: int = 1,
+    bench: Workbench | None = None,
+) -> None:
     """Coordinator and one worker, turn by turn; ``order`` -1 does the newest entries first."""
     from cycleqd.roles.entry_queue import EntryQueue
     from cycleqd.roles.worker import Worker, WorkerSettings
 
     coordinator = Coordinator(run)
-    bench = SyntheticWorkbench(run, failing)
+    bench = bench or SyntheticWorkbench(run, failing)
     queue = EntryQueue(run, 0, 1)
     worker = Worker(run, WorkerSettings(0, 1, scratch=None), bench)  # type: ignore[arg-type]
     for _ in range(500):

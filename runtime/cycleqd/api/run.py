@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,12 @@ from cycleqd.store.cache import cache_folder
 from cycleqd.store.localfile import store_error
 
 if TYPE_CHECKING:
+    from cycleqd.api.adapting import ExportedAdapter
     from cycleqd.manifest.model import Manifest
-    from cycleqd.weights.lora_export import ExportedAdapter
+
+
+MAX_LOSS = 0.02
+"""The most that a member's mean score may fall where it is exported as an adapter of a rank."""
 
 
 def open_run(uri: str | Path) -> Run:
@@ -203,39 +207,50 @@ class Run:
         return models.materializer.to_file(models.genome(candidate), Path(out))
 
     def export_adapter(
-        self, member: str, out: str | Path, rank: int | None = None
+        self,
+        member: str,
+        out: str | Path,
+        rank: int | None = None,
+        *,
+        onto: str | None = None,
+        max_loss: float = MAX_LOSS,
+        save_others: bool = False,
+        say: Callable[[str], None] = lambda text: None,
     ) -> ExportedAdapter:
         """Write a member as a LoRA adapter of the base, which peft and vLLM open.
 
+        Without a rank it is exactly the member, which only members of adapters can be. With one it
+        is the closest of that rank; where that is not exact, what it loses is measured on the run's
+        search items, by the run's engine on this machine, and written beside it as
+        ``measured_loss.json``.
+
         Args:
-            member: a candidate id, ``balanced``, ``aggregate`` or ``best:TASK``; of a run whose
-                experts are adapters, or one that takes no share of the others.
+            member: a candidate id, ``balanced``, ``aggregate`` or ``best:TASK``.
             out: a new folder.
-            rank: cut every product to it; exact when absent.
+            rank: the highest of a product; exact when absent.
+            onto: a member that takes the base's place, a hub for several adapters, to be exported
+                as a whole model.
+            max_loss: the most that the mean score over tasks may fall.
+            save_others: with a rank, whether embeddings, norms and the head are saved whole, which
+                peft opens and vLLM does not; else they stay the base's.
+            say: told how far it is, when that takes long.
 
         Returns:
             What was written.
 
         Raises:
-            InputError: there is no such member, no adapter says what it is, or the folder exists
-                and is not empty.
+            InputError: there is no such member, no adapter says exactly what it is, the adapter
+                loses more than allowed, or the folder exists and is not empty.
             CheckpointError: the base or an expert is not there any more, or has changed.
+            EngineError: this machine cannot measure what is lost.
             StoreError: the store failed.
         """
-        from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
-        from cycleqd.weights.lora_export import export_adapter  # noqa: PLC0415 - torch
+        from cycleqd.api.adapting import AdapterOptions, export_adapter  # noqa: PLC0415 - torch
 
         candidate = resolve_member(self._run, member)
-        models = RunModels(self._run, cache_folder()).latest()
-        return export_adapter(
-            models.materializer,
-            models.base,
-            models.experts,
-            models.genome(candidate),
-            Path(out),
-            base_uri=models.revision.base.uri,
-            rank=rank,
-        )
+        hub = None if onto is None else resolve_member(self._run, onto)
+        options = AdapterOptions(rank, hub, max_loss, save_others)
+        return export_adapter(self._run, candidate, Path(out), options, say)
 
     def report(self, out: str | Path | None = None) -> Path:
         """Write the HTML report and the heatmaps from what is stored now.

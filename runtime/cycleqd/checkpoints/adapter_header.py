@@ -145,7 +145,7 @@ def _file_header(folder: Path) -> FileHeader:
     return header
 
 
-def _tied_embeddings(base: CheckpointHeader) -> frozenset[str]:
+def tied_embeddings(base: CheckpointHeader) -> frozenset[str]:
     """The embeddings that are the output head too."""
     if not ties_head(base.config):
         return frozenset()
@@ -166,7 +166,7 @@ class _Matching:
         self.file = file
         self.base = base
         self.shapes = {tensor.name: tensor.shape for tensor in base.tensors}
-        self.tied = _tied_embeddings(base)
+        self.tied = tied_embeddings(base)
         self.pairs: dict[str, dict[str, TensorInfo]] = {}
         self.embeddings: set[str] = set()
         self.others: dict[str, TensorInfo] = {}

@@ -48,8 +48,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         StoreFull: the disk is full.
         StoreError: the folder cannot be written.
     """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target}: exists and is not empty; remove it or choose another folder")
+    check_new_folder(target)
     with disk_errors(f"cannot write {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{target.name}.partial-"
@@ -67,6 +66,16 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         finally:
             os.close(lock)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_new_folder(target: Path) -> None:
+    """See that a folder can take this name.
+
+    Raises:
+        InputError: the target exists and is not empty.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target}: exists and is not empty; remove it or choose another folder")
 
 
 def _remove_abandoned(parent: Path, prefix: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -107,6 +107,24 @@ class ModelWorkbench:
             failure=Failure(cause=type(cause).__name__, message=str(cause)),
             telemetry=Telemetry(worker=0, host="", seconds=0.0),
         )
+
+    def models(self, revision: Revision) -> RevisionModels:
+        """The weights of a revision as this bench opens them."""
+        return self._models.as_of(revision)
+
+    def ask(
+        self, weights: Iterable[tuple[str, torch.Tensor]], split: Split, revision: Revision
+    ) -> dict[str, Outcomes]:
+        """What any weights of the run's architecture do on all items of a split, by task.
+
+        Raises:
+            EngineError: the engine failed.
+            SandboxUnavailable: generated code cannot be contained on this machine.
+        """
+        models = self.models(revision)
+        engine = self._ready_engine(models)
+        engine.load(weights)
+        return evaluate(engine, [self._task(name, split, models) for name in revision.tasks])
 
     def _learn(self, candidate: str, order: TuneOrder, models: RevisionModels) -> None:
         if self._run.objects.exists(keys.adapter(candidate)):

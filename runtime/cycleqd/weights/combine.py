@@ -14,7 +14,7 @@ number of threads.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -119,6 +119,31 @@ class Recipe:
     def noise_rows(self) -> int:
         """Rows of one block of noise."""
         return max(1, _NOISE_BLOCK // max(1, self.columns))
+
+
+def difference(recipe: Recipe, other: Recipe) -> Recipe:
+    """One tensor less another; what both take from the same source is left out, not computed.
+
+    Args:
+        recipe: the tensor.
+        other: of the same slot.
+    """
+    shares: dict[tuple[int, torch.dtype], tuple[torch.Tensor, float]] = {}
+    noises: dict[tuple[int, int], float] = {}
+    for sign, one in ((1.0, recipe), (-1.0, other)):
+        for tensor, coefficient in one.sources:
+            key = tensor.data_ptr(), tensor.dtype
+            known = shares.get(key, (tensor, 0.0))[1]
+            shares[key] = tensor, known + sign * coefficient
+        for noise in one.noise:
+            stream = noise.seed, noise.candidate
+            noises[stream] = noises.get(stream, 0.0) + sign * noise.factor
+    return Recipe(
+        recipe.slot,
+        tuple(share for share in shares.values() if share[1]),
+        (*recipe.products, *(replace(p, gain=-p.gain) for p in other.products)),
+        tuple(NoiseSource(*stream, factor) for stream, factor in noises.items() if factor),
+    )
 
 
 def coefficients(

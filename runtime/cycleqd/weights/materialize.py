@@ -119,6 +119,11 @@ class Materializer:
         """How tensor ``number`` of the child's difference from the base is made."""
         return self._recipe(genome, number, 0.0)
 
+    def dense(self, recipe: Recipe) -> torch.Tensor:
+        """What a recipe makes, float32 and the caller's own."""
+        with single_threaded():
+            return self._whole(recipe, torch.float32)
+
     def to_ram(self, genome: Genome) -> dict[str, torch.Tensor]:
         """All tensors, the caller's own."""
         slots = enumerate(self._layout.tensors)

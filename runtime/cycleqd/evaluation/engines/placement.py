@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from cycleqd.checkpoints.modules import Modules
 from cycleqd.errors import EngineError
 
 
@@ -188,6 +189,23 @@ class Placement:
             name
             for name, target in self._direct.items()
             if name == target and name in layers and name != head
+        )
+
+    def modules(self) -> Modules:
+        """The places of the tensors that are stored as they are, and which are linear layers'."""
+        from transformers.pytorch_utils import Conv1D  # noqa: PLC0415  # slow to import
+
+        modules = {f"{path}.weight": module for path, module in self._model.named_modules()}
+        output = self._model.get_output_embeddings()
+        head = next((name for name, module in modules.items() if module is output), None)
+        return Modules(
+            names=dict(self._direct),
+            linear={
+                name: isinstance(modules[target], Conv1D)
+                for name, target in self._direct.items()
+                if target != head and isinstance(modules.get(target), torch.nn.Linear | Conv1D)
+            },
+            head=head,
         )
 
     def missing(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cycleqd.checkpoints.header import CheckpointHeader
+    from cycleqd.checkpoints.modules import Modules
 
 
 # Kinds of layers whose memory is keys and values alone.
@@ -38,6 +39,7 @@ class Skeleton:
         head: the checkpoint's name of the output head; that of the embeddings where it is tied.
         not_for_vllm: why vLLM cannot serve it here; None where it can.
         can_learn: whether it has layers that `evolution.tune` can train.
+        modules: where it has the checkpoint's tensors.
     """
 
     architecture: str
@@ -45,6 +47,7 @@ class Skeleton:
     head: str
     not_for_vllm: str | None
     can_learn: bool
+    modules: Modules
 
 
 def read_skeleton(header: CheckpointHeader) -> Skeleton:
@@ -95,6 +98,7 @@ def read_skeleton(header: CheckpointHeader) -> Skeleton:
         head,
         not_for_vllm=_not_for_vllm(model),
         can_learn=bool(placement.tunable()),
+        modules=placement.modules(),
     )
 
 
