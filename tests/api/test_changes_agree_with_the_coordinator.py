@@ -19,12 +19,12 @@ from .documents import VALID
 OLD = parse_resource(edited({}, VALID))
 
 
-@pytest.mark.parametrize("edit", [*FREE, *(refused.edit for refused in MOVED)], ids=str)
+@pytest.mark.parametrize("edit", [*FREE, *APPENDED, *(refused.edit for refused in MOVED)], ids=str)
 def test_the_coordinator_continues(edit: Edit) -> None:
     check_continuation(OLD, parse_resource(edited(edit, VALID)))
 
 
-@pytest.mark.parametrize("edit", [*(refused.edit for refused in DECISIVE), *APPENDED], ids=str)
+@pytest.mark.parametrize("edit", [refused.edit for refused in DECISIVE], ids=str)
 def test_the_coordinator_refuses(edit: Edit) -> None:
     with pytest.raises(RunMismatch):
         check_continuation(OLD, parse_resource(edited(edit, VALID)))

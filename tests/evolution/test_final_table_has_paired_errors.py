@@ -140,7 +140,7 @@ def test_of_equally_balanced_members_the_higher_mean_then_the_first_id():
 
 
 def test_new_genomes_are_those_outside_the_population():
-    genomes = new_genomes(RUN, LAYOUT, COMMIT, genome_of)
+    genomes = new_genomes(RUN, [LAYOUT], COMMIT, genome_of)
     assert list(genomes) == [
         keys.BASE_CANDIDATE,
         keys.UNIFORM_MERGE_CANDIDATE,

@@ -175,7 +175,7 @@ def test_means_are_planned_on_both_splits_and_nothing_else_is_searched() -> None
     softmax = planned(spec(generations=4), COMMIT)
     assert {split for _, split in softmax} == {"test"}
     assert [candidate for candidate, _ in softmax] == [*tested[:-3], keys.aggregate(4)]
-    assert set(MEANS) <= set(new_genomes(RUN, LAYOUT, COMMIT, genome_of))
+    assert set(MEANS) <= set(new_genomes(RUN, [LAYOUT], COMMIT, genome_of))
 
 
 def table(tried: dict[str, dict[str, float]], failed: str = ""):

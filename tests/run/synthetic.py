@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cycleqd.evolution.genome import GenomeLayout, TensorSlot
+from cycleqd.evolution.joining import Joining
 from cycleqd.evolution.race import race_of
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.reader import parse_manifest
@@ -25,6 +27,7 @@ from cycleqd.records.documents import (
     Telemetry,
 )
 from cycleqd.roles.coordinator import Coordinator
+from cycleqd.run.continuation import Newcomers, continue_run
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store import MemoryStore, ObjectStore
@@ -36,21 +39,27 @@ ITEMS = 20
 SKILLS = ("sql", "python", "shell")
 
 
-def manifest(*, goal: tuple[str, str] | None = None, **evolution: object) -> Manifest:
+def manifest(
+    *,
+    goal: tuple[str, str] | None = None,
+    skills: Sequence[str] = SKILLS,
+    experts: Sequence[str] | None = None,
+    **evolution: object,
+) -> Manifest:
     document: dict[str, Any] = {
         "apiVersion": "cycleqd.io/v1alpha1",
         "kind": "CycleQDRun",
         "metadata": {"name": "synthetic"},
         "spec": {
             "base": {"uri": "models/base"},
-            "experts": [{"name": s, "uri": f"models/{s}"} for s in SKILLS],
+            "experts": [{"name": s, "uri": f"models/{s}"} for s in experts or skills],
             "tasks": [
                 {
                     "name": s,
                     "type": "exact",
                     "items": {"search": f"{s}.search.jsonl", "test": f"{s}.test.jsonl"},
                 }
-                for s in SKILLS
+                for s in skills
             ],
             "evolution": {"generations": 6, "candidatesPerGeneration": 4, **evolution},
         },
@@ -64,29 +73,53 @@ def canonical_text(document: Manifest) -> str:
     return json.dumps(canonical(document))
 
 
-def layout() -> GenomeLayout:
+def layout(experts: Sequence[str] = SKILLS) -> GenomeLayout:
     slots = [TensorSlot(f"layers.{n}.weight", (6, 4), rank=4, block=n) for n in range(3)] + [
         TensorSlot("norm.weight", (4,), rank=0, block=3)
     ]
-    return GenomeLayout(SKILLS, tuple(slots))
+    return GenomeLayout(tuple(experts), tuple(slots))
+
+
+SOURCE = SourceRecord(uri="models/base", digest="sha256:0")
+ITEM = ItemsRecord(uri="items", digest=hashlib.sha256(b"{}\n").hexdigest(), count=ITEMS)
+
+
+def newcomers(store: ObjectStore, document: Manifest, new: Joining) -> Newcomers:
+    """What joins a synthetic run, whose items are written like those that it began with."""
+    _write_items(store, new.tasks)
+    names = [expert.name for expert in document.spec.experts]
+    return Newcomers(
+        experts=dict.fromkeys(new.experts, SOURCE),
+        items={task: {"search": ITEM, "test": ITEM} for task in new.tasks},
+        layout=layout(names).to_json() if new.experts else None,
+    )
+
+
+def grow(run: RunStore, document: Manifest) -> None:
+    """Continue a run with a longer manifest."""
+    continue_run(run, document, lambda revision, asked, new: newcomers(run.objects, asked, new))
+
+
+def _write_items(store: ObjectStore, tasks: Iterable[str]) -> None:
+    for task in tasks:
+        for split in ("search", "test"):
+            store.create(keys.items(task, split), b"{}\n")
 
 
 def begin(store: ObjectStore, document: Manifest) -> RunStore:
-    source = SourceRecord(uri="models/base", digest="sha256:0")
-    item = ItemsRecord(uri="items", digest=hashlib.sha256(b"{}\n").hexdigest(), count=ITEMS)
+    tasks = [task.name for task in document.spec.tasks]
+    experts = [expert.name for expert in document.spec.experts]
     run = RunDocument(
         run_id="synthetic-0",
         manifest=canonical(document),
         engine="transformers",
-        base=source,
-        experts=dict.fromkeys(SKILLS, source),
-        items={s: {"search": item, "test": item} for s in SKILLS},
-        layout=layout().to_json(),
+        base=SOURCE,
+        experts=dict.fromkeys(experts, SOURCE),
+        items={task: {"search": ITEM, "test": ITEM} for task in tasks},
+        layout=layout(experts).to_json(),
     )
     store.create(keys.RUN, run.to_bytes())
-    for skill in SKILLS:
-        for split in ("search", "test"):
-            store.create(keys.items(skill, split), b"{}\n")
+    _write_items(store, tasks)
     return RunStore(store)
 
 
@@ -110,12 +143,13 @@ class SyntheticWorkbench:
                 telemetry=telemetry,
             )
         genome = self._run.genome(entry.candidate)
-        share = genome.scale.astype(float).mean(axis=1)
+        shares = genome.scale.astype(float).mean(axis=1)
         if genome.gain is not None:
-            share = share + genome.gain.astype(float).mean(axis=1)
+            shares = shares + genome.gain.astype(float).mean(axis=1)
+        share = dict(zip(genome.layout.experts, shares, strict=True))
         solved = {}
-        for number, task in enumerate(entry.tasks):
-            level = float(np.clip(1.0 - abs(0.7 - share[number]), 0.0, 1.0))
+        for task in entry.tasks:
+            level = float(np.clip(1.0 - abs(0.7 - share.get(task, 0.0)), 0.0, 1.0))
             offset = 0 if entry.split == "search" else 1
             marks = [((i * 7 + offset) % ITEMS) / ITEMS < level for i in range(ITEMS)]
             solved[task] = "".join("1" if m else "0" for m in marks)
@@ -184,5 +218,5 @@ def archives(store: ObjectStore) -> dict[str, bytes]:
     }
 
 
-def fresh(*, goal: tuple[str, str] | None = None, **evolution: object) -> RunStore:
+def fresh(*, goal: tuple[str, str] | None = None, **evolution: Any) -> RunStore:
     return begin(MemoryStore(), manifest(goal=goal, **evolution))

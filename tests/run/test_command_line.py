@@ -77,6 +77,7 @@ def test_status_has_the_promised_fields(store: str) -> None:
     document = json.loads(cycleqd("status", store, "--json").stdout)
     assert set(document) == {
         "runId",
+        "revision",
         "generation",
         "generations",
         "evaluations",

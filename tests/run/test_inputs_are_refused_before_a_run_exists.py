@@ -17,7 +17,7 @@ from cycleqd.cli.ending import run_command
 from cycleqd.errors import CheckpointError, DatasetError, InputError, RunMismatch, StoreDenied
 from cycleqd.manifest.reader import load_manifest
 from cycleqd.records import keys
-from cycleqd.run import admission
+from cycleqd.run import admission, admitted_checkpoints
 from cycleqd.run.admission import admit
 from cycleqd.store import open_store
 from cycleqd.store.memory import MemoryStore
@@ -302,7 +302,7 @@ def test_a_store_that_fails_is_told_by_the_field(
             raise StoreDenied("s3://models/python: access denied")
         return resolve(uri, place)
 
-    monkeypatch.setattr(admission, "resolve", denied)
+    monkeypatch.setattr(admitted_checkpoints, "resolve", denied)
     with pytest.raises(StoreDenied, match=r"^spec\.experts\[1\]\.uri: s3://models/python: access"):
         begin(place, MemoryStore())
 

@@ -18,6 +18,7 @@ from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
 from cycleqd.records.documents import ItemsRecord, Split
 from cycleqd.run.admission import _read_items, _store_items
+from cycleqd.run.admitted_checkpoints import Sought
 from cycleqd.run.databases import StoredDatabases, _RemoteDatabases
 from cycleqd.run.refusals import Refusals
 from cycleqd.run.verification import Verifier
@@ -38,7 +39,8 @@ def spec_of(folder: Path, name: str) -> Spec:
 def admit_items(store: MemoryStore, spec: Spec) -> dict[str, dict[Split, ItemsRecord]]:
     refusals = Refusals()
     with ExitStack() as kept:
-        read = _read_items(spec, None, refusals, kept)
+        tasks = [task.name for task in spec.tasks]
+        read = _read_items(Sought(spec, (), tasks, "transformers"), None, refusals, kept)
         refusals.raise_any()
         return _store_items(store, read)
 

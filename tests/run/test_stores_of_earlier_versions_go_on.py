@@ -14,12 +14,11 @@ import pytest
 
 from cycleqd.manifest.changes import identity
 from cycleqd.manifest.schema import canonical
-from cycleqd.run.admission import continue_run
 from cycleqd.run.revision import parse_stored_manifest
 from cycleqd.run.store import RunStore
 from cycleqd.run.verification import Verified, Verifier
 from cycleqd.store import open_store
-from tests.run.synthetic import digest_of, do_everything, manifest
+from tests.run.synthetic import digest_of, do_everything, grow, manifest
 
 ARCHIVE = Path(__file__).parent / "stores" / "format-1.tar.gz"
 
@@ -55,9 +54,9 @@ def test_a_finished_run_is_verified(stores: Path) -> None:
 def test_a_run_that_was_begun_ends_with_equal_bytes(stores: Path) -> None:
     run = RunStore(open_store(str(stores / "begun")))
     assert run.committed() == 2
-    continue_run(run, manifest(**asked(4)))
+    grow(run, manifest(**asked(4)))
     do_everything(run)
-    continue_run(run, manifest(**asked(6)))
+    grow(run, manifest(**asked(6)))
     do_everything(run)
     assert decided(stores / "begun") == decided(stores / "finished")
     assert verify(stores / "begun") == verify(stores / "finished")

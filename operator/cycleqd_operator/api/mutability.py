@@ -52,17 +52,6 @@ def _immutable_optional(mark: Change, field: str) -> Rule:
     )
 
 
-def _closed(field: str) -> Rule:
-    return Rule(
-        "!has(oldSelf.status) || !has(oldSelf.status.runId) || oldSelf.status.runId == '' "
-        f"|| size(self.spec.{field}) == size(oldSelf.spec.{field})",
-        f"cannot be added to once the run has begun (status.runId is set), since its archives and "
-        f"genomes are made of these {field}; {_NEW_RUN}",
-        f".spec.{field}",
-        reason="FieldValueForbidden",
-    )
-
-
 def _append_only(what: str) -> Rule:
     return Rule(
         _APPENDED,
@@ -87,7 +76,6 @@ def _rules(node: dict[str, Any], path: str) -> Iterator[tuple[str, Rule]]:
             case Change.RAISED:
                 yield field, _RAISED
             case Change.APPENDED:
-                yield "", _closed(name)
                 yield field, _append_only(name)
                 yield f"{field}[]", _immutable(Change.FIXED)
 

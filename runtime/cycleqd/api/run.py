@@ -98,6 +98,7 @@ class Run:
         best = recommended(rows)
         return Status(
             run_id=self.id,
+            revision=self._run.latest().number,
             generation=position.generation,
             generations=position.generations,
             evaluations=archive.evaluations if archive is not None else 0,
@@ -122,22 +123,26 @@ class Run:
             generation: as of which committed generation; the last one when absent.
 
         Returns:
-            By task, in the manifest's order; empty archives before generation 0 is committed.
+            By task, in the manifest's order, those that had joined by then; empty archives before
+            generation 0 is committed.
 
         Raises:
             InputError: that generation is not committed.
             StoreError: the store failed.
         """
         document = self._archive(generation)
+        if document is None:
+            return dict.fromkeys(self.tasks, ())
+        tasks = [task for task in self.tasks if task in document.archives]
         return {
             task: tuple(
-                Elite(member.candidate, member.cell, {t: member.scores[t] for t in self.tasks})
+                Elite(member.candidate, member.cell, {t: member.scores[t] for t in tasks})
                 for member in sorted(
-                    document.archives[task].members if document is not None else (),
+                    document.archives[task].members,
                     key=lambda m, task=task: (-m.scores[task], m.cell),  # type: ignore[misc]
                 )
             )
-            for task in self.tasks
+            for task in tasks
         }
 
     def members(self, generation: int | None = None) -> tuple[Member, ...]:

@@ -60,6 +60,7 @@ class Status:
 
     Attributes:
         run_id: the manifest's name and a digest of what defines the run.
+        revision: the accepted change that is in force: 0 for the run as it began.
         generation: highest committed generation, -1 before the experts are evaluated.
         generations: how many the manifest in force asks for.
         evaluations: candidates evaluated so far, experts and failed ones included.
@@ -74,6 +75,7 @@ class Status:
     """
 
     run_id: str
+    revision: int
     generation: int
     generations: int
     evaluations: int

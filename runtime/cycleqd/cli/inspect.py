@@ -30,6 +30,7 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
         print_json(
             {
                 "runId": status.run_id,
+                "revision": status.revision,
                 "generation": status.generation,
                 "generations": status.generations,
                 "evaluations": status.evaluations,

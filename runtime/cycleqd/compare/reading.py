@@ -74,7 +74,7 @@ def read_run(run: RunStore) -> Reading:
     done = [*(result for _, result in search), *final]
     return Reading(
         archive=archive,
-        commit=Commit.from_document(archive, run.latest().tasks),
+        commit=Commit.from_document(archive, run.history.as_of(committed).tasks),
         progress=progress_of(search),
         weights={
             result.candidate: result.digest

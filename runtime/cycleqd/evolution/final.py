@@ -54,14 +54,21 @@ def balanced_member(commit: Commit) -> Member:
     return members_of(commit.state.archives)[0]
 
 
-def planned(spec: Spec, commit: Commit) -> list[tuple[str, Split]]:
+def planned(spec: Spec, commit: Commit, joined: int = 0) -> list[tuple[str, Split]]:
     """What the final stage evaluates, in the order of its plan: candidates with the items.
+
+    Args:
+        spec: the run.
+        commit: its last generation.
+        joined: how many experts have joined after the run had begun.
 
     Means of the front are evaluated on both splits, though only one of them becomes a row: so one
     stage is enough, and which one it is follows from the search items.
     """
     aggregates = list(_aggregates(spec, commit))
-    candidates = dict.fromkeys([*(row.candidate for row in _others(spec, commit)), *aggregates])
+    candidates = dict.fromkeys(
+        [*(row.candidate for row in _others(spec, commit, joined)), *aggregates]
+    )
     plan: list[tuple[str, Split]] = [(candidate, "test") for candidate in candidates]
     if spec.evolution.aggregate.method == "Front":
         plan += [(candidate, "search") for candidate in aggregates]
@@ -69,7 +76,10 @@ def planned(spec: Spec, commit: Commit) -> list[tuple[str, Split]]:
 
 
 def finalists(
-    spec: Spec, commit: Commit, tried: Mapping[str, ResultDocument] | None = None
+    spec: Spec,
+    commit: Commit,
+    tried: Mapping[str, ResultDocument] | None = None,
+    joined: int = 0,
 ) -> list[Finalist]:
     """The rows of the table, in its order.
 
@@ -78,8 +88,9 @@ def finalists(
         commit: its last generation.
         tried: results on the search split of the means of the front, by candidate id, without those
             that failed; the smallest first.
+        joined: how many experts have joined after the run had begun.
     """
-    rows = _others(spec, commit)
+    rows = _others(spec, commit, joined)
     if spec.evolution.aggregate.method == "Front":
         hold_out, results = hold_out_of(spec), list((tried or {}).items())
         means = [Member(name, r.scores, hold_out.scores(r.outcomes)) for name, r in results]
@@ -91,7 +102,7 @@ def finalists(
     return [*rows, row]
 
 
-def _others(spec: Spec, commit: Commit) -> list[Finalist]:
+def _others(spec: Spec, commit: Commit, joined: int) -> list[Finalist]:
     """The rows before the aggregate's."""
     nobody = Member("", {})
     members = {member.candidate: member for member in members_of(commit.state.archives)}
@@ -102,7 +113,7 @@ def _others(spec: Spec, commit: Commit) -> list[Finalist]:
         rows.append(
             Finalist(f"expert {expert.name}", "expert", candidate, member.scores, member.unseen)
         )
-    rows.append(Finalist("uniform merge", "uniform-merge", keys.UNIFORM_MERGE_CANDIDATE, {}))
+    rows.append(Finalist("uniform merge", "uniform-merge", keys.uniform_merge(joined), {}))
     for task, archive in commit.state.archives.items():
         best = archive.ranked()[0]
         rows.append(
@@ -125,17 +136,26 @@ def _aggregates(spec: Spec, commit: Commit) -> dict[str, Callable[[GenomeOf], Ge
 
 
 def new_genomes(
-    spec: Spec, layout: GenomeLayout, commit: Commit, genome_of: GenomeOf
+    spec: Spec, layouts: Sequence[GenomeLayout], commit: Commit, genome_of: GenomeOf
 ) -> dict[str, Genome]:
-    """Genomes of the finalists that are no members of the population, by candidate id."""
+    """Genomes of the finalists that are no members of the population, by candidate id.
+
+    Args:
+        spec: the run.
+        layouts: all that it has had. Base and experts stay as they were first written.
+        commit: its last generation.
+        genome_of: genomes of members in the layout that holds now.
+    """
+    joined = len(layouts[-1].experts) - len(layouts[0].experts)
     genomes = {
-        keys.BASE_CANDIDATE: base_genome(layout),
-        keys.UNIFORM_MERGE_CANDIDATE: uniform_merge(layout),
+        keys.BASE_CANDIDATE: base_genome(layouts[0]),
+        keys.uniform_merge(joined): uniform_merge(layouts[-1]),
     }
     for candidate, make in _aggregates(spec, commit).items():
         genomes[candidate] = make(genome_of)
     for expert in spec.experts:
-        genomes[keys.expert(expert.name)] = expert_genome(layout, expert.name)
+        first = next(layout for layout in layouts if expert.name in layout.experts)
+        genomes[keys.expert(expert.name)] = expert_genome(first, expert.name)
     return genomes
 
 
@@ -158,7 +178,8 @@ def summarise(
         results: by candidate id, on the test split. A finalist whose evaluation failed is left out.
     """
     tasks = [task.name for task in spec.tasks]
-    reference = results[keys.UNIFORM_MERGE_CANDIDATE]
+    merged = next(row.candidate for row in rows if row.kind == "uniform-merge")
+    reference = results[merged]
     table: list[SummaryRow] = []
     for row in rows:
         result = results[row.candidate]

@@ -112,7 +112,8 @@ def _record(archive: Archive) -> ArchiveRecord:
     )
 
 
-def _failures(results: Iterable[ResultDocument]) -> tuple[FailedCandidate, ...]:
+def failures(results: Iterable[ResultDocument]) -> tuple[FailedCandidate, ...]:
+    """The candidates that could not be evaluated."""
     return tuple(
         FailedCandidate(
             candidate=result.candidate or "",
@@ -134,12 +135,13 @@ def first_commit(spec: Spec, results: Sequence[ResultDocument]) -> Commit:
     Raises:
         RunFailed: an expert could not be evaluated.
     """
-    for failed in _failures(results):
+    for failed in failures(results):
         raise RunFailed(
             f"{failed.candidate} could not be evaluated ({failed.cause}: {failed.message}); "
             "every expert is needed. Mend its checkpoint and start again with another store"
         )
     settings = spec.archive
+    scores = {task.name: [r.scores[task.name] for r in results] for task in spec.tasks}
     axes: list[Axis] = []
     for task in spec.tasks:
         if task.bounds is not None:
@@ -148,7 +150,7 @@ def first_commit(spec: Spec, results: Sequence[ResultDocument]) -> Commit:
         axes.append(
             axis_from_experts(
                 task.name,
-                [result.scores[task.name] for result in results],
+                scores[task.name],
                 bins=settings.bins,
                 lower_margin=settings.lower_margin,
                 upper_margin=settings.upper_margin,
@@ -162,23 +164,30 @@ def first_commit(spec: Spec, results: Sequence[ResultDocument]) -> Commit:
         evaluations=len(results),
         candidates=0,
         axes=tuple(axes),
-        state=SearchState(archives, _focus_experts(spec, results)),
+        state=SearchState(archives, focus_experts(spec, scores)),
         failed=(),
     )
 
 
-def _focus_experts(spec: Spec, results: Sequence[ResultDocument]) -> dict[str, str]:
-    """For each task: the expert it names, else its namesake, else the first of the best."""
+def focus_experts(spec: Spec, scores: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    """For each task: the expert it names, else its namesake, else the first of the best.
+
+    Args:
+        spec: the run.
+        scores: of the tasks that are wanted, the experts' in the manifest's order.
+    """
     names = [expert.name for expert in spec.experts]
     chosen: dict[str, str] = {}
     for task in spec.tasks:
+        if task.name not in scores:
+            continue
         if task.expert is not None:
             chosen[task.name] = task.expert
         elif task.name in names:
             chosen[task.name] = task.name
         else:
-            scores = [result.scores[task.name] for result in results]
-            chosen[task.name] = names[scores.index(max(scores))]
+            own = scores[task.name]
+            chosen[task.name] = names[own.index(max(own))]
     return chosen
 
 
@@ -209,15 +218,7 @@ def tell(
         TooManyFailedCandidates: more candidates failed than the limit allows.
     """
     results = sorted(results, key=lambda result: result.entry)
-    failed = (*previous.failed, *_failures(results))
-    if len(failed) > limit:
-        last = failed[-1]
-        raise TooManyFailedCandidates(
-            f"{len(failed)} candidates could not be evaluated, more than "
-            f"spec.evolution.maxFailedCandidates: {limit}; the last, {last.candidate}: "
-            f"{last.cause}: {last.message}. Raise the limit to go on without them, or mend the "
-            "cause and start a run in another store"
-        )
+    failed = within_limit(previous, results, limit)
     archives = {task: archive.copy() for task, archive in previous.state.archives.items()}
     for result in results:
         _offer(archives, result, hold_out)
@@ -232,21 +233,85 @@ def tell(
     )
 
 
+def within_limit(
+    previous: Commit, results: Iterable[ResultDocument], limit: int
+) -> tuple[FailedCandidate, ...]:
+    """The candidates that could not be evaluated so far.
+
+    Raises:
+        TooManyFailedCandidates: they are more than ``maxFailedCandidates`` allows.
+    """
+    failed = (*previous.failed, *failures(results))
+    if len(failed) > limit:
+        last = failed[-1]
+        raise TooManyFailedCandidates(
+            f"{len(failed)} candidates could not be evaluated, more than "
+            f"spec.evolution.maxFailedCandidates: {limit}; the last, {last.candidate}: "
+            f"{last.cause}: {last.message}. Raise the limit to go on without them, or mend the "
+            "cause and start a run in another store"
+        )
+    return failed
+
+
 def as_told(results: Iterable[ResultDocument]) -> list[Told]:
     """What a strategy may know of a generation's results, in the plan's order."""
     ordered = sorted(results, key=lambda result: result.entry)
     return [Told(r.candidate, r.scores, r.outcomes) for r in ordered if r.candidate is not None]
 
 
-def numbers_of(generation: int, spec: Spec) -> range:
-    """Candidate numbers of a generation, from 1 on."""
-    size = spec.evolution.candidates_per_generation
-    return range((generation - 1) * size, generation * size)
+def comparable(told: Iterable[Told], tasks: Iterable[str]) -> list[Told]:
+    """Candidates with all that is known of each, without those that some task was not asked of.
+
+    Args:
+        told: in the order of their plans; once more for the tasks that joined later.
+        tasks: those that count now.
+    """
+    found: dict[str, Told] = {}
+    for one in told:
+        known = found.get(one.candidate, Told(one.candidate, {}))
+        found[one.candidate] = Told(
+            one.candidate, {**known.scores, **one.scores}, {**known.outcomes, **one.outcomes}
+        )
+    wanted = {*tasks}
+    return [one for one in found.values() if not one.scores or wanted <= one.scores.keys()]
 
 
-def read_generation(generation: int, spec: Spec) -> int:
-    """The committed generation that the plan of ``generation`` reads."""
-    return max(0, generation - spec.evolution.pipeline_depth)
+def numbers_of(generation: int, spec: Spec, joins: Sequence[int] = ()) -> range:
+    """Candidate numbers of a generation, from 1 on.
+
+    Args:
+        generation: its number.
+        spec: the run.
+        joins: the generations that experts or tasks join in; they have no numbers.
+    """
+    size = 0 if generation in joins else spec.evolution.candidates_per_generation
+    before = generation - 1 - sum(joined < generation for joined in joins)
+    start = before * spec.evolution.candidates_per_generation
+    return range(start, start + size)
+
+
+def generation_of(number: int, spec: Spec, joins: Sequence[int] = ()) -> int:
+    """The generation that a child's number belongs to: the inverse of `numbers_of`."""
+    generation = number // spec.evolution.candidates_per_generation + 1
+    for joined in sorted(joins):
+        generation += joined <= generation
+    return generation
+
+
+def read_generation(generation: int, spec: Spec, joins: Sequence[int] = ()) -> int:
+    """The committed generation that the plan of ``generation`` reads.
+
+    One that experts or tasks join in reads the one before, and those after it read nothing older.
+
+    Args:
+        generation: its number, from 1.
+        spec: the run.
+        joins: the generations that experts or tasks join in.
+    """
+    if generation in joins:
+        return generation - 1
+    oldest = max((joined for joined in joins if joined < generation), default=0)
+    return max(oldest, generation - spec.evolution.pipeline_depth)
 
 
 def expert_order(spec: Spec) -> list[str]:

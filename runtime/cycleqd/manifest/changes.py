@@ -7,6 +7,7 @@ the marks are read, and what follows from them for a run in a store is derived.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Container, Mapping
 from functools import cache
 from types import MappingProxyType
@@ -107,8 +108,19 @@ def shown_value(value: object) -> str:
     return "nothing" if value is None else json.dumps(value)
 
 
+def _is_appended(path: str, old: Manifest) -> bool:
+    """Whether a path stands in a part of a list that the older manifest does not have."""
+    found = re.match(r"spec\.(experts|tasks)\[(\d+)\]", path)
+    if found is None:
+        return False
+    had = old.spec.experts if found[1] == "experts" else old.spec.tasks
+    return int(found[2]) >= len(had)
+
+
 def check_continuation(old: Manifest, new: Manifest) -> None:
     """Check that a manifest may continue the run that a store holds.
+
+    Experts and tasks may be appended: they join it.
 
     Raises:
         RunMismatch: one line for each field that may not change, with both values.
@@ -117,6 +129,8 @@ def check_continuation(old: Manifest, new: Manifest) -> None:
     for path, before, after in differences(old, new):
         mark = mark_of(path)
         if mark not in DECISIVE or (mark is Change.RAISED and after > before):
+            continue
+        if _is_appended(path, old):
             continue
         if mark is Change.RAISED:
             problems.append(

@@ -33,7 +33,7 @@ class Change(Enum):
     """Never changes, since it decides what the candidates are."""
 
     APPENDED = "Appended"
-    """A list that may grow at its end until the run has begun, and decides what candidates are."""
+    """A list that may grow at its end, and decides what candidates are: what is new joins."""
 
     RAISED = "Raised"
     """A number that only grows: the run goes on for longer, after its end too."""

@@ -25,7 +25,8 @@ from cycleqd.pod.view import told, with_store_error
 from cycleqd.records import keys
 from cycleqd.roles.coordinator import Coordinator
 from cycleqd.roles.polling import seconds_between_looks
-from cycleqd.run.admission import admit, continue_run
+from cycleqd.run.admission import Desk, admit, newcomers
+from cycleqd.run.continuation import continue_run
 from cycleqd.run.store import RunStore
 from cycleqd.scratch import scratch_folder
 from cycleqd.store import open_store
@@ -173,7 +174,9 @@ class PodCoordinator:
     def _accept(self, run: RunStore, version: ManifestVersion) -> None:
         """Take a new version of the manifest, or say why not."""
         try:
-            continue_run(run, parse_manifest(version.text, DOCUMENT))
+            checkpoints = self._settings.scratch / "checkpoints"
+            desk = Desk(self._store, checkpoints, self._s3, log.info)
+            continue_run(run, parse_manifest(version.text, DOCUMENT), newcomers(desk))
         except InputError as error:
             self._refuse(version, error)
             return

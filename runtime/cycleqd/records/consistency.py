@@ -52,33 +52,40 @@ def check_run(run: RunDocument) -> None:
         StoreCorrupt: it does not, or its manifest or layout is none.
     """
     manifest = _manifest(run.manifest, keys.RUN)
-    try:
-        layout = LayoutRecord.model_validate(run.layout)
-    except ValidationError as error:
-        raise StoreCorrupt(f"{keys.RUN}: layout.{first_fault(error)}") from error
+    layout = _layout(run.layout, keys.RUN)
     experts, tasks = _names(manifest)
     if list(layout.experts) != experts or set(run.experts) != set(experts):
         raise StoreCorrupt(f"{keys.RUN}: its manifest, experts and layout name other experts")
-    for tensor in layout.tensors:
-        if tensor.rank > (min(tensor.shape) if len(tensor.shape) == 2 else 0):
-            raise StoreCorrupt(
-                f"{keys.RUN}: layout: no tensor of shape {tensor.shape} has rank {tensor.rank}"
-            )
     if set(run.items) != set(tasks) or any(len(splits) != 2 for splits in run.items.values()):
         raise StoreCorrupt(f"{keys.RUN}: items are not those of its manifest's tasks")
 
 
-def check_revision(run: RunDocument, revision: RevisionDocument, key: str) -> None:
-    """Check that a revision leaves a run's experts and tasks as they are.
+def check_revision(before: Manifest, revision: RevisionDocument, key: str) -> None:
+    """Check that a revision leaves a run's experts and tasks as they are, but for those that join.
+
+    Args:
+        before: the manifest that it follows.
+        revision: the accepted change.
+        key: where it is stored.
 
     Raises:
         StoreCorrupt: it does not, or its manifest is none.
     """
-    if _names(_manifest(revision.manifest, key)) != _names(_manifest(run.manifest, keys.RUN)):
-        raise StoreCorrupt(f"{key}: its manifest has other experts or tasks than {keys.RUN}")
+    was, now = _names(before), _names(_manifest(revision.manifest, key))
+    for old, new in zip(was, now, strict=True):
+        if new[: len(old)] != old:
+            raise StoreCorrupt(f"{key}: its manifest has other experts or tasks than before it")
+    experts, tasks = (new[len(old) :] for old, new in zip(was, now, strict=True))
+    joining = {*revision.experts} == {*experts} and {*revision.items} == {*tasks}
+    if not joining or any(len(splits) != 2 for splits in revision.items.values()):
+        raise StoreCorrupt(f"{key}: does not tell of what its manifest adds")
+    if (revision.layout is None) != (not experts):
+        raise StoreCorrupt(f"{key}: has a layout without new experts, or none with them")
+    if revision.layout is not None and _layout(revision.layout, key).experts != tuple(now[0]):
+        raise StoreCorrupt(f"{key}: its manifest and layout name other experts")
 
 
-def check_archive(run: RunDocument, archive: ArchiveDocument, generation: int) -> None:
+def check_archive(tasks: Iterable[str], archive: ArchiveDocument, generation: int) -> None:
     """Check that a commit is of this generation and has an archive for each task of the run.
 
     Raises:
@@ -87,7 +94,7 @@ def check_archive(run: RunDocument, archive: ArchiveDocument, generation: int) -
     key = keys.generation(generation).commit_key
     if archive.generation != generation:
         raise StoreCorrupt(f"{key}: is of generation {archive.generation}")
-    tasks = set(run.items)
+    tasks = set(tasks)
     if set(archive.archives) != tasks or set(archive.axes) != tasks:
         raise StoreCorrupt(f"{key}: its archives are not those of the tasks {_listed(tasks)}")
     for task, axis in archive.axes.items():
@@ -111,7 +118,7 @@ def _check_members(record: ArchiveRecord, tasks: set[str], bins: list[int], wher
             )
 
 
-def check_summary(run: RunDocument, summary: SummaryDocument, generations: int) -> None:
+def check_summary(tasks: Iterable[str], summary: SummaryDocument, generations: int) -> None:
     """Check that a final table is of this generation and has a score for each task of the run.
 
     Raises:
@@ -120,11 +127,25 @@ def check_summary(run: RunDocument, summary: SummaryDocument, generations: int) 
     key = keys.final(generations).commit_key
     if summary.generations != generations:
         raise StoreCorrupt(f"{key}: is of generation {summary.generations}")
+    tasks = set(tasks)
     for row in summary.rows:
-        if set(row.test) != set(run.items):
+        if set(row.test) != tasks:
             raise StoreCorrupt(
-                f"{key}: {row.candidate} has no score for each of the tasks {_listed(run.items)}"
+                f"{key}: {row.candidate} has no score for each of the tasks {_listed(tasks)}"
             )
+
+
+def _layout(document: dict[str, Any], key: str) -> LayoutRecord:
+    try:
+        layout = LayoutRecord.model_validate(document)
+    except ValidationError as error:
+        raise StoreCorrupt(f"{key}: layout.{first_fault(error)}") from error
+    for tensor in layout.tensors:
+        if tensor.rank > (min(tensor.shape) if len(tensor.shape) == 2 else 0):
+            raise StoreCorrupt(
+                f"{key}: layout: no tensor of shape {tensor.shape} has rank {tensor.rank}"
+            )
+    return layout
 
 
 def _manifest(document: dict[str, Any], key: str) -> Manifest:

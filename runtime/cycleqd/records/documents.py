@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from cycleqd.errors import StoreCorrupt
@@ -125,13 +125,33 @@ class RevisionDocument(Document):
     """``revisions/<n>.json``: an accepted change of a run.
 
     Attributes:
+        format: the second where experts or tasks join, which earlier versions cannot follow.
         manifest: the manifest from now on.
         from_generation: the first generation planned under it.
+        experts: checkpoints of the experts that join, by name.
+        items: of the tasks that join, by task and split.
+        layout: of genomes from now on; None where no expert joins.
     """
 
-    format: Literal["cycleqd-revision/1"] = "cycleqd-revision/1"
+    format: Literal["cycleqd-revision/1", "cycleqd-revision/2"] = "cycleqd-revision/1"
     manifest: dict[str, Any]
     from_generation: Count
+    experts: dict[Name, SourceRecord] = Field(default={}, exclude_if=lambda joins: not joins)
+    items: dict[Name, dict[Split, ItemsRecord]] = Field(
+        default={}, exclude_if=lambda joins: not joins
+    )
+    layout: dict[str, Any] | None = Field(default=None, exclude_if=lambda layout: layout is None)
+
+    @property
+    def joins(self) -> bool:
+        """Whether experts or tasks join."""
+        return bool(self.experts or self.items)
+
+    @model_validator(mode="after")
+    def _of_its_format(self) -> Self:
+        if self.joins != (self.format == "cycleqd-revision/2"):
+            raise ValueError("only the second format tells of experts and tasks that join")
+        return self
 
 
 class FactorEntry(Document):
@@ -179,6 +199,8 @@ class EvaluateEntry(Document):
         parents: the ids of its parents.
         tune: what it learns before, None where it is as its genome says.
         race: when it is stopped early, None where it is asked all items whatever it solves.
+        revisit: number of the revision for which a member is evaluated on the tasks that join; 0
+            where a candidate is evaluated for the first time.
     """
 
     kind: Literal["Evaluate"] = "Evaluate"
@@ -190,6 +212,7 @@ class EvaluateEntry(Document):
     parents: tuple[CandidateId, ...] = ()
     tune: TuneOrder | None = Field(default=None, exclude_if=lambda tune: tune is None)
     race: RaceOrder | None = Field(default=None, exclude_if=lambda race: race is None)
+    revisit: Count = Field(default=0, exclude_if=lambda revisit: revisit == 0)
 
 
 Entry = Annotated[FactorEntry | EvaluateEntry, Field(discriminator="kind")]

@@ -144,9 +144,15 @@ def begin(candidate: str) -> str:
     return f"candidates/{candidate}/begin.safetensors"
 
 
-def answers(candidate: str) -> str:
-    """Key of the answers of a candidate that passed their checks."""
-    return f"candidates/{candidate}/answers{_JSON}"
+def answers(candidate: str, revisit: int = 0) -> str:
+    """Key of the answers of a candidate that passed their checks.
+
+    Args:
+        candidate: its id.
+        revisit: number of the revision whose tasks they are of; 0 for those it was made for.
+    """
+    name = f"answers-{revisit:06d}" if revisit else "answers"
+    return f"candidates/{candidate}/{name}{_JSON}"
 
 
 def task_vector(candidate: str) -> str:
@@ -190,8 +196,29 @@ def expert(name: str) -> str:
     return f"expert-{name}"
 
 
+def introduced(generation: int, number: int) -> str:
+    """Candidate id of a member with a part of an expert that joins in a generation."""
+    return f"joined-{generation:06d}-{number:03d}"
+
+
+def joined_in(candidate: str) -> int | None:
+    """The generation in which a candidate was introduced; None for all others."""
+    found = re.fullmatch("joined-([0-9]{6,9})-[0-9]{3,}", candidate)
+    return None if found is None else int(found[1])
+
+
 BASE_CANDIDATE = "base"
 UNIFORM_MERGE_CANDIDATE = "uniform-merge"
+"""Of the experts that a run began with."""
+
+
+def uniform_merge(joined: int) -> str:
+    """Candidate id of the uniform merge of all experts.
+
+    Args:
+        joined: how many of them joined after the run had begun.
+    """
+    return f"{UNIFORM_MERGE_CANDIDATE}-{joined}" if joined else UNIFORM_MERGE_CANDIDATE
 
 
 def aggregate(generations: int) -> str:

@@ -61,8 +61,8 @@ def write_run_report(run: RunStore, out: Path) -> ReportPaths:
 def report_data(run: RunStore) -> ReportData:
     """Everything a report tells about a run."""
     spec = run.latest().spec
-    tasks = tuple(task.name for task in spec.tasks)
     committed = run.committed()
+    tasks = run.history.as_of(committed).tasks
     history = [run.committed_archive(number) for number in range(committed + 1)]
     last = history[-1] if history else None
     summary = run.position().summary
@@ -77,9 +77,9 @@ def report_data(run: RunStore) -> ReportData:
             HistoryRow(
                 generation=document.generation,
                 evaluations=document.evaluations,
-                qd_score={t: document.archives[t].qd_score for t in tasks},
-                coverage={t: document.archives[t].coverage for t in tasks},
-                best={t: document.archives[t].best for t in tasks},
+                qd_score={t: archive.qd_score for t, archive in document.archives.items()},
+                coverage={t: archive.coverage for t, archive in document.archives.items()},
+                best={t: archive.best for t, archive in document.archives.items()},
             )
             for document in history
         ),
@@ -143,12 +143,9 @@ def _archives(document: ArchiveDocument, tasks: tuple[str, ...]) -> tuple[Archiv
 
 
 def _experts(run: RunStore, spec: Spec) -> tuple[ExpertPoint, ...]:
-    names = {keys.expert(expert.name): expert.name for expert in spec.experts}
-    return tuple(
-        ExpertPoint(names[entry.candidate], result.scores)
-        for entry, result in run.evaluated(keys.generation(0))
-        if entry.candidate in names
-    )
+    members = Members(run)
+    scores = {e.name: members.scores(keys.expert(e.name)) for e in spec.experts}
+    return tuple(ExpertPoint(name, found) for name, found in scores.items() if found)
 
 
 def _table(summary: SummaryDocument | None) -> tuple[TableRow, ...]:
@@ -233,15 +230,15 @@ def _ancestors(run: RunStore, spec: Spec, candidates: list[str]) -> dict[str, An
             if found is None:
                 ancestors[candidate] = Ancestor(candidate, parents)
                 continue
-            generation, index, entry = found
-            stage = keys.generation(generation)
-            made = f"{operators}, focus {entry.focus}" if parents else ""
+            generation, _, entry = found
+            joined = keys.joined_in(candidate) is not None
+            made = "a part of a new expert" if joined else f"{operators}, focus {entry.focus}"
             ancestors[candidate] = Ancestor(
                 candidate=candidate,
                 parents=parents,
-                operator=made,
+                operator=made if parents else "",
                 generation=generation,
-                scores=run.result(stage, index).scores,
+                scores=members.scores(candidate),
                 expert=names.get(candidate),
             )
     return ancestors

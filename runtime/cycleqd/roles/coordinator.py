@@ -17,6 +17,7 @@ manifest that was accepted takes effect at the next step.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cycleqd.errors import StoreCorrupt
@@ -132,7 +133,7 @@ class Coordinator:
             stages = [self._plan(0)]
         else:
             last = min(self._committed + self._depth, generations)
-            stages = [self._plan(number) for number in range(self._committed + 1, last + 1)]
+            stages = list(self._plan_up_to(last))
         return RunProgress(
             generation=self._committed,
             generations=generations,
@@ -171,18 +172,33 @@ class Coordinator:
         create_same(self._objects, stage.plan_key, plan.document.to_bytes())
         self._plans[stage] = plan.document
 
+    def _plan_up_to(self, last: int) -> Iterator[Stage]:
+        """Plan what is not committed, as far as what it reads is."""
+        for number in range(self._committed + 1, last + 1):
+            if self._reads(number) > self._committed:
+                return
+            yield self._plan(number)
+
+    def _reads(self, number: int) -> int:
+        revision = self._run.history.as_of(number)
+        return read_generation(number, revision.spec, revision.joins)
+
     def _plan(self, number: int) -> Stage:
         stage = keys.generation(number)
         if self._plan_of(stage) is None:
-            revision = self._run.history.as_of(number)
-            if number == 0:
-                plan = planning.first_plan(revision)
-            else:
-                commit = self._commits[read_generation(number, revision.spec)]
-                told = self._told.up_to(commit.generation)
-                plan = planning.make_plan(revision, number, commit, self._run.genome, told)
-            self._store_plan(stage, plan)
+            self._store_plan(stage, self._made_plan(number))
         return stage
+
+    def _made_plan(self, number: int) -> Plan:
+        history, genome = self._run.history, self._run.genome
+        revision = history.as_of(number)
+        if number == 0:
+            return planning.first_plan(revision)
+        commit = self._commits[self._reads(number)]
+        if number in revision.joins:
+            return planning.join_plan(history.as_of(number - 1), revision, number, commit, genome)
+        told = self._told.up_to(commit.generation)
+        return planning.make_plan(revision, number, commit, genome, told)
 
     # Commits
 
@@ -202,8 +218,10 @@ class Coordinator:
         results = self._results(stage)
         if results is None:
             return False
-        revision = self._run.history.as_of(number)
-        commit = planning.make_commit(revision, results, self._commits.get(number - 1))
+        history = self._run.history
+        revision = history.as_of(number)
+        before = history.as_of(number - 1) if number in revision.joins else None
+        commit = planning.make_commit(revision, results, self._commits.get(number - 1), before)
         document = commit.document()
         create_same(self._objects, stage.commit_key, document.to_bytes())
         self._committed = number

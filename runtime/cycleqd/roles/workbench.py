@@ -153,7 +153,7 @@ class ModelWorkbench:
         outcomes, stopped = self._outcomes(engine, tasks, entry, models)
         graded = time.monotonic()
         if entry.split == "search":
-            self._keep_answers(entry.candidate, outcomes)
+            self._keep_answers(entry, outcomes)
         return ResultDocument(
             entry=0,
             candidate=entry.candidate,
@@ -181,16 +181,17 @@ class ModelWorkbench:
         first = {task.name: race.first(task.name, len(task.ids)) for task in tasks}
         return evaluate_raced(engine, tasks, first, partial(race.is_lost, order))
 
-    def _keep_answers(self, candidate: str, outcomes: Mapping[str, Outcomes]) -> None:
+    def _keep_answers(self, entry: EvaluateEntry, outcomes: Mapping[str, Outcomes]) -> None:
         """Store what was proved, before the result says so: a result is never without it.
 
         Of two workers with one entry the first one's answers stay; both have passed their checks.
         """
         document = AnswersDocument(
-            candidate=candidate,
+            candidate=entry.candidate,
             answers={name: dict(outcome.answers) for name, outcome in outcomes.items()},
         )
-        self._run.objects.create(keys.answers(candidate), document.to_bytes())
+        key = keys.answers(entry.candidate, entry.revisit)
+        self._run.objects.create(key, document.to_bytes())
 
     @contextmanager
     def _trainable(self, models: RevisionModels) -> Iterator[TransformersEngine]:

@@ -12,33 +12,37 @@ import hashlib
 import importlib.util
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-from cycleqd.checkpoints.compatibility import added_tokens
-from cycleqd.checkpoints.source import location_of, resolve
-from cycleqd.errors import CheckpointError, DatasetError, InputError, ObjectNotFound, RunMismatch
+from cycleqd.errors import DatasetError, InputError, ObjectNotFound, RunMismatch
 from cycleqd.evaluation.tasks import read_items, skill_of
-from cycleqd.evolution.strategies import strategy_of
-from cycleqd.manifest.changes import changes, check_continuation, concerns_pods_only, identity
-from cycleqd.manifest.model import Manifest, Spec, Task
+from cycleqd.evolution.joining import Joining
+from cycleqd.manifest.changes import identity
+from cycleqd.manifest.model import Manifest, Task
 from cycleqd.manifest.schema import canonical
 from cycleqd.manifest.uris import where_paths_start
 from cycleqd.records import keys
 from cycleqd.records.documents import (
     ItemsRecord,
-    RevisionDocument,
     RunDocument,
-    SourceRecord,
     Split,
 )
+from cycleqd.run.admitted_checkpoints import (
+    AdmittedCheckpoints,
+    EngineName,
+    Say,
+    Sought,
+    admit_checkpoints,
+)
+from cycleqd.run.continuation import AdmitNewcomers, Newcomers, continue_run
 from cycleqd.run.databases import published_databases
 from cycleqd.run.own_checkpoints import tell_differences
 from cycleqd.run.prompts import SplitItems, check_prompts
 from cycleqd.run.refusals import Refusals
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.scratch import scratch_folder
 from cycleqd.store import ObjectStore, S3Settings
@@ -47,9 +51,30 @@ from cycleqd.store.foreign import download_foreign
 
 log = logging.getLogger(__name__)
 
-Say = Callable[[str], None]
-
 SPLITS: tuple[Split, Split] = ("search", "test")
+
+
+def _say_nothing(message: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where one looks, and who is told.
+
+    Attributes:
+        objects: the run's store.
+        checkpoints: folder for downloaded checkpoints.
+        s3: how to reach checkpoints and items on S3.
+        say: told what is being done.
+        check_experts: whether experts' own checkpoints are opened, too.
+    """
+
+    objects: ObjectStore
+    checkpoints: Path
+    s3: S3Settings | None
+    say: Say = _say_nothing
+    check_experts: bool = False
 
 
 def admit(
@@ -58,7 +83,7 @@ def admit(
     *,
     checkpoints: Path,
     s3: S3Settings | None = None,
-    say: Say = lambda message: None,
+    say: Say = _say_nothing,
     check_experts: bool = False,
 ) -> RunStore:
     """Begin a run, or accept the manifest as the continuation of the one in the store.
@@ -76,16 +101,30 @@ def admit(
         StoreError: the store failed.
     """
     objects.probe()
+    desk = Desk(objects, checkpoints, s3, say, check_experts)
     run = RunStore(objects)
     if not run.exists():
         say("checking checkpoints and items")
-        _begin(objects, manifest, checkpoints, s3, say, check_experts=check_experts)
+        _begin(desk, manifest)
         run = RunStore(objects)
-    continue_run(run, manifest)
+    continue_run(run, manifest, newcomers(desk))
     return run
 
 
-def choose_engine(requested: str) -> Literal["transformers", "vllm"]:
+def newcomers(desk: Desk) -> AdmitNewcomers:
+    """What looks at experts and tasks that are to join a run, and copies their items."""
+
+    def admit_newcomers(current: Revision, manifest: Manifest, new: Joining) -> Newcomers:
+        desk.say("checking what joins the run")
+        sought = Sought(manifest.spec, new.experts, new.tasks, current.engine, current)
+        found, items = _examine(desk, sought)
+        layout = found.layout if new.experts else None
+        return Newcomers(experts=found.experts, items=items, layout=layout)
+
+    return admit_newcomers
+
+
+def choose_engine(requested: str) -> EngineName:
     """The engine that a manifest's choice means on this machine.
 
     Raises:
@@ -93,7 +132,7 @@ def choose_engine(requested: str) -> Literal["transformers", "vllm"]:
     """
     if requested == "Auto":
         return "vllm" if importlib.util.find_spec("vllm") else "transformers"
-    engine: Literal["transformers", "vllm"] = "vllm" if requested == "vllm" else "transformers"
+    engine: EngineName = "vllm" if requested == "vllm" else "transformers"
     if importlib.util.find_spec(engine) is None:
         raise InputError(
             f"spec.evaluation.engine: {engine} is not installed on this machine; install the "
@@ -102,31 +141,11 @@ def choose_engine(requested: str) -> Literal["transformers", "vllm"]:
     return engine
 
 
-def _begin(
-    objects: ObjectStore,
-    manifest: Manifest,
-    checkpoints: Path,
-    s3: S3Settings | None,
-    say: Say,
-    *,
-    check_experts: bool,
-) -> None:
+def _begin(desk: Desk, manifest: Manifest) -> None:
     spec = manifest.spec
-    engine = choose_engine(spec.evaluation.engine)
-    refusals = Refusals()
-    with ExitStack() as kept:
-        read = _read_items(spec, s3, refusals, kept)
-        found = _admit_checkpoints(spec, engine, checkpoints, s3, say=say, refusals=refusals)
-        if found is not None:
-            samples = check_prompts(
-                spec, found.base_folder, found.folders, read, say=say, refusals=refusals
-            )
-        # Nothing is written before everything was looked at.
-        refusals.raise_any()
-        assert found is not None, "what is not admitted was refused"
-        if check_experts:
-            tell_differences(found.base_folder, found.folders, samples, say)
-        items = _store_items(objects, read)
+    names = [expert.name for expert in spec.experts], [task.name for task in spec.tasks]
+    sought = Sought(spec, *names, choose_engine(spec.evaluation.engine))
+    found, items = _examine(desk, sought)
     decisive = {
         "spec": identity(manifest),
         "base": found.base.digest,
@@ -146,15 +165,40 @@ def _begin(
         layout=found.layout,
     )
     # Losing the race for this key is fine: `continue_run` compares with what is there.
-    objects.create(keys.RUN, run.to_bytes())
+    desk.objects.create(keys.RUN, run.to_bytes())
+
+
+def _examine(
+    desk: Desk, sought: Sought
+) -> tuple[AdmittedCheckpoints, dict[str, dict[Split, ItemsRecord]]]:
+    """Look at checkpoints and items; copy the latter into the store where nothing is wrong.
+
+    Raises:
+        InputError: all that is wrong, one problem a line.
+    """
+    refusals, s3, say = Refusals(), desk.s3, desk.say
+    with ExitStack() as kept:
+        read = _read_items(sought, s3, refusals, kept)
+        found = admit_checkpoints(sought, desk.checkpoints, s3, say=say, refusals=refusals)
+        if found is not None:
+            base, experts = found.base_folder, found.folders
+            samples = check_prompts(sought.spec, base, experts, read, say=say, refusals=refusals)
+        # Nothing is written before everything was looked at.
+        refusals.raise_any()
+        assert found is not None, "what is not admitted was refused"
+        if desk.check_experts and samples and experts:
+            tell_differences(base, experts, samples, say)
+        return found, _store_items(desk.objects, read)
 
 
 def _read_items(
-    spec: Spec, s3: S3Settings | None, refusals: Refusals, kept: ExitStack
+    sought: Sought, s3: S3Settings | None, refusals: Refusals, kept: ExitStack
 ) -> list[SplitItems]:
-    """Read every task's items; databases that were downloaded stay as long as ``kept`` is open."""
+    """Read the items of the tasks that are sought; ``kept`` keeps databases that it downloads."""
     read: list[SplitItems] = []
-    for number, task in enumerate(spec.tasks):
+    for number, task in enumerate(sought.spec.tasks):
+        if task.name not in sought.tasks:
+            continue
         prompts: dict[Split, set[str]] = {split: set() for split in SPLITS}
         skill = skill_of(task.type, task.settings)
         for split in SPLITS:
@@ -231,118 +275,3 @@ def _local_file(uri: str, s3: S3Settings | None) -> Iterator[Path]:
         except ObjectNotFound as error:
             raise DatasetError(f"{uri}: no such object") from error
         yield path
-
-
-@dataclass(frozen=True)
-class _Checkpoints:
-    """The checkpoints of a run, compared with one another.
-
-    Attributes:
-        engine: the engine that serves them.
-        base: the base.
-        experts: by name.
-        folders: where the experts lie here, by name.
-        base_folder: where the base lies here.
-        layout: the run's genome layout.
-    """
-
-    engine: Literal["transformers", "vllm"]
-    base: SourceRecord
-    experts: dict[str, SourceRecord]
-    folders: dict[str, Path]
-    base_folder: Path
-    layout: dict[str, Any]
-
-
-def _admit_checkpoints(
-    spec: Spec,
-    engine: Literal["transformers", "vllm"],
-    folder: Path,
-    s3: S3Settings | None,
-    *,
-    say: Say,
-    refusals: Refusals,
-) -> _Checkpoints | None:
-    # torch is only needed here, once in a run's life.
-    from cycleqd.checkpoints.header import layout  # noqa: PLC0415
-    from cycleqd.evaluation.engines.settings import check_length, check_settings  # noqa: PLC0415
-    from cycleqd.evaluation.engines.skeleton import read_skeleton  # noqa: PLC0415
-    from cycleqd.weights.check import check_base, check_expert  # noqa: PLC0415
-    from cycleqd.weights.checkpoint import Checkpoint  # noqa: PLC0415
-    from cycleqd.weights.experts import open_expert, task_vector  # noqa: PLC0415
-
-    base: Checkpoint | None = None
-    with refusals.of("spec.base.uri"):
-        opened = Checkpoint.open(resolve(spec.base.uri, folder, s3))
-        check_base(opened)
-        skeleton = read_skeleton(opened.header)
-        base = opened
-    if base is None:
-        return None
-    if engine == "vllm" and skeleton.not_for_vllm is not None:
-        what = f"vllm is not for {skeleton.architecture}: it {skeleton.not_for_vllm}"
-        with refusals.of("spec.evaluation.engine"):
-            if spec.evaluation.engine != "Auto":
-                raise CheckpointError(f"{what}; set it to transformers")
-            say(f"{what}; transformers is used instead")
-            engine = "transformers"
-    if spec.evolution.tune is not None and not skeleton.can_learn:
-        with refusals.of("spec.evolution.tune"):
-            raise CheckpointError(
-                f"{skeleton.architecture} has no linear layers under the names of the checkpoint, "
-                "which alone can be tuned; leave tune out"
-            )
-    if engine == "vllm":  # the other engine computes beyond it, however well the model does
-        with refusals.of("spec.evaluation.maxModelLen"):
-            check_length(base.folder, spec.evaluation.max_model_len)
-    records: dict[str, SourceRecord] = {}
-    folders: dict[str, Path] = {}
-    limits = {tensor.name: 0 for tensor in base.tensors}
-    for number, expert in enumerate(spec.experts):
-        say(f"checking expert {expert.name}")
-        with refusals.of(f"spec.experts[{number}].uri"):
-            found = open_expert(resolve(expert.uri, folder, s3), base)
-            check_expert(base, found)
-            if isinstance(found, Checkpoint):  # an adapter has no settings of its own
-                check_settings(base.folder, found.folder)
-            if added := added_tokens(base.folder, found.folder):
-                say(f"expert {expert.name}: the base's tokenizer is used, without {added[0]!r}")
-            records[expert.name] = _source(expert.uri, found.digest())
-            folders[expert.name] = found.folder
-            vector = task_vector(base, found)
-            limits = {name: max(rank, vector.rank(name)) for name, rank in limits.items()}
-    names = [expert.name for expert in spec.experts]
-    directions = strategy_of(spec.evolution).uses_directions(spec.evolution)
-    rank = spec.evolution.mutation.rank if directions else 0
-    shape = layout(base.header, names, rank, limits).to_json()
-    return _Checkpoints(
-        engine=engine,
-        base=_source(spec.base.uri, base.digest()),
-        experts=records,
-        folders=folders,
-        base_folder=base.folder,
-        layout=shape,
-    )
-
-
-def _source(uri: str, digest: str) -> SourceRecord:
-    return SourceRecord(uri=uri, digest=digest, location=location_of(uri))
-
-
-def continue_run(run: RunStore, manifest: Manifest) -> None:
-    """Accept what may change, refuse the rest.
-
-    Raises:
-        RunMismatch: the manifest describes another run than the stored one.
-    """
-    while True:
-        revisions = run.history.refresh()
-        current = revisions[-1].manifest
-        check_continuation(current, manifest)
-        if all(concerns_pods_only(path) for path in changes(current, manifest)):
-            return
-        revision = RevisionDocument(
-            manifest=canonical(manifest), from_generation=run.committed() + 1
-        )
-        # Where another coordinator took the number first, its manifest is the one to continue.
-        run.objects.create(keys.revision(len(revisions)), revision.to_bytes())

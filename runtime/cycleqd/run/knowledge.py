@@ -30,7 +30,7 @@ def what_is_known(run: RunStore, generations: int) -> tuple[dict[str, Knowledge]
             for entry in plan.entries if plan is not None else ():
                 if not isinstance(entry, EvaluateEntry) or entry.candidate in failed:
                     continue
-                answers = _answers(run, entry.candidate)
+                answers = _answers(run, entry)
                 if answers is None:
                     silent += 1
                 else:
@@ -41,8 +41,9 @@ def what_is_known(run: RunStore, generations: int) -> tuple[dict[str, Knowledge]
     return knowledge, silent
 
 
-def _answers(run: RunStore, candidate: str) -> AnswersDocument | None:
-    key = keys.answers(candidate)
+def _answers(run: RunStore, entry: EvaluateEntry) -> AnswersDocument | None:
+    candidate = entry.candidate
+    key = keys.answers(candidate, entry.revisit)
     try:
         document = AnswersDocument.from_bytes(run.objects.read(key), key)
     except ObjectNotFound:
@@ -57,7 +58,7 @@ def _items(run: RunStore, task: str) -> list[str]:
     key = keys.items(task, "search")
     lines = [line for line in run.objects.read(key).splitlines() if line.strip()]
     ids: list[str] = []
-    for number, line in enumerate(lines[: run.document.items[task]["search"].count], 1):
+    for number, line in enumerate(lines[: run.latest().items[task]["search"].count], 1):
         try:
             item = parse_json(line)
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from cycleqd.errors import InputError
 from cycleqd.evolution.final import balanced_member
-from cycleqd.evolution.search import Commit
+from cycleqd.evolution.search import Commit, generation_of
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry
 from cycleqd.run.store import RunStore
@@ -32,7 +33,8 @@ def resolve_member(run: RunStore, member: str) -> str:
     if member == "aggregate":
         member = aggregate_of(run, committed)
     elif archive is not None and (member == "balanced" or member.startswith("best:")):
-        tasks = run.latest().tasks
+        run.history.refresh()
+        tasks = run.history.as_of(committed).tasks
         commit = Commit.from_document(archive, tasks)
         if member == "balanced":
             member = balanced_member(commit).candidate
@@ -73,17 +75,41 @@ class Members:
     def __init__(self, run: RunStore) -> None:
         self._run = run
         self._plan = lru_cache(None)(lambda number: run.plan(keys.generation(number)))
-        self._size = run.latest().spec.evolution.candidates_per_generation
+        self._revision = run.latest()
 
     def find_entry(self, candidate: str) -> tuple[int, int, EvaluateEntry] | None:
         """Generation, index and entry that made a candidate, None for finalists."""
-        child = keys.child_number(candidate)
-        generation = 0 if child is None else child // self._size + 1
+        for generation in self._made_in(candidate):
+            for index, entry in self._entries(generation, candidate):
+                if not entry.revisit:
+                    return generation, index, entry
+        return None
+
+    def _made_in(self, candidate: str) -> Sequence[int]:
+        """The generations of which one has made a candidate, if any has."""
+        joins = self._revision.joins
+        child, joined = keys.child_number(candidate), keys.joined_in(candidate)
+        if child is not None:
+            return [generation_of(child, self._revision.spec, joins)]
+        return [joined] if joined is not None else [0, *joins]
+
+    def _entries(self, generation: int, candidate: str) -> Iterator[tuple[int, EvaluateEntry]]:
         plan = self._plan(generation)
         for index, entry in enumerate(plan.entries if plan else ()):
             if isinstance(entry, EvaluateEntry) and entry.candidate == candidate:
-                return generation, index, entry
-        return None
+                yield index, entry
+
+    def scores(self, candidate: str) -> dict[str, float]:
+        """Scores on the search items of all tasks that a candidate was evaluated on so far."""
+        scores: dict[str, float] = {}
+        for generation in (*self._made_in(candidate), *self._revision.joins):
+            stage = keys.generation(generation)
+            entries = list(self._entries(generation, candidate))
+            finished = self._run.finished_entries(stage) if entries else set()
+            for index, _ in entries:
+                if index in finished:
+                    scores |= self._run.result(stage, index).scores
+        return scores
 
     def parents(self, candidate: str) -> tuple[str, ...]:
         """Ids of a candidate's parents, none for experts and finalists."""
@@ -129,7 +155,7 @@ class Members:
             }
             if index in run.finished_entries(stage):
                 result = run.result(stage, index)
-                document["scores"] = result.scores
+                document["scores"] = self.scores(candidate)
                 document["digest"] = result.digest
                 if result.failure is not None:
                     document["failure"] = result.failure.model_dump()

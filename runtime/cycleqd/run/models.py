@@ -16,6 +16,7 @@ from cycleqd.checkpoints.source import resolve
 from cycleqd.errors import RunMismatch, StoreCorrupt
 from cycleqd.evolution.combination import as_parent
 from cycleqd.evolution.genome import Genome
+from cycleqd.evolution.growth import extended
 from cycleqd.manifest.cluster import S3
 from cycleqd.records import keys
 from cycleqd.records.documents import SourceRecord
@@ -213,12 +214,12 @@ class RevisionModels:
         A child-SVD candidate's task vector is stored first, so that what is evaluated is what its
         descendants build on.
         """
-        genome = self._run.genome(candidate)
+        genome = extended(self._run.genome(candidate), self.revision.layout)
         if genome.child_svd is None:
             return genome
         return self.materializer.store_task_vector(genome, candidate, self._run.objects)
 
     def stored_genome(self, candidate: str) -> Genome:
         """Like `genome`, for reading only: a stored task vector is used, never made."""
-        genome = self._run.genome(candidate)
+        genome = extended(self._run.genome(candidate), self.revision.layout)
         return genome if genome.child_svd is None else as_parent(candidate, genome)

@@ -15,7 +15,9 @@ from cycleqd.errors import RunFailed, StoreCorrupt
 from cycleqd.evolution.combination import as_parent
 from cycleqd.evolution.final import finalists, new_genomes, planned, summarise
 from cycleqd.evolution.genome import Genome, expert_genome
+from cycleqd.evolution.growth import extended
 from cycleqd.evolution.hold_out import hold_out_of
+from cycleqd.evolution.joining import introductions, join, joining, revisited
 from cycleqd.evolution.race import race_order
 from cycleqd.evolution.search import Commit, ask, expert_order, first_commit, numbers_of, tell
 from cycleqd.evolution.strategies import Told, Tuning, make_strategy
@@ -32,7 +34,7 @@ from cycleqd.records.documents import (
 from cycleqd.run.revision import Revision
 
 GenomeOf = Callable[[str], Genome]
-"""Gives the stored genome of a candidate."""
+"""Gives the stored genome of a candidate, in the layout that it was written in."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,51 @@ def first_plan(revision: Revision) -> Plan:
     return Plan(PlanDocument(entries=(*factors, *evaluations)), genomes)
 
 
+def join_plan(
+    before: Revision, revision: Revision, number: int, commit: Commit, genome_of: GenomeOf
+) -> Plan:
+    """The plan of a generation that experts or tasks join in.
+
+    Args:
+        before: the run until then.
+        revision: the run from then on.
+        number: the generation.
+        commit: the one before.
+        genome_of: genomes of the archives' members.
+    """
+    new = joining(before.spec, revision.spec)
+    layout = revision.layout
+    factors = [FactorEntry(expert=name) for name in new.experts] if layout.directions else []
+    introduced = introductions(commit, number, new.experts, _as_parents(genome_of, revision))
+    genomes = {keys.expert(name): expert_genome(layout, name) for name in new.experts}
+    genomes |= {one.candidate: one.genome for one in introduced}
+    parents = {one.candidate: one.parents for one in introduced}
+    again = revisited(before.spec, commit) if new.tasks else []
+    evaluations = [
+        *(
+            EvaluateEntry(
+                candidate=candidate,
+                genome=genome_digest(genome_of(candidate)),
+                split="search",
+                tasks=new.tasks,
+                revisit=revision.number,
+            )
+            for candidate in again
+        ),
+        *(
+            EvaluateEntry(
+                candidate=candidate,
+                genome=genome_digest(genome),
+                split="search",
+                tasks=revision.tasks,
+                parents=parents.get(candidate, ()),
+            )
+            for candidate, genome in genomes.items()
+        ),
+    ]
+    return Plan(PlanDocument(entries=(*factors, *evaluations)), genomes)
+
+
 def make_plan(
     revision: Revision,
     number: int,
@@ -102,8 +149,8 @@ def make_plan(
     proposals = ask(
         strategy,
         replace(commit.state, told=told),
-        numbers_of(number, revision.spec),
-        _as_parents(genome_of),
+        numbers_of(number, revision.spec, revision.joins),
+        _as_parents(genome_of, revision),
     )
     entries = tuple(
         EvaluateEntry(
@@ -136,7 +183,7 @@ def _order(tuning: Tuning, generation: int) -> TuneOrder:
 def make_final_plan(revision: Revision, commit: Commit, genome_of: GenomeOf) -> Plan:
     """The plan of the held-out comparison after a commit, and of what is tried before it."""
     spec = revision.spec
-    fresh = new_genomes(spec, revision.layout, commit, _as_parents(genome_of))
+    fresh = new_genomes(spec, revision.layouts, commit, _as_parents(genome_of, revision))
     entries = tuple(
         EvaluateEntry(
             candidate=candidate,
@@ -144,13 +191,16 @@ def make_final_plan(revision: Revision, commit: Commit, genome_of: GenomeOf) -> 
             split=split,
             tasks=revision.tasks,
         )
-        for candidate, split in planned(spec, commit)
+        for candidate, split in planned(spec, commit, revision.joined_experts)
     )
     return Plan(PlanDocument(entries=entries), fresh)
 
 
 def make_commit(
-    revision: Revision, results: Sequence[ResultDocument], previous: Commit | None
+    revision: Revision,
+    results: Sequence[ResultDocument],
+    previous: Commit | None,
+    before: Revision | None = None,
 ) -> Commit:
     """The state after a generation.
 
@@ -158,17 +208,22 @@ def make_commit(
         revision: the run as of that generation.
         results: one for each entry of its plan.
         previous: the generation before, None for generation 0.
+        before: the run until then, where experts or tasks join in this generation; else None.
 
     Raises:
         RunFailed: an expert, or too many candidates, could not be evaluated.
     """
-    if previous is not None:
-        spec = revision.spec
-        return tell(previous, results, spec.evolution.max_failed_candidates, hold_out_of(spec))
+    spec, hold_out = revision.spec, hold_out_of(revision.spec)
+    if previous is not None and before is None:
+        return tell(previous, results, spec.evolution.max_failed_candidates, hold_out)
     for result in results:
         if result.candidate is None and result.failure is not None:
             raise RunFailed(f"factoring failed: {result.failure.message}")
-    return first_commit(revision.spec, [r for r in results if r.candidate is not None])
+    evaluated = [r for r in results if r.candidate is not None]
+    if previous is None:
+        return first_commit(spec, evaluated)
+    assert before is not None
+    return join(previous, before.spec, spec, evaluated, hold_out)
 
 
 def make_summary(
@@ -180,7 +235,8 @@ def make_summary(
         StoreCorrupt: they are results of another plan.
     """
     spec = revision.spec
-    plan = planned(spec, commit)
+    joined = revision.joined_experts
+    plan = planned(spec, commit, joined)
     if [result.candidate for result in results] != [candidate for candidate, _ in plan]:
         raise StoreCorrupt(
             f"{keys.final(commit.generation).results_prefix}: are not those of the finalists that "
@@ -190,8 +246,9 @@ def make_summary(
     for (candidate, split), result in zip(plan, results, strict=True):
         found[split][candidate] = result
     tried = {c: r for c, r in found["search"].items() if r.failure is None}
-    return summarise(spec, commit.generation, finalists(spec, commit, tried), found["test"])
+    return summarise(spec, commit.generation, finalists(spec, commit, tried, joined), found["test"])
 
 
-def _as_parents(genome_of: GenomeOf) -> GenomeOf:
-    return lambda candidate: as_parent(candidate, genome_of(candidate))
+def _as_parents(genome_of: GenomeOf, revision: Revision) -> GenomeOf:
+    """Genomes in the form and the layout in which they may be parents."""
+    return lambda candidate: extended(as_parent(candidate, genome_of(candidate)), revision.layout)

@@ -7,9 +7,8 @@ the revision that holds there, and keeps nothing of it by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cycleqd.errors import InputError, ObjectNotFound
@@ -32,15 +31,46 @@ class Revision:
 
     Attributes:
         number: 0 for the run as it began, then the number of the accepted change.
-        from_generation: the first generation that it holds for.
+        from_generation: the first generation that it holds for. Where experts or tasks join, that
+            generation is spent on it (`cycleqd.evolution.joining`).
         run: what was accepted when the run began.
         manifest: the manifest in force.
+        layouts: what the axes of genomes mean: when the run began, and whenever experts joined.
+        experts: expert checkpoints by name.
+        items: items by task and split.
+        joins: the generations that experts or tasks have joined in, each spent on that.
     """
 
     number: int
     from_generation: int
     run: RunDocument
     manifest: Manifest
+    layouts: tuple[GenomeLayout, ...]
+    experts: Mapping[str, SourceRecord]
+    items: Mapping[str, Mapping[Split, ItemsRecord]]
+    joins: tuple[int, ...] = ()
+
+    @classmethod
+    def first(cls, run: RunDocument) -> Revision:
+        """A run as it began."""
+        manifest = parse_stored_manifest(run.manifest)
+        layouts = (GenomeLayout.from_json(run.layout),)
+        return cls(0, 0, run, manifest, layouts, run.experts, run.items)
+
+    def followed_by(self, document: RevisionDocument) -> Revision:
+        """The run after the next accepted change."""
+        joins = {*self.joins, document.from_generation} if document.joins else self.joins
+        more = () if document.layout is None else (GenomeLayout.from_json(document.layout),)
+        return replace(
+            self,
+            number=self.number + 1,
+            from_generation=document.from_generation,
+            manifest=parse_stored_manifest(document.manifest),
+            layouts=(*self.layouts, *more),
+            experts={**self.experts, **document.experts},
+            items={**self.items, **document.items},
+            joins=tuple(sorted(joins)),
+        )
 
     @property
     def spec(self) -> Spec:
@@ -48,14 +78,19 @@ class Revision:
         return self.manifest.spec
 
     @property
+    def layout(self) -> GenomeLayout:
+        """What the axes of genomes mean."""
+        return self.layouts[-1]
+
+    @property
+    def joined_experts(self) -> int:
+        """How many experts have joined after the run had begun."""
+        return len(self.layouts[-1].experts) - len(self.layouts[0].experts)
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks in the manifest's order."""
         return tuple(task.name for task in self.spec.tasks)
-
-    @cached_property
-    def layout(self) -> GenomeLayout:
-        """What the axes of genomes mean."""
-        return GenomeLayout.from_json(self.run.layout)
 
     @property
     def engine(self) -> Literal["transformers", "vllm"]:
@@ -66,16 +101,6 @@ class Revision:
     def base(self) -> SourceRecord:
         """The base checkpoint."""
         return self.run.base
-
-    @property
-    def experts(self) -> dict[str, SourceRecord]:
-        """Expert checkpoints by name."""
-        return self.run.experts
-
-    @property
-    def items(self) -> dict[str, dict[Split, ItemsRecord]]:
-        """Items by task and split."""
-        return self.run.items
 
 
 class History:
@@ -96,17 +121,15 @@ class History:
             InputError: no run is stored here.
         """
         if not self._revisions:
-            run = self._read_run()
-            self._revisions.append(Revision(0, 0, run, parse_stored_manifest(run.manifest)))
-        run = self._revisions[0].run
+            self._revisions.append(Revision.first(self._read_run()))
         names = self._objects.children(keys.REVISIONS)
         count = len(keys.revision_numbers(names))
         for number in range(len(self._revisions), count + 1):
             key = keys.revision(number)
             document = RevisionDocument.from_bytes(self._objects.read(key), key)
-            consistency.check_revision(run, document, key)
-            manifest = parse_stored_manifest(document.manifest)
-            self._revisions.append(Revision(number, document.from_generation, run, manifest))
+            before = self._revisions[-1]
+            consistency.check_revision(before.manifest, document, key)
+            self._revisions.append(before.followed_by(document))
         return self._revisions
 
     def latest(self) -> Revision:

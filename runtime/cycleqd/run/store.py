@@ -14,6 +14,7 @@ from pathlib import Path
 from cycleqd.errors import ObjectNotFound, StoreCorrupt
 from cycleqd.evolution.genome import Genome
 from cycleqd.evolution.goal import has_ended
+from cycleqd.evolution.growth import read_genome
 from cycleqd.records import consistency, keys
 from cycleqd.records.documents import (
     ArchiveDocument,
@@ -141,7 +142,7 @@ class RunStore:
             archive = ArchiveDocument.from_bytes(self.objects.read(key), key)
         except ObjectNotFound:
             return None
-        consistency.check_archive(self.document, archive, generation)
+        consistency.check_archive(self.history.as_of(generation).tasks, archive, generation)
         return archive
 
     def committed_archive(self, generation: int) -> ArchiveDocument:
@@ -172,7 +173,7 @@ class RunStore:
             summary = SummaryDocument.from_bytes(self.objects.read(key), key)
         except ObjectNotFound:
             return None
-        consistency.check_summary(self.document, summary, generations)
+        consistency.check_summary(self.history.as_of(generations).tasks, summary, generations)
         return summary
 
     def position(self) -> Position:
@@ -200,6 +201,6 @@ class RunStore:
     def _genome_at(self, key: str) -> Genome:
         data = self.objects.read(key)
         try:
-            return Genome.from_bytes(self.history.latest().layout, data)
+            return read_genome(self.history.latest().layouts, data)
         except (ValueError, KeyError) as error:
             raise StoreCorrupt(f"{key}: {error}") from error

@@ -58,7 +58,7 @@ class Teaching:
         found = []
         for index, entry in enumerate(plan.entries):
             if isinstance(entry, EvaluateEntry) and not self._run.result(stage, index).failure:
-                key = keys.answers(entry.candidate)
+                key = keys.answers(entry.candidate, entry.revisit)
                 found.append(AnswersDocument.from_bytes(self._run.objects.read(key), key))
         return found
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 from cycleqd.errors import StoreCorrupt
-from cycleqd.evolution.search import as_told
+from cycleqd.evolution.search import as_told, comparable
 from cycleqd.evolution.strategies import Told
 from cycleqd.records import keys
 from cycleqd.run.store import RunStore
@@ -30,12 +30,16 @@ class ToldResults:
         self._generations: list[list[Told]] = []
 
     def up_to(self, generation: int) -> Callable[[], Sequence[Told]]:
-        """What gives all candidates of the generations up to a committed one, in their order."""
+        """What gives all candidates of the generations up to a committed one, in their order.
+
+        Where tasks have joined, those that were not evaluated on them are left out.
+        """
 
         def told() -> Sequence[Told]:
             while len(self._generations) <= generation:
                 self._generations.append(self._read(len(self._generations)))
-            return list(chain.from_iterable(self._generations[: generation + 1]))
+            found = chain.from_iterable(self._generations[: generation + 1])
+            return comparable(found, self._run.history.as_of(generation).tasks)
 
         return told
 

@@ -71,6 +71,7 @@ class Verifier:
         commits: dict[int, Commit] = {}
         depth = self._run.latest().spec.evolution.pipeline_depth
         committed = self._run.committed()
+        history = self._run.history
         for number in range(committed + depth + 1):
             stage = keys.generation(number)
             plan = self._run.plan(stage)
@@ -81,18 +82,17 @@ class Verifier:
                     )
                 break
             self._say(f"generation {number}")
-            revision = self._run.history.as_of(number)
+            revision = history.as_of(number)
             if number == 0:
                 self._plan(stage, planning.first_plan(revision))
             else:
-                read = commits[read_generation(number, revision.spec)]
-                told = self._told.up_to(read.generation)
-                plan_again = planning.make_plan(revision, number, read, self._run.genome, told)
-                self._plan(stage, plan_again)
+                read = commits[read_generation(number, revision.spec, revision.joins)]
+                self._plan(stage, self._plan_again(revision, number, read))
             if number <= committed:
                 self._run.committed_archive(number)
                 results = self._results(stage, plan, revision)
-                commit = planning.make_commit(revision, results, commits.get(number - 1))
+                before = history.as_of(number - 1) if number in revision.joins else None
+                commit = planning.make_commit(revision, results, commits.get(number - 1), before)
                 self._same(stage.commit_key, commit.document().to_bytes())
                 self.verified.archives += 1
                 commits[number] = commit
@@ -100,6 +100,14 @@ class Verifier:
                 # A run that was continued has a final table at each generation where it had ended.
                 self._final(number, commit, revision)
         return self.verified
+
+    def _plan_again(self, revision: Revision, number: int, read: Commit) -> Plan:
+        genome = self._run.genome
+        if number in revision.joins:
+            before = self._run.history.as_of(number - 1)
+            return planning.join_plan(before, revision, number, read, genome)
+        told = self._told.up_to(read.generation)
+        return planning.make_plan(revision, number, read, genome, told)
 
     def _items(self) -> None:
         for task, splits in self._run.latest().items.items():

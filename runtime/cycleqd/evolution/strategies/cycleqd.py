@@ -32,6 +32,7 @@ class CycleQD(Strategy[None]):
     name = "CycleQD"
     summary = "(the paper: two elites, merged and mutated)"
     races = True
+    grows = True
     conflicts = (
         Conflict(
             field="crossover.granularity",

@@ -30,6 +30,7 @@ class RandomGenomes(AtGrain[RandomGenomesSettings]):
     settings_model = RandomGenomesSettings
     settings_written = False
     races = True
+    grows = True
 
     def propose(
         self,

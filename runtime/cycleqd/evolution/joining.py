@@ -1,0 +1,239 @@
+"""Experts and tasks that join a living run: the generation spent on them, as pure functions.
+
+Nothing that was evaluated is lost or repeated. New experts are evaluated on all tasks. On a new
+task the members of the archives are evaluated, and the older experts, which set its axis; on the
+others their stored scores hold. Axes, cells and archives then follow from scores alone.
+
+An expert is not left to chance: the best members, each with a part of its task vector added, are
+evaluated in the same generation (*introduced* members), so that the next one has children of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cycleqd.errors import RunFailed
+from cycleqd.evolution.archive import Axis, Member, axis_from_experts, make_archives
+from cycleqd.evolution.front import members_of
+from cycleqd.evolution.genome import Genome
+from cycleqd.evolution.hold_out import HoldOut
+from cycleqd.evolution.search import Commit, expert_order, failures, focus_experts, within_limit
+from cycleqd.evolution.strategies import SearchState
+from cycleqd.manifest.model import Spec
+from cycleqd.records import keys
+from cycleqd.records.documents import ResultDocument
+
+_PARTS = (0.5, 0.25)
+"""Factors of a new expert's task vector: all of the best members get the first of them, the most
+balanced one the second too. Full experts of about the same skill sum up well at 0.3 to 0.7."""
+
+
+@dataclass(frozen=True)
+class Joining:
+    """Who joins.
+
+    Attributes:
+        experts: names of new experts, in the manifest's order.
+        tasks: names of new tasks, in the manifest's order.
+    """
+
+    experts: tuple[str, ...]
+    tasks: tuple[str, ...]
+
+
+def joining(before: Spec, spec: Spec) -> Joining:
+    """What a manifest has that the one before it had not."""
+    experts = {expert.name for expert in before.experts}
+    tasks = {task.name for task in before.tasks}
+    return Joining(
+        tuple(expert.name for expert in spec.experts if expert.name not in experts),
+        tuple(task.name for task in spec.tasks if task.name not in tasks),
+    )
+
+
+def revisited(before: Spec, commit: Commit) -> list[str]:
+    """Who is evaluated on new tasks: the experts so far, then all other members, once each."""
+    experts = expert_order(before)
+    members = {
+        member.candidate
+        for archive in commit.state.archives.values()
+        for member in archive.cells.values()
+    }
+    return [*experts, *sorted(members - {*experts})]
+
+
+@dataclass(frozen=True)
+class Introduction:
+    """A member with a part of a new expert.
+
+    Attributes:
+        candidate: its id.
+        genome: its coefficients.
+        parents: the member and the expert.
+    """
+
+    candidate: str
+    genome: Genome
+    parents: tuple[str, str]
+
+
+def introductions(
+    commit: Commit, generation: int, experts: Sequence[str], genome_of: Callable[[str], Genome]
+) -> list[Introduction]:
+    """The best member of each archive and the most balanced one, with a part of each new expert.
+
+    Args:
+        commit: the generation before.
+        generation: the one that the experts join in.
+        experts: their names.
+        genome_of: genomes of members in the new layout, in the form in which they may be parents.
+    """
+    balanced = members_of(commit.state.archives)[0].candidate
+    best = [archive.ranked()[0].candidate for archive in commit.state.archives.values()]
+    made: list[Introduction] = []
+    for expert in experts:
+        for candidate in dict.fromkeys([balanced, *best]):
+            for part in _PARTS if candidate == balanced else _PARTS[:1]:
+                genome = genome_of(candidate)
+                scale = genome.scale.copy()
+                scale[genome.layout.expert_index(expert)] += np.float32(part)
+                made.append(
+                    Introduction(
+                        keys.introduced(generation, len(made)),
+                        replace(genome, scale=scale),
+                        (candidate, keys.expert(expert)),
+                    )
+                )
+    return made
+
+
+def join(
+    previous: Commit,
+    before: Spec,
+    spec: Spec,
+    results: Sequence[ResultDocument],
+    hold_out: HoldOut,
+) -> Commit:
+    """The state after the generation that experts or tasks joined in.
+
+    Args:
+        previous: the generation before.
+        before: the run until then.
+        spec: the run from now on.
+        results: of its plan's evaluations, in the plan's order.
+        hold_out: the items that members' `Member.unseen` is of.
+
+    Raises:
+        RunFailed: a new expert, or an older one on a new task, could not be evaluated.
+        TooManyFailedCandidates: more candidates failed than the limit allows.
+    """
+    new = joining(before, spec)
+    needed = {*expert_order(before), *(keys.expert(name) for name in new.experts)}
+    for lost in failures(r for r in results if r.candidate in needed):
+        raise RunFailed(
+            f"{lost.candidate} could not be evaluated ({lost.cause}: {lost.message}); every "
+            "expert is needed where tasks or experts join. Mend what is named and go on with the "
+            "run as it was in another store"
+        )
+    failed = within_limit(previous, results, spec.evolution.max_failed_candidates)
+    whole = [result for result in results if result.failure is None and result.candidate]
+    again = {*revisited(before, previous)} if new.tasks else set()
+    experts = [r for r in whole if r.candidate in needed]
+    axes = tuple(_axes(previous, before, spec, experts))
+    archives = make_archives(axes)
+    found = {r.candidate: r for r in whole if r.candidate in again}
+    for member in _known_members(before, previous):
+        grown = _with_new_scores(member, found, new.tasks, hold_out)
+        if grown is not None:
+            for archive in archives.values():
+                archive.offer(grown)
+    fresh = [r for r in whole if r.candidate not in again]
+    for result in fresh:
+        assert result.candidate is not None
+        member = Member(result.candidate, result.scores, hold_out.scores(result.outcomes))
+        for archive in archives.values():
+            archive.offer(member)
+    known = previous.state.focus_experts
+    chosen = focus_experts(spec, _scores_by_expert(spec, new.tasks, experts))
+    return Commit(
+        generation=previous.generation + 1,
+        evaluations=previous.evaluations + len(results),
+        candidates=previous.candidates + len(fresh) - len(new.experts),
+        axes=axes,
+        state=SearchState(archives, {**known, **chosen}),
+        failed=failed,
+        stopped=previous.stopped,
+    )
+
+
+def _known_members(before: Spec, commit: Commit) -> list[Member]:
+    """All members, once each, in the order of `revisited`: it decides between equals."""
+    members = {
+        member.candidate: member
+        for archive in commit.state.archives.values()
+        for member in archive.cells.values()
+    }
+    return [members[name] for name in revisited(before, commit) if name in members]
+
+
+def _with_new_scores(
+    member: Member,
+    found: Mapping[str, ResultDocument],
+    tasks: Sequence[str],
+    hold_out: HoldOut,
+) -> Member | None:
+    """A member with its scores on the new tasks; None where it could not be evaluated on them."""
+    if not tasks:
+        return member
+    result = found.get(member.candidate)
+    if result is None:
+        return None
+    unseen = hold_out.scores(result.outcomes)
+    both = {**member.unseen, **unseen} if member.unseen and unseen else {}
+    return Member(member.candidate, {**member.scores, **result.scores}, both)
+
+
+def _axes(
+    previous: Commit, before: Spec, spec: Spec, experts: Sequence[ResultDocument]
+) -> Iterable[Axis]:
+    """The axes of all tasks: those of new ones from all experts, the others' made wider."""
+    settings = spec.archive
+    known = {axis.task: axis for axis in previous.axes}
+    fresh = {keys.expert(name) for name in joining(before, spec).experts}
+    for task in spec.tasks:
+        if task.bounds is not None:
+            yield Axis(task.name, task.bounds.min, task.bounds.max, settings.bins)
+            continue
+        axis = known.get(task.name)
+        scores = [
+            result.scores[task.name]
+            for result in experts
+            if axis is None or result.candidate in fresh
+        ]
+        if axis is not None and not scores:
+            yield axis
+            continue
+        own = axis_from_experts(
+            task.name,
+            scores,
+            bins=settings.bins,
+            lower_margin=settings.lower_margin,
+            upper_margin=settings.upper_margin,
+        )
+        if axis is None:
+            yield own
+        else:
+            yield replace(axis, lower=min(axis.lower, own.lower), upper=max(axis.upper, own.upper))
+
+
+def _scores_by_expert(
+    spec: Spec, tasks: Sequence[str], experts: Sequence[ResultDocument]
+) -> dict[str, list[float]]:
+    """By new task the scores of all experts, in the manifest's order."""
+    by_id = {result.candidate: result for result in experts}
+    return {
+        task: [by_id[candidate].scores[task] for candidate in expert_order(spec)] for task in tasks
+    }
