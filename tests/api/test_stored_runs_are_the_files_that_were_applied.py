@@ -41,6 +41,10 @@ OPTIONAL: dict[str, Any] = {
     "spec.workers.queueName": None,
     "spec.storage.s3.region": None,
     "spec.tasks[2].expert": None,
+    "spec.tasks[0].chatTemplateFrom": None,
+    "spec.tasks[1].chat": True,
+    "spec.tasks[1].chatTemplateFrom": "sql",
+    "spec.tasks[1].systemMessage": "Be brief.\nAnswer in SQL.",
     "spec.activeDeadlineSeconds": 60,
 }
 

@@ -23,6 +23,8 @@ from cycleqd.checkpoints.files import (
     CONFIG_FILE,
     INDEX_FILE,
     SINGLE_FILE,
+    TEMPLATE_DOCUMENT,
+    TEMPLATE_FILE,
     kind_of,
     read_file,
     read_json,
@@ -126,13 +128,16 @@ class ShardedWriter:
         self._stack.close()
 
 
-def copy_companions(source: Path, folder: Path, dtypes: Iterable[str]) -> None:
+def copy_companions(
+    source: Path, folder: Path, dtypes: Iterable[str], chat_template: str | None = None
+) -> None:
     """Configuration and tokenizer of the base, the configuration naming the weights' type.
 
     Args:
         source: the base model's folder.
         folder: the new folder.
         dtypes: safetensors types of the new weights; one of them, if it is the only one, is named.
+        chat_template: takes the place of the base's.
     """
     config = read_json(source / CONFIG_FILE)
     names = {_DTYPE_NAMES[dtype] for dtype in dtypes}
@@ -140,8 +145,11 @@ def copy_companions(source: Path, folder: Path, dtypes: Iterable[str]) -> None:
         key = "dtype" if "dtype" in config else "torch_dtype"
         config[key] = names.pop()
     _write_synced(folder / CONFIG_FILE, json.dumps(config, indent=2).encode() + b"\n")
+    if chat_template is not None:  # libraries prefer it to what tokenizer_config.json says
+        _write_synced(folder / TEMPLATE_FILE, chat_template.encode())
+    replaced = () if chat_template is None else (TEMPLATE_FILE, TEMPLATE_DOCUMENT)
     for name in COMPANIONS:
-        if kind_of(source / name) is not None:
+        if name not in replaced and kind_of(source / name) is not None:
             _write_synced(folder / name, read_file(source / name))
 
 

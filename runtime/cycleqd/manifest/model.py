@@ -25,6 +25,7 @@ API_VERSION = "cycleqd.io/v1alpha1"
 KIND = "CycleQDRun"
 
 StopString = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+SystemMessage = Annotated[str, StringConstraints(min_length=1, max_length=16384)]
 
 
 class Metadata(Model):
@@ -117,7 +118,15 @@ class Task(Model):
     """Generation ends before the first of these strings."""
 
     chat: bool = False
-    """Wrap each prompt in the tokenizer's chat template as a user message."""
+    """Wrap each prompt in a chat template as a user message: the base's, unless
+    ``chatTemplateFrom`` names another."""
+
+    chat_template_from: Name | None = None
+    """The expert whose chat template this task uses, as its own tokenizer would fill it in; a copy
+    is kept with the run. The base's when absent."""
+
+    system_message: SystemMessage | None = None
+    """The system message before each prompt; what the template does without one when absent."""
 
     timeout_seconds: Annotated[int, Field(ge=1, le=600)] = 5
     """Limit on the time one item's generated code may run."""

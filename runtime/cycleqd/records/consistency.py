@@ -66,6 +66,8 @@ def check_run(run: RunDocument) -> None:
             )
     if set(run.items) != set(tasks) or any(len(splits) != 2 for splits in run.items.values()):
         raise StoreCorrupt(f"{keys.RUN}: items are not those of its manifest's tasks")
+    if set(run.chat_templates) != {t.chat_template_from for t in manifest.spec.tasks} - {None}:
+        raise StoreCorrupt(f"{keys.RUN}: chatTemplates are not those of its manifest's tasks")
 
 
 def check_revision(run: RunDocument, revision: RevisionDocument, key: str) -> None:

@@ -109,6 +109,7 @@ class RunDocument(Document):
         experts: expert checkpoints by name.
         items: by task and split.
         layout: `cycleqd.evolution.genome.GenomeLayout` as JSON.
+        chat_templates: SHA-256 of those that tasks take from experts, by expert.
     """
 
     format: Literal["cycleqd-run/1"] = "cycleqd-run/1"
@@ -119,6 +120,7 @@ class RunDocument(Document):
     experts: dict[Name, SourceRecord]
     items: dict[Name, dict[Split, ItemsRecord]]
     layout: dict[str, Any]
+    chat_templates: dict[Name, str] = Field(default={}, exclude_if=lambda found: not found)
 
 
 class RevisionDocument(Document):

@@ -108,12 +108,16 @@ def _begin(
     with ExitStack() as kept:
         read = _read_items(spec, s3, refusals, kept)
         found = _admit_checkpoints(spec, engine, checkpoints, s3, say=say, refusals=refusals)
+        templates: dict[str, str] = {}
         if found is not None:
-            check_prompts(spec, found.base_folder, found.folders, read, say=say, refusals=refusals)
+            templates = check_prompts(
+                spec, found.base_folder, found.folders, read, say=say, refusals=refusals
+            )
         # Nothing is written before everything was looked at.
         refusals.raise_any()
         assert found is not None, "what is not admitted was refused"
         items = _store_items(objects, read)
+        chat_templates = _store_templates(objects, templates)
     decisive = {
         "spec": identity(manifest),
         "base": found.base.digest,
@@ -121,6 +125,7 @@ def _begin(
         "items": {
             task: {s: record.digest for s, record in by.items()} for task, by in items.items()
         },
+        **({"chatTemplates": chat_templates} if chat_templates else {}),
     }
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     run = RunDocument(
@@ -131,6 +136,7 @@ def _begin(
         experts=found.experts,
         items=items,
         layout=found.layout,
+        chat_templates=chat_templates,
     )
     # Losing the race for this key is fine: `continue_run` compares with what is there.
     objects.create(keys.RUN, run.to_bytes())
@@ -182,6 +188,27 @@ def _store_items(
                 )
         records.setdefault(items.name, {})[items.split] = items.record
     return records
+
+
+def _store_templates(objects: ObjectStore, templates: dict[str, str]) -> dict[str, str]:
+    """Write the chat templates that tasks take from experts into the store.
+
+    Returns:
+        Their digests, by expert.
+
+    Raises:
+        RunMismatch: another is there, of an attempt that ended before the run began.
+    """
+    digests = {}
+    for expert, text in templates.items():
+        key, data = keys.chat_template(expert), text.encode()
+        digests[expert] = hashlib.sha256(data).hexdigest()
+        if not objects.create(key, data) and objects.read(key) != data:
+            raise RunMismatch(
+                f"{objects.uri}/{key} is another chat template, of an earlier attempt that ended "
+                "before its run began; remove that store, or name another one"
+            )
+    return digests
 
 
 def check_unseen(number: int, search: set[str], test: set[str]) -> None:

@@ -222,3 +222,21 @@ class RevisionModels:
         """Like `genome`, for reading only: a stored task vector is used, never made."""
         genome = self._run.genome(candidate)
         return genome if genome.child_svd is None else as_parent(candidate, genome)
+
+    def export(self, candidate: str, folder: Path) -> str:
+        """Write a candidate as a Hugging Face folder that appears whole or not at all.
+
+        Its tokenizer is the base's. Its chat template is the one that prompts were written with,
+        where all tasks that have one use the same; else the base's.
+
+        Returns:
+            The digest of the weights.
+
+        Raises:
+            InputError: the folder exists and is not empty.
+            StoreFull: the disk is full.
+        """
+        sources = {t.chat_template_from for t in self.revision.spec.tasks if t.chat}
+        source = sources.pop() if len(sources) == 1 else None
+        template = None if source is None else self._run.chat_template(source)
+        return self.materializer.to_file(self.genome(candidate), folder, chat_template=template)

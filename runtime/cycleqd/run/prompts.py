@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cycleqd.evaluation.tasks.reading import Dataset
 from cycleqd.manifest.model import Spec
 from cycleqd.records.documents import ItemsRecord, Split
 from cycleqd.run.refusals import Refusals
+
+if TYPE_CHECKING:
+    from cycleqd.evaluation.prompts_fit import PromptCheck
 
 _SAMPLED = 8
 """Prompts of a task that are compared in an expert's own words."""
@@ -57,7 +61,7 @@ def check_prompts(
     *,
     say: Callable[[str], None],
     refusals: Refusals,
-) -> None:
+) -> dict[str, str]:
     """See that every prompt, in the base's words, fits into the model's length.
 
     Args:
@@ -67,6 +71,9 @@ def check_prompts(
         read: the items of all tasks.
         say: told what may lower an expert's scores.
         refusals: takes what is wrong.
+
+    Returns:
+        The chat templates of experts that tasks use, by expert.
     """
     from cycleqd.evaluation.prompts_fit import PromptCheck, Sample  # noqa: PLC0415 - torch
 
@@ -74,13 +81,15 @@ def check_prompts(
     with refusals.of("spec.base.uri"):
         check = PromptCheck(base, spec.evaluation.max_model_len)
     if check is None:
-        return
-    wraps: dict[int, Callable[[str], str] | None] = {}
-    for number, task in enumerate(spec.tasks):
-        with refusals.of(f"spec.tasks[{number}].chat"):
-            wraps[number] = check.chat(experts) if task.chat else None
+        return {}
+    wraps, templates = _chats(spec, check, experts, refusals)
     samples = [
-        Sample(items.name, items.prompts[:_SAMPLED], wraps[items.task])
+        Sample(
+            items.name,
+            items.prompts[:_SAMPLED],
+            wraps[items.task],
+            spec.tasks[items.task].system_message,
+        )
         for items in read
         if items.split == "search" and items.task in wraps
     ]
@@ -94,3 +103,26 @@ def check_prompts(
             with refusals.of(items.field):
                 limit = spec.tasks[items.task].max_new_tokens
                 check.refuse(items.found, limit, wraps[items.task])
+    return templates
+
+
+def _chats(
+    spec: Spec, check: PromptCheck, experts: dict[str, Path], refusals: Refusals
+) -> tuple[dict[int, Callable[[str], str] | None], dict[str, str]]:
+    """The chat formats of tasks by their number, and the templates of experts among them."""
+    wraps: dict[int, Callable[[str], str] | None] = {}
+    templates: dict[str, str] = {}
+    for number, task in enumerate(spec.tasks):
+        source, place = task.chat_template_from, f"spec.tasks[{number}]"
+        if not task.chat:
+            wraps[number] = None
+        elif source is None or source in experts:  # else its checkpoint was refused
+            chat = None
+            with refusals.of(f"{place}.{'chat' if source is None else 'chatTemplateFrom'}"):
+                chat, template = check.chat(source, experts)
+                if source is not None and template is not None:
+                    templates[source] = template
+            with refusals.of(f"{place}.systemMessage"):
+                if chat is not None:
+                    wraps[number] = check.bound(chat, task.system_message)
+    return wraps, templates
