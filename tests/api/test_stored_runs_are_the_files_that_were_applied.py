@@ -42,6 +42,8 @@ OPTIONAL: dict[str, Any] = {
     "spec.storage.s3.region": None,
     "spec.tasks[2].expert": None,
     "spec.tasks[0].chatTemplateFrom": None,
+    "spec.experts[0].vocabulary": "Base",
+    "spec.experts[1].vocabulary": "Same",
     "spec.tasks[1].chat": True,
     "spec.tasks[1].chatTemplateFrom": "sql",
     "spec.tasks[1].systemMessage": "Be brief.\nAnswer in SQL.",

@@ -27,6 +27,7 @@ EDITS: list[Edit] = [
         "spec.tasks[0].chat": True,
         "spec.tasks[0].chatTemplateFrom": "sql",
         "spec.tasks[0].systemMessage": "Be brief.\n",
+        "spec.experts[1].vocabulary": "Base",
     },
     {"metadata.labels": {"a.b/c": "d"}, "spec.evaluation": {"engine": "vllm"}},
 ]
@@ -53,6 +54,7 @@ def test_fields_that_came_later_leave_the_form_of_older_runs_as_it_was() -> None
     assert set(spec["tasks"][0]) == {
         "chat", "items", "maxNewTokens", "name", "stop", "timeoutSeconds", "type"
     }  # fmt: skip
+    assert set(spec["experts"][0]) == {"name", "uri"}
     evolution = spec["evolution"]
     assert evolution["aggregate"] == {"temperature": "1", "topPerArchive": 1}
     assert evolution["selection"] == {"method": "Elite", "low": "0.5", "high": "0.8"}

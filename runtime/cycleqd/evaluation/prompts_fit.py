@@ -69,7 +69,7 @@ class PromptCheck:
 
         Args:
             expert: whose template is wanted; None for the base's.
-            experts: folders by name, also to say which one has a template where this one has none.
+            experts: folders by name; the first that has a template is told where there is none.
 
         Returns:
             The format, and the template's text where it is an expert's.

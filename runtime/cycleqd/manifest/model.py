@@ -63,6 +63,13 @@ class Expert(Model):
 
     Or a LoRA adapter of the base, a folder that peft saved (``adapter_config.json``)."""
 
+    vocabulary: Annotated[
+        Literal["Same", "Base"], Field(exclude_if=lambda choice: choice == "Same")
+    ] = "Same"
+    """``Same`` refuses an expert whose embeddings have another number of rows than the base's.
+    ``Base`` takes it with the base's vocabulary: rows beyond the base's are left out, rows that it
+    lacks stay the base's, and the base's tokenizer writes all prompts."""
+
 
 class Items(Model):
     """The examples of a task, in two files that share none."""

@@ -315,10 +315,11 @@ def _admit_checkpoints(
     for number, expert in enumerate(spec.experts):
         say(f"checking expert {expert.name}")
         with refusals.of(f"spec.experts[{number}].uri"):
-            found = open_expert(resolve(expert.uri, folder, s3), base)
-            check_expert(base, found)
+            other = expert.vocabulary == "Base"
+            found = open_expert(resolve(expert.uri, folder, s3), base, base_vocabulary=other)
+            check_expert(base, found, base_vocabulary=other)
             if isinstance(found, Checkpoint):  # an adapter has no settings of its own
-                check_settings(base.folder, found.folder)
+                check_settings(base.folder, found.folder, retied=found.header.retied)
             if added := added_tokens(base.folder, found.folder):
                 say(f"expert {expert.name}: the base's tokenizer is used, without {added[0]!r}")
             records[expert.name] = _source(expert.uri, found.digest())

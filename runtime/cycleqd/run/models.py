@@ -116,15 +116,24 @@ class RunModels:
             self._checkpoints[source.digest] = _same(source, opened)
         return self._checkpoints[source.digest]
 
-    def expert(self, source: SourceRecord, base: Checkpoint, s3: S3 | None) -> Expert:
+    def expert(
+        self, source: SourceRecord, base: Checkpoint, s3: S3 | None, *, base_vocabulary: bool
+    ) -> Expert:
         """An expert, compared with what was admitted.
+
+        Args:
+            source: says which.
+            base: the base.
+            s3: how to reach it.
+            base_vocabulary: whether it is taken with the base's rows.
 
         Raises:
             CheckpointError: it is not there, or cannot be read.
             RunMismatch: its weights have changed since.
         """
         if source.digest not in self._experts:
-            opened = open_expert(self._folder(source, s3), base)
+            folder = self._folder(source, s3)
+            opened = open_expert(folder, base, base_vocabulary=base_vocabulary)
             self._experts[source.digest] = _same(source, opened)
         return self._experts[source.digest]
 
@@ -158,10 +167,14 @@ class RevisionModels:
         self._models = models
         self._run = models.run
         self.revision = revision
-        names = tuple(expert.name for expert in revision.spec.experts)
+        chosen = {expert.name: expert.vocabulary for expert in revision.spec.experts}
+        names = tuple(chosen)
         s3 = revision.spec.storage.s3
         self.experts: Lazy[Expert] = Lazy(
-            names, lambda name: models.expert(revision.experts[name], self.base, s3)
+            names,
+            lambda name: models.expert(
+                revision.experts[name], self.base, s3, base_vocabulary=chosen[name] == "Base"
+            ),
         )
         self.factors = Lazy(names, models.factors)
 

@@ -119,7 +119,9 @@ def _chats(
         elif source is None or source in experts:  # else its checkpoint was refused
             chat = None
             with refusals.of(f"{place}.{'chat' if source is None else 'chatTemplateFrom'}"):
-                chat, template = check.chat(source, experts)
+                near = task.expert or task.name
+                known = dict(sorted(experts.items(), key=lambda expert: expert[0] != near))
+                chat, template = check.chat(source, known)
                 if source is not None and template is not None:
                     templates[source] = template
             with refusals.of(f"{place}.systemMessage"):
