@@ -18,7 +18,7 @@ from safetensors.torch import load_file  # noqa: E402
 from tests.checkpoints import WORDS, write_tokenizer  # noqa: E402
 from tests.weights.adapted import Adapted  # noqa: E402
 from tests.weights.damage import WEIGHTS, edit_config, edit_state  # noqa: E402
-from tests.weights.peft_adapters import llama  # noqa: E402
+from tests.weights.peft_adapters import llama, trained  # noqa: E402
 from tiny_models import save_tiny  # noqa: E402
 
 from cycleqd.checkpoints.header import CheckpointHeader  # noqa: E402
@@ -154,6 +154,29 @@ def test_a_head_and_tokens_are_added_at_once(
     assert (config["vocab_size"], config["tie_word_embeddings"]) == (53, False)
     child = exported(fitted, {"more": more}, "more", tmp_path / "child")
     assert torch.allclose(logits(child), logits(more), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]},
+        {"target_modules": ["q_proj", "embed_tokens"]},
+        {"target_modules": ["q_proj", "lm_head"]},
+        {"target_modules": ["q_proj"]},
+    ],
+)
+def test_an_adapter_of_the_tied_base_is_the_same_model_on_the_untied_one(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    base, untied = llama(tmp_path, tied=True), tmp_path / "untied"
+    adapter = trained(base, tmp_path / "adapter", r=2, ensure_weight_tying=True, **options)
+    fit_base(str(base), [], untied, untie=True)
+    plain, other = (
+        exported(source, {"adapter": adapter}, "adapter", tmp_path / f"of-{source.name}")
+        for source in (base, untied)
+    )
+    assert torch.equal(logits(plain), logits(other))
+    assert not torch.equal(logits(plain), logits(base))
 
 
 def test_what_cannot_be_fitted_is_refused_and_not_written(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from cycleqd.checkpoints.lora_config import (
     written,
 )
 from cycleqd.checkpoints.safetensors_file import FLOAT_TYPES, FileHeader, TensorInfo, read_header
-from cycleqd.checkpoints.vocabulary import rows_of, with_rows
+from cycleqd.checkpoints.vocabulary import is_own_head, rows_of, with_rows
 from cycleqd.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -274,7 +274,9 @@ class _Matching:
                 lone, f"module {quoted(module)} has no weight in the base {self.base.folder}; give "
                 "the base that the adapter was trained from"
             )  # fmt: skip
-        if not self.config.adapts(module) and not (head and self.config.ties_adapters):
+        # An adapter of a tied base fits one that was given a head: both products are in its file.
+        twin = is_own_head(name) and self.config.ties_adapters
+        if not self.config.adapts(module) and not twin:
             raise CheckpointError(
                 f"{self.config.path}: target_modules: does not name module {quoted(module)}, which "
                 f"{ADAPTER_FILE} has a product for, so peft would leave it out; correct the field "
