@@ -71,6 +71,8 @@ def test_defaults_are_those_of_the_command_line(
     expected["evolution"]["selection"].setdefault("partner", "Elite")
     for task in expected["tasks"]:
         task.setdefault("train", True)
+    for expert in expected["experts"]:
+        expert.setdefault("vocabulary", "Same")
     assert run["spec"] == expected
     assert parse_resource(run) == manifest
 
