@@ -55,22 +55,28 @@ def exported(base: Path, experts: dict[str, Path], whole: str, folder: Path, **h
 
 
 @pytest.mark.parametrize(
-    ("architecture", "changes"),
+    ("architecture", "told"),
     [
-        ("LlamaForCausalLM", {}),
-        ("Qwen2ForCausalLM", {"tie_word_embeddings": True}),
-        ("Gemma2ForCausalLM", {}),
-        ("Gemma3ForConditionalGeneration", {}),
-        ("GPT2LMHeadModel", {}),
-        ("Lfm2ForCausalLM", {}),
-        ("Mamba2ForCausalLM", {"tie_word_embeddings": True}),
+        ("LlamaForCausalLM", True),
+        ("Qwen2ForCausalLM", True),
+        ("Gemma2ForCausalLM", True),
+        ("Gemma2ForCausalLM", False),
+        ("Gemma3ForConditionalGeneration", True),
+        ("GPT2LMHeadModel", True),
+        ("GPT2LMHeadModel", False),
+        ("Lfm2ForCausalLM", True),
+        ("Mamba2ForCausalLM", True),
     ],
 )
 def test_an_untied_base_takes_experts_with_one_head_and_with_two(
-    tmp_path: Path, architecture: str, changes: dict[str, Any]
+    tmp_path: Path, architecture: str, told: bool
 ) -> None:
+    changes = {"tie_word_embeddings": True} if told else {}
     base = save_tiny(tmp_path / "base", architecture, seed=0, **changes)
     tied = save_tiny(tmp_path / "tied", architecture, seed=1, **changes)
+    if not told:  # as the hub has them: their classes tie by default
+        silent(base)
+        silent(tied)
     untied = tmp_path / "untied"
     head = fit_base(str(tied), [], untied, untie=True).head
     assert head is not None
@@ -94,6 +100,27 @@ def test_an_untied_base_takes_experts_with_one_head_and_with_two(
         child = exported(fitted, experts, name, tmp_path / f"all-{name}")
         assert torch.allclose(logits(child), logits(folder), atol=1e-4)
     assert not torch.allclose(logits(untied), logits(tied), atol=1e-2)
+
+
+def silent(folder: Path) -> None:
+    """Leave out of a configuration whether the head is tied."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config.pop("tie_word_embeddings", None)
+    path.write_text(json.dumps(config))
+
+
+def test_an_expert_that_lost_its_head_is_not_taken_for_a_tied_one(tmp_path: Path) -> None:
+    base, expert = llama(tmp_path, tied=False), llama(tmp_path / "other", tied=False)
+    edit_state(expert, lambda state: (state.pop(HEAD), state[EMBEDDINGS].add_(1)))
+    opened = Checkpoint.open(base)
+    with pytest.raises(CheckpointError, match=r"tensor 'lm_head\.weight': missing"):
+        check_expert(opened, open_expert(expert, opened))
+    silent(expert)  # a Llama does not tie by default
+    found = open_expert(expert, opened)
+    assert isinstance(found, Checkpoint)
+    with pytest.raises(CheckpointError, match="tie_word_embeddings: transformers reads False"):
+        check_settings(base, expert, retied=found.header.retied)
 
 
 def grown(base: Path, folder: Path, rows: int, seed: int) -> Path:

@@ -175,6 +175,14 @@ def test_another_template_in_the_store_is_noticed(run: RunStore) -> None:
     Verifier(run, None).verify()
 
 
+def test_a_store_without_the_template_s_digest_is_refused(run: RunStore) -> None:
+    document = run.document.model_copy(update={"chat_templates": {}})
+    store = MemoryStore()
+    store.create(keys.RUN, document.to_bytes())
+    with pytest.raises(StoreCorrupt, match="chatTemplates are not those of its manifest's tasks"):
+        RunStore(store).latest()
+
+
 def test_an_exported_member_writes_the_same_prompts(
     run: RunStore, place: Path, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cycleqd.checkpoints.compatibility import check_tokenizer
-from cycleqd.checkpoints.configuration import language_settings, ties_head
+from cycleqd.checkpoints.configuration import language_settings
 from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.files import (
     ADAPTER_CONFIG_FILE,
@@ -33,7 +33,7 @@ from cycleqd.checkpoints.lora_config import (
     written,
 )
 from cycleqd.checkpoints.safetensors_file import FLOAT_TYPES, FileHeader, TensorInfo, read_header
-from cycleqd.checkpoints.vocabulary import is_own_head, rows_of, with_rows
+from cycleqd.checkpoints.vocabulary import is_own_head, is_tied, rows_of, with_rows
 from cycleqd.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _file_header(folder: Path) -> FileHeader:
 
 def _tied_embeddings(base: CheckpointHeader) -> frozenset[str]:
     """The embeddings that are the output head too."""
-    if not ties_head(base.config):
+    if not is_tied(base):
         return frozenset()
     settings = language_settings(base.config)
     shape = (settings.get("vocab_size"), settings.get("hidden_size"))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cycleqd.checkpoints.safetensors_file import FileHeader, TensorInfo
 
 HEAD = "lm_head.weight"
+_HEADS = (f".{HEAD}", ".embed_out.weight")
 UNTIE = (
     "an output head of the expert's own, while the base ties its to the embeddings; give the base "
     "one too: `cycleqd fit-base BASE --untie --out FOLDER`, and name FOLDER as spec.base.uri (the "
@@ -41,11 +42,22 @@ def fitted(
     """
     if base_vocabulary:
         expert = _with_rows(expert, base)
-    if ties_head(base.config) and not ties_head(expert.config):
+    if is_tied(base) and not is_tied(expert):
         return _tied(expert, base)
-    if ties_head(expert.config) and not ties_head(base.config):
+    if is_tied(expert) and not is_tied(base):
         return _untied(expert, base)
     return expert
+
+
+def is_tied(checkpoint: CheckpointHeader) -> bool:
+    """Whether its output head is its embeddings.
+
+    Configurations of classes that tie by default often do not say so; then there is no head.
+    """
+    settings = language_settings(checkpoint.config)
+    if "tie_word_embeddings" in settings:
+        return ties_head(checkpoint.config)
+    return not any(f".{info.name}".endswith(_HEADS) for info in checkpoint.tensors)
 
 
 def rows_of(checkpoint: CheckpointHeader) -> int | None:

@@ -41,6 +41,7 @@ def fit_base(base: str, experts: Sequence[str], out: Path, *, untie: bool) -> Fi
 
     source = opened(base)
     check_base(source)
+    read_skeleton(source.header)
     made = write_fitted_base(
         source, [opened(uri).aligned(source) for uri in experts], out, untie=untie
     )

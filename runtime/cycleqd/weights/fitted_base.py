@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING
 import torch
 
 from cycleqd.checkpoints.compatibility import check_headers
-from cycleqd.checkpoints.configuration import ties_head
 from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.files import TOKENIZER_FILE, kind_of
 from cycleqd.checkpoints.folder import ShardedWriter, atomic_folder, copy_companions
 from cycleqd.checkpoints.header import is_embedding
 from cycleqd.checkpoints.tokenizer import read_vocabulary
-from cycleqd.checkpoints.vocabulary import HEAD, is_own_head, rows_of, vocabulary_tensors
+from cycleqd.checkpoints.vocabulary import (
+    HEAD,
+    is_own_head,
+    is_tied,
+    rows_of,
+    vocabulary_tensors,
+)
 from cycleqd.errors import CheckpointError
 from cycleqd.weights import digest
 from cycleqd.weights.checkpoint import TORCH_TYPES
@@ -143,7 +148,7 @@ def _tokenizer(base: Checkpoint, experts: Sequence[Checkpoint], rows: int) -> Pa
 
 
 def _new_head(base: Checkpoint) -> str:
-    if not ties_head(base.header.config):
+    if not is_tied(base.header):
         raise CheckpointError(
             f"{base.folder}: has an output head of its own already; leave out --untie"
         )
