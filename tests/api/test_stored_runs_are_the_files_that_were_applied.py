@@ -41,6 +41,12 @@ OPTIONAL: dict[str, Any] = {
     "spec.workers.queueName": None,
     "spec.storage.s3.region": None,
     "spec.tasks[2].expert": None,
+    "spec.tasks[0].chatTemplateFrom": None,
+    "spec.experts[0].vocabulary": "Base",
+    "spec.experts[1].vocabulary": "Same",
+    "spec.tasks[1].chat": True,
+    "spec.tasks[1].chatTemplateFrom": "sql",
+    "spec.tasks[1].systemMessage": "Be brief.\nAnswer in SQL.",
     "spec.activeDeadlineSeconds": 60,
 }
 
@@ -65,6 +71,8 @@ def test_defaults_are_those_of_the_command_line(
     expected["evolution"]["selection"].setdefault("partner", "Elite")
     for task in expected["tasks"]:
         task.setdefault("train", True)
+    for expert in expected["experts"]:
+        expert.setdefault("vocabulary", "Same")
     assert run["spec"] == expected
     assert parse_resource(run) == manifest
 

@@ -167,6 +167,24 @@ _BETWEEN: Final = [
     ),
     Wrong("unknown expert", {"spec.tasks[2].expert": "shel"}, "spec.tasks", "one of spec.experts"),
     Wrong(
+        "template of an unknown expert",
+        {"spec.tasks[2].chat": True, "spec.tasks[2].chatTemplateFrom": "shel"},
+        "spec.tasks",
+        "chatTemplateFrom of each task must be the name of one of spec.experts",
+    ),
+    Wrong(
+        "template without chat",
+        {"spec.tasks[2].chatTemplateFrom": "shell"},
+        "spec.tasks[2].chatTemplateFrom",
+        "has no effect without chat",
+    ),
+    Wrong(
+        "system message without chat",
+        {"spec.tasks[0].systemMessage": "Be brief."},
+        "spec.tasks[0].systemMessage",
+        "has no effect without chat",
+    ),
+    Wrong(
         "base as expert",
         {"spec.experts[0].uri": "s3://models/base"},
         "spec.experts",

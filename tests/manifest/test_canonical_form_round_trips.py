@@ -23,6 +23,12 @@ EDITS: list[Edit] = [
     {"spec.tasks[0].type": "exact", "spec.tasks[0].items.searchLimit": 5},
     {"spec.evolution.aggregate": {"method": "Front", "members": 5}},
     {"spec.evolution.selection": {"partner": "Attraction"}},
+    {
+        "spec.tasks[0].chat": True,
+        "spec.tasks[0].chatTemplateFrom": "sql",
+        "spec.tasks[0].systemMessage": "Be brief.\n",
+        "spec.experts[1].vocabulary": "Base",
+    },
     {"metadata.labels": {"a.b/c": "d"}, "spec.evaluation": {"engine": "vllm"}},
 ]
 
@@ -44,7 +50,12 @@ def test_defaults_are_written_out() -> None:
 
 
 def test_fields_that_came_later_leave_the_form_of_older_runs_as_it_was() -> None:
-    evolution = canonical(parse_manifest(VALID, "run.yaml"))["spec"]["evolution"]
+    spec = canonical(parse_manifest(VALID, "run.yaml"))["spec"]
+    assert set(spec["tasks"][0]) == {
+        "chat", "items", "maxNewTokens", "name", "stop", "timeoutSeconds", "type"
+    }  # fmt: skip
+    assert set(spec["experts"][0]) == {"name", "uri"}
+    evolution = spec["evolution"]
     assert evolution["aggregate"] == {"temperature": "1", "topPerArchive": 1}
     assert evolution["selection"] == {"method": "Elite", "low": "0.5", "high": "0.8"}
 

@@ -189,6 +189,12 @@ WRONG_FIELDS: Final = [
         "did you mean ExpertSVD?",
     ),
     Wrong(
+        "unknown vocabulary",
+        {"spec.experts[0].vocabulary": "Union"},
+        "spec.experts[0].vocabulary",
+        "must be one of Same, Base",
+    ),
+    Wrong(
         "foreign choice",
         {"spec.evaluation.dtype": "int4"},
         "spec.evaluation.dtype",

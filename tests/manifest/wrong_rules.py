@@ -38,6 +38,24 @@ WRONG_RULES: Final = [
         'no expert is called "shel"; did you mean shell?',
     ),
     Wrong(
+        "template of an unknown expert",
+        {"spec.tasks[2].chat": True, "spec.tasks[2].chatTemplateFrom": "shel"},
+        "spec.tasks[2].chatTemplateFrom",
+        'no expert is called "shel"; did you mean shell?',
+    ),
+    Wrong(
+        "template without chat",
+        {"spec.tasks[2].chatTemplateFrom": "shell"},
+        "spec.tasks[2].chatTemplateFrom",
+        "has no effect without chat; write chat: true beside it, or remove the line",
+    ),
+    Wrong(
+        "system message without chat",
+        {"spec.tasks[0].chat": False, "spec.tasks[0].systemMessage": "Be brief."},
+        "spec.tasks[0].systemMessage",
+        "has no effect without chat; write chat: true beside it, or remove the line",
+    ),
+    Wrong(
         "base as expert",
         {"spec.experts[0].uri": "./models/base/"},
         "spec.experts[0].uri",

@@ -19,6 +19,7 @@ COMMANDS = (
     "schema",
     "items check",
     "demo-experts",
+    "fit-base",
     "run",
     "compare",
     "status",

@@ -298,6 +298,43 @@ def test_references_may_have_other_experts_and_nothing_else() -> None:
         check_agreement([named("one")], [other])
 
 
+def test_a_reference_may_have_the_chat_template_from_another_expert() -> None:
+    def chats(source: str | None) -> Callable[[dict[str, Any]], None]:
+        def change(document: dict[str, Any]) -> None:
+            if source == "pooled":
+                with_one_expert(document)
+            document["spec"]["tasks"][0]["chat"] = True
+            if source is not None:
+                document["spec"]["tasks"][0]["chatTemplateFrom"] = source
+
+        return change
+
+    mine, pooled = changed(named("one"), chats("sql")), changed(named("pooled"), chats("pooled"))
+    check_agreement([mine], [pooled])
+    for other in (chats("python"), chats(None)):
+        with pytest.raises(ManifestError, match=r"spec\.tasks\[0\]\.chatTemplateFrom: one has"):
+            check_agreement([mine, changed(named("two"), other)])
+    with pytest.raises(ManifestError, match=r"spec\.tasks\[0\]\.chatTemplateFrom: one has"):
+        check_agreement([mine], [changed(named("base-s"), chats(None))])
+
+
+def test_another_chat_template_is_noticed(finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished, tmp_path / "c")
+    for digest, trial in enumerate(trials_in(folder)):
+        store = trial.run.objects
+        document = json.loads(store.read(keys.RUN))
+        task = document["manifest"]["spec"]["tasks"][0]
+        task |= {"chat": True, "chatTemplateFrom": "sql"}
+        document["chatTemplates"] = {"sql": str(digest // 3)}
+        store.delete(keys.RUN)
+        store.create(keys.RUN, json.dumps(document).encode())
+    *same, other = trials_in(folder)[:4]
+    check_sources(same)
+    for trial in (other, replace(other, reference=True)):
+        with pytest.raises(RunMismatch, match=r"spec\.tasks \(sql\) chatTemplateFrom: .*"):
+            check_sources([*same, trial])
+
+
 def test_equal_names_are_refused() -> None:
     for manifests, references in ((["one", "one"], []), (["one"], ["one"])):
         with pytest.raises(ManifestError, match=r"metadata\.name: 2 manifests are called one"):

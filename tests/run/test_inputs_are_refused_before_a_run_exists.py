@@ -140,9 +140,65 @@ def test_a_chat_template_that_is_missing_is_refused_and_found(place: Path) -> No
     template = place / "models/python/chat_template.jinja"
     template.write_text(TEMPLATE)
     (line,) = refused(place, CheckpointError)
-    assert "expert python has one (models/python/chat_template.jinja): put it into" in line
-    template.rename(place / "models/base/chat_template.jinja")
-    assert begin(place, MemoryStore()).exists()
+    assert line == (
+        "spec.tasks[1].chat: models/base: has no chat template, expert python has one; write "
+        "chatTemplateFrom: python beside chat: true, or switch chat off"
+    )
+    edit(place, lambda spec: spec["tasks"][1].update(chatTemplateFrom="python"))
+    run = begin(place, MemoryStore())
+    assert run.objects.read(keys.chat_template("python")) == TEMPLATE.encode()
+    edit(place, lambda spec: spec["tasks"][1].update(chatTemplateFrom="sql"))
+    (line,) = refused(place, CheckpointError)
+    assert line.startswith(
+        "spec.tasks[1].chatTemplateFrom: models/sql: has no chat template, expert python has one;"
+    )
+
+
+def test_an_expert_s_template_needs_no_tokenizer_beside_it(place: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (place / "models/python" / name).unlink()
+    (place / "models/python/chat_template.jinja").write_text(TEMPLATE)
+    edit(place, lambda spec: spec["tasks"][0].update(chat=True, chatTemplateFrom="python"))
+    run = begin(place, MemoryStore())
+    assert run.objects.read(keys.chat_template("python")) == TEMPLATE.encode()
+    (place / "models/python/chat_template.jinja").write_bytes(b"\xff")
+    (line,) = refused(place, CheckpointError)
+    assert line == (
+        "spec.tasks[0].chatTemplateFrom: models/python/chat_template.jinja: not UTF-8 text; save "
+        "the file as UTF-8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ messages[0]['content'] + messages[9] }}", "chatTemplateFrom: models/python: its chat"),
+        (
+            "{{ raise_exception('only users') if messages[1] else messages[0]['content'] }}",
+            "systemMessage: the chat template takes no system message (only users); remove the",
+        ),
+        (
+            "{{ messages[-1]['content'] }}",
+            "systemMessage: the chat template does not write the system message; remove the line",
+        ),
+    ],
+)
+def test_a_template_that_does_not_do_is_refused(place: Path, template: str, said: str) -> None:
+    (place / "models/python/chat_template.jinja").write_text(template)
+    chosen = {"chat": True, "chatTemplateFrom": "python", "systemMessage": "the cat"}
+    edit(place, lambda spec: spec["tasks"][1].update(chosen))
+    (line,) = refused(place, CheckpointError)
+    assert line.startswith(f"spec.tasks[1].{said}")
+
+
+def test_a_template_of_an_attempt_that_did_not_begin_is_not_taken_for_this(place: Path) -> None:
+    (place / "models/python/chat_template.jinja").write_text(TEMPLATE)
+    edit(place, lambda spec: spec["tasks"][1].update(chat=True, chatTemplateFrom="python"))
+    objects = MemoryStore()
+    objects.create(keys.chat_template("python"), b"another")
+    with pytest.raises(RunMismatch, match=r"chat_template\.jinja is another chat template, .*rem"):
+        begin(place, objects)
+    assert not objects.exists(keys.RUN)
 
 
 def test_a_chat_template_that_fails_is_refused(place: Path) -> None:
@@ -274,7 +330,7 @@ def test_what_may_lower_an_expert_s_scores_is_told(place: Path) -> None:
     begin(place, MemoryStore(), said)
     assert said[-1] == (
         "expert python: its own tokenizer and chat template would write prompts of task sql in "
-        "other tokens; the base's are used, so it may score less than by itself"
+        "other tokens than this run, so it may score less than by itself"
     )
     assert not [line for line in said if line.startswith("expert sql")]
 

@@ -20,15 +20,30 @@ if TYPE_CHECKING:
 
 
 class Adapted:
-    """A base and its experts, opened as a run opens them."""
+    """A base and its experts, opened as a run opens them.
 
-    def __init__(self, base: Path, folders: dict[str, Path], cache: Path) -> None:
+    Args:
+        base: its folder.
+        folders: of the experts, by name.
+        cache: for factors.
+        base_vocabulary: whether experts of other vocabularies are taken with the base's.
+    """
+
+    def __init__(
+        self,
+        base: Path,
+        folders: dict[str, Path],
+        cache: Path,
+        *,
+        base_vocabulary: bool = False,
+    ) -> None:
         self.base = Checkpoint.open(base)
         check_base(self.base)
         self.experts: dict[str, Expert] = {}
         for name, folder in folders.items():
-            self.experts[name] = open_expert(folder, self.base)
-            check_expert(self.base, self.experts[name])
+            expert = open_expert(folder, self.base, base_vocabulary=base_vocabulary)
+            check_expert(self.base, expert, base_vocabulary=base_vocabulary)
+            self.experts[name] = expert
         self.vectors = {name: task_vector(self.base, e) for name, e in self.experts.items()}
         limits = {
             tensor.name: max(vector.rank(tensor.name) for vector in self.vectors.values())

@@ -46,7 +46,7 @@ MADE_BY_PEFT: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "tokens": ({"trainable_token_indices": [1, 2]}, (CONFIG, "trainable_token_indices", MERGE)),
     "tied-head": (
         {"target_modules": ["lm_head"]},
-        (WEIGHTS, "lm_head.lora_", "ties its output head", "tie_word_embeddings=False"),
+        (WEIGHTS, "lm_head.lora_", "ties its output head", "fit-base BASE --untie"),
     ),
     "tied-embeddings": (
         {"target_modules": ["embed_tokens"]},

@@ -45,7 +45,7 @@ def expert(tmp_path: Path) -> Path:
 def _check(expert: Path) -> None:
     base = Checkpoint.open(expert.parent / "base")
     check_base(base)
-    check_expert(base, Checkpoint.open(expert))
+    check_expert(base, Checkpoint.open(expert).fitted(base))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -34,9 +34,14 @@ def more_layers(folder: Path) -> None:
     reshape(folder, num_hidden_layers=3)
 
 
-@case("config.json", "vocab_size", "found 50", "has 48")
+@case("vocab_size: found 50", "has 48", "`vocabulary: Base`", "fit-base BASE --tokens-of EXPERT")
 def grown_vocabulary(folder: Path) -> None:
     reshape(folder, vocab_size=50)
+
+
+@case("vocab_size: found 44", "has 48", "`vocabulary: Base` beside its uri to keep the base's for")
+def shrunk_vocabulary(folder: Path) -> None:
+    reshape(folder, vocab_size=44)
 
 
 @case("config.json", "rope_theta", "500000", "10000")
@@ -85,7 +90,7 @@ def quantised(folder: Path) -> None:
     edit_state(folder, lambda state: state.update({Q: torch.ones(8, 64, dtype=torch.int32)}))
 
 
-@case("config.json", "tie_word_embeddings", "found False", "head of its own", "untie all other")
+@case("model.safetensors", "lm_head.weight", "expert's own", "fit-base BASE --untie --out FOLDER")
 def untied_head(folder: Path) -> None:
     edit_config(folder, tie_word_embeddings=False)
     name = "model.embed_tokens.weight"

@@ -19,6 +19,7 @@ from cycleqd.manifest.model import Task
 from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Conflict, Registry
 from cycleqd.manifest.rules import (
     AGGREGATE_IGNORES,
+    CHAT_ONLY,
     CROSSOVER_IGNORES,
     MUTATION_IGNORES,
     RESERVED_EXPERTS,
@@ -141,6 +142,12 @@ _SPEC = (
         ".tasks",
     ),
     Rule(
+        "self.tasks.all(t, !has(t.chatTemplateFrom)"
+        " || self.experts.exists(e, e.name == t.chatTemplateFrom))",
+        "chatTemplateFrom of each task must be the name of one of spec.experts",
+        ".tasks",
+    ),
+    Rule(
         "self.experts.all(e, self.experts.all(o, o.name == e.name || o.uri != e.uri))",
         "uri must be another for each expert; name another checkpoint or remove one of the two",
         ".experts",
@@ -204,7 +211,17 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "spec.experts[].uri": (_NO_CREDENTIALS, _CHECKPOINT),
-    "spec.tasks[]": _chosen(TASK_TYPES, "type", Task),
+    "spec.tasks[]": (
+        *_chosen(TASK_TYPES, "type", Task),
+        *(
+            Rule(
+                f"self.chat || !has(self.{field})",
+                "has no effect without chat; write chat: true, or remove it",
+                f".{field}",
+            )
+            for field in CHAT_ONLY
+        ),
+    ),
     "spec.tasks[].items.search": (_NO_CREDENTIALS, _ITEMS),
     "spec.tasks[].items.test": (_NO_CREDENTIALS, _ITEMS),
     "spec.tasks[].bounds": (

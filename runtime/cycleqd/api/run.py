@@ -208,8 +208,7 @@ class Run:
         from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
 
         candidate = resolve_member(self._run, member)
-        models = RunModels(self._run, cache_folder()).latest()
-        return models.materializer.to_file(models.genome(candidate), Path(out))
+        return RunModels(self._run, cache_folder()).latest().export(candidate, Path(out))
 
     def export_adapter(
         self,

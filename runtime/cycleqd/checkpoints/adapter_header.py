@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cycleqd.checkpoints.compatibility import check_tokenizer
-from cycleqd.checkpoints.configuration import language_settings, ties_head
+from cycleqd.checkpoints.configuration import language_settings
 from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.files import (
     ADAPTER_CONFIG_FILE,
@@ -33,6 +33,7 @@ from cycleqd.checkpoints.lora_config import (
     written,
 )
 from cycleqd.checkpoints.safetensors_file import FLOAT_TYPES, FileHeader, TensorInfo, read_header
+from cycleqd.checkpoints.vocabulary import is_own_head, is_tied, rows_of, with_rows
 from cycleqd.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ _WITH_CONV1D = frozenset({"gpt2", "openai-gpt", "imagegpt", "decision_transforme
 _CONV1D = frozenset({"c_attn", "c_fc", "c_proj", "q_attn"})
 UNTIE = (
     "the base ties its output head to the embeddings and the adapter changes one of them alone; "
-    "untie the base (load it with tie_word_embeddings=False, copy the embeddings into the head, "
-    "save_pretrained), or train with ensure_weight_tying"
+    "untie the base (`cycleqd fit-base BASE --untie --out FOLDER`, and name FOLDER as "
+    "spec.base.uri), or train with ensure_weight_tying"
 )
 
 
@@ -107,8 +108,16 @@ class AdapterHeader:
     prefix: str
 
     @classmethod
-    def open(cls, folder: Path, base: CheckpointHeader) -> AdapterHeader:
+    def open(
+        cls, folder: Path, base: CheckpointHeader, *, base_vocabulary: bool = False
+    ) -> AdapterHeader:
         """Read an adapter's configuration and header, and match them with the base.
+
+        Args:
+            folder: where it is.
+            base: the base.
+            base_vocabulary: whether saved embeddings and heads may have more rows than the base's,
+                which are left out (`vocabulary: Base`).
 
         Raises:
             CheckpointError: it is no plain LoRA, is not whole, or does not fit the base.
@@ -116,7 +125,9 @@ class AdapterHeader:
         config = read_lora_config(folder)
         file = _file_header(folder)
         check_companions(folder)
-        check_tokenizer(base, folder)
+        check_tokenizer(base, folder, base_vocabulary=base_vocabulary)
+        if base_vocabulary:
+            file = with_rows(file, rows_of(base))
         return _Matching(folder, config, file, base).header()
 
 
@@ -147,7 +158,7 @@ def _file_header(folder: Path) -> FileHeader:
 
 def tied_embeddings(base: CheckpointHeader) -> frozenset[str]:
     """The embeddings that are the output head too."""
-    if not ties_head(base.config):
+    if not is_tied(base):
         return frozenset()
     settings = language_settings(base.config)
     shape = (settings.get("vocab_size"), settings.get("hidden_size"))
@@ -263,7 +274,9 @@ class _Matching:
                 lone, f"module {quoted(module)} has no weight in the base {self.base.folder}; give "
                 "the base that the adapter was trained from"
             )  # fmt: skip
-        if not self.config.adapts(module) and not (head and self.config.ties_adapters):
+        # An adapter of a tied base fits one that was given a head: both products are in its file.
+        twin = is_own_head(name) and self.config.ties_adapters
+        if not self.config.adapts(module) and not twin:
             raise CheckpointError(
                 f"{self.config.path}: target_modules: does not name module {quoted(module)}, which "
                 f"{ADAPTER_FILE} has a product for, so peft would leave it out; correct the field "
@@ -364,9 +377,12 @@ class _Matching:
                     f"or {MERGE}"
                 )  # fmt: skip
             if info.shape != expected:
+                remedy = "an expert must keep the base's vocabulary"
+                if info.shape[1:] == expected[1:] and info.shape[0] > expected[0]:
+                    remedy = "write `vocabulary: Base` beside its uri to leave the added rows out"
                 raise self._refused(
                     info, f"found shape {quoted(list(info.shape))}, the base has "
-                    f"{quoted(list(expected))}; an expert must keep the base's vocabulary"
+                    f"{quoted(list(expected))}; {remedy}"
                 )  # fmt: skip
             found[own] = info
         return found, tuple(heads)

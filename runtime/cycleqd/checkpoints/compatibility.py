@@ -8,19 +8,22 @@ they are left out, the library that builds the model says (`cycleqd.evaluation.e
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cycleqd.checkpoints.configuration import language_settings, ties_head
+from cycleqd.checkpoints.configuration import language_settings
 from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.files import CONFIG_FILE, TOKENIZER_FILE, kind_of, read_file
 from cycleqd.checkpoints.safetensors_file import FLOAT_TYPES
 from cycleqd.checkpoints.tokenizer import Vocabulary, read_vocabulary
+from cycleqd.checkpoints.vocabulary import UNTIE
 from cycleqd.errors import CheckpointError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cycleqd.checkpoints.header import CheckpointHeader
+    from cycleqd.checkpoints.safetensors_file import TensorInfo
 
 # Settings that change what the weights mean; the child runs with those of the base.
 _SETTINGS = (
@@ -32,17 +35,23 @@ _SETTINGS = (
 _OTHER_VOCABULARIES = ("tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
 
 
-def check_headers(base: CheckpointHeader, expert: CheckpointHeader) -> None:
+def check_headers(
+    base: CheckpointHeader, expert: CheckpointHeader, *, base_vocabulary: bool = False
+) -> None:
     """Compare configuration, tensors and tokenizer of an expert with the base's.
+
+    Args:
+        base: the base.
+        expert: the expert, in the form of the base (`cycleqd.checkpoints.vocabulary.fitted`).
+        base_vocabulary: whether it is taken with the base's vocabulary, if it has another.
 
     Raises:
         CheckpointError: the expert cannot be merged with the base.
     """
     check_types(expert)
-    _check_head(base, expert)
     _check_settings(base, expert)
     _check_tensors(base, expert)
-    check_tokenizer(base, expert.folder)
+    check_tokenizer(base, expert.folder, base_vocabulary=base_vocabulary)
 
 
 def check_types(checkpoint: CheckpointHeader) -> None:
@@ -104,28 +113,29 @@ def _quantisation(checkpoint: CheckpointHeader) -> str | None:
     return str(method.get("quant_method", "unknown") if isinstance(method, dict) else method)
 
 
-def _check_head(base: CheckpointHeader, expert: CheckpointHeader) -> None:
-    """An output head of its own has no counterpart in a base whose head is its embeddings."""
-    own = [name for name in expert.by_name if name.split(".")[-2:] == ["lm_head", "weight"]]
-    if ties_head(base.config) and not ties_head(expert.config) and own:
-        raise CheckpointError(
-            f"{expert.folder / CONFIG_FILE}: tie_word_embeddings: found False, the base ties its "
-            f"output head to its embeddings, and {own[0]} is the expert's own; give the base a "
-            "head of its own too: copy its embeddings into its files as lm_head.weight and set "
-            f"tie_word_embeddings to false in a copy of {base.folder}, and untie all other experts "
-            "in the same way"
-        )
-
-
 def _check_settings(base: CheckpointHeader, expert: CheckpointHeader) -> None:
     ours, theirs = language_settings(base.config), language_settings(expert.config)
     for key in _SETTINGS:
         # A setting that one side leaves to its default is not a difference; shapes tell the rest.
         if key in ours and key in theirs and ours[key] != theirs[key]:
+            remedy = f"an expert must be a fine-tune of {base.folder}"
+            if key == "vocab_size":
+                remedy = other_rows(theirs[key] > ours[key])
             raise CheckpointError(
                 f"{expert.folder / CONFIG_FILE}: {key}: found {quoted(theirs[key])}, the "
-                f"base has {quoted(ours[key])}; an expert must be a fine-tune of {base.folder}"
+                f"base has {quoted(ours[key])}; {remedy}"
             )
+
+
+def other_rows(more: bool) -> str:
+    """What to do where an expert has more rows for tokens than the base, or fewer."""
+    if more:
+        return (
+            "write `vocabulary: Base` beside its uri to leave the added rows out, or keep them: "
+            "`cycleqd fit-base BASE --tokens-of EXPERT --out FOLDER`, and name FOLDER as "
+            "spec.base.uri"
+        )
+    return "write `vocabulary: Base` beside its uri to keep the base's for the rows that it lacks"
 
 
 def _check_tensors(base: CheckpointHeader, expert: CheckpointHeader) -> None:
@@ -150,7 +160,7 @@ def _check_tensors(base: CheckpointHeader, expert: CheckpointHeader) -> None:
         if any("lora_" in name for name in extra):
             hint = "merge the adapters into the weights (merge_and_unload) before saving"
         elif any(name.split(".")[-2:] == ["lm_head", "weight"] for name in extra):
-            hint = "the base ties its output head to the embeddings; tie the expert's before saving"
+            hint = UNTIE
         raise CheckpointError(
             f"{theirs[extra[0]].file}: tensor {quoted(extra[0])}: not in the base{_more(extra)}; "
             f"{hint}"
@@ -163,7 +173,7 @@ def _check_tensors(base: CheckpointHeader, expert: CheckpointHeader) -> None:
                 "placeholder; the weights were not gathered before saving, as with DeepSpeed "
                 "ZeRO-3; save them again with stage3_gather_16bit_weights_on_model_save"
             )
-        if info.shape != ours[name].shape:
+        if info.shape != ours[name].shape and not _is_short(expert, info, ours[name]):
             raise CheckpointError(
                 f"{info.file}: tensor {quoted(name)}: found shape {quoted(list(info.shape))}, the "
                 f"base has {quoted(list(ours[name].shape))}; an expert must keep the base's "
@@ -171,16 +181,24 @@ def _check_tensors(base: CheckpointHeader, expert: CheckpointHeader) -> None:
             )
 
 
+def _is_short(expert: CheckpointHeader, found: TensorInfo, expected: TensorInfo) -> bool:
+    """Whether a tensor only lacks rows that stay the base's."""
+    if found.name not in expert.short or len(found.shape) != len(expected.shape):
+        return False
+    return found.shape[1:] == expected.shape[1:] and found.shape[0] < expected.shape[0]
+
+
 def _more(names: list[str]) -> str:
     return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
 
 
-def check_tokenizer(base: CheckpointHeader, expert: Path) -> None:
+def check_tokenizer(base: CheckpointHeader, expert: Path, *, base_vocabulary: bool = False) -> None:
     """Compare the vocabularies; an expert saved without a tokenizer is used with the base's.
 
     Args:
         base: the base.
         expert: the expert's folder, a checkpoint or an adapter.
+        base_vocabulary: whether either may have tokens that the other lacks.
 
     Raises:
         CheckpointError: a token means something else to the expert.
@@ -195,7 +213,10 @@ def check_tokenizer(base: CheckpointHeader, expert: Path) -> None:
                     f"{theirs}: another vocabulary than {ours}; fine-tune with the base's tokenizer"
                 )
             rows = language_settings(base.config).get("vocab_size")
-            _compare(theirs, read_vocabulary(theirs), read_vocabulary(ours), rows)
+            found, expected = read_vocabulary(theirs), read_vocabulary(ours)
+            if base_vocabulary:
+                found, expected = _shared(found, expected), _shared(expected, found)
+            _compare(theirs, found, expected, rows)
         if name == TOKENIZER_FILE:
             return
 
@@ -223,6 +244,13 @@ def _compare(path: Path, found: Vocabulary, expected: Vocabulary, rows: object) 
         )
     if found.merges != expected.merges:
         raise CheckpointError(f"{path}: the merge rules differ from the base's; {remedy}")
+
+
+def _shared(of: Vocabulary, other: Vocabulary) -> Vocabulary:
+    """A vocabulary without the tokens that another one has neither by name nor by number."""
+    taken = set(other.ids.values())
+    ids = {token: n for token, n in of.ids.items() if token in other.ids or n in taken}
+    return replace(of, ids=ids)
 
 
 def _is_row(number: int, rows: object) -> bool:

@@ -101,6 +101,20 @@ def ties_head(config: dict[str, Any]) -> bool:
     return bool(nested.get("tie_word_embeddings") if outer is None else outer)
 
 
+def with_setting(config: dict[str, Any], name: str, value: object) -> dict[str, Any]:
+    """A configuration with another value of a setting of the language model, wherever it stands.
+
+    Whether the head is tied, a model of images too asks its own configuration, not the nested one.
+    """
+    nested = config.get("text_config") or {}
+    changed = {**config}
+    if name in nested:
+        changed["text_config"] = {**nested, name: value}
+    if name in config or name not in nested or name == "tie_word_embeddings":
+        changed[name] = value
+    return changed
+
+
 def end_tokens(folder: Path) -> frozenset[int]:
     """The tokens that end a text, by the two configurations; there may be several, or none.
 

@@ -26,14 +26,17 @@ SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 TOKENIZER_FILE = "tokenizer.json"
 GENERATION_FILE = "generation_config.json"
+TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
+TEMPLATE_FILE = "chat_template.jinja"
+TEMPLATE_DOCUMENT = "chat_template.json"
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 ADAPTER_FILE = "adapter_model.safetensors"
 
 # What a model needs besides its weights; no Python files, which could run code when opened.
 COMPANIONS = (
-    GENERATION_FILE, TOKENIZER_FILE, "tokenizer_config.json", "special_tokens_map.json",
+    GENERATION_FILE, TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, "special_tokens_map.json",
     "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model",
-    "chat_template.jinja", "chat_template.json",
+    TEMPLATE_FILE, TEMPLATE_DOCUMENT,
 )  # fmt: skip
 
 # Of a document that is read as a whole: several times the largest tokenizer there is.

@@ -16,13 +16,18 @@ import shutil
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from cycleqd.checkpoints.configuration import with_setting
 from cycleqd.checkpoints.files import (
     COMPANIONS,
     CONFIG_FILE,
+    GENERATION_FILE,
     INDEX_FILE,
     SINGLE_FILE,
+    TEMPLATE_DOCUMENT,
+    TEMPLATE_FILE,
     kind_of,
     read_file,
     read_json,
@@ -32,7 +37,7 @@ from cycleqd.errors import InputError
 from cycleqd.store.localfile import disk_errors, sync_folder, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _DTYPE_NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
@@ -135,23 +140,40 @@ class ShardedWriter:
         self._stack.close()
 
 
-def copy_companions(source: Path, folder: Path, dtypes: Iterable[str]) -> None:
+def copy_companions(
+    source: Path,
+    folder: Path,
+    dtypes: Iterable[str],
+    chat_template: str | None = None,
+    *,
+    settings: Mapping[str, object] = MappingProxyType({}),
+    tokenizer: Path | None = None,
+) -> None:
     """Configuration and tokenizer of the base, the configuration naming the weights' type.
 
     Args:
         source: the base model's folder.
         folder: the new folder.
         dtypes: safetensors types of the new weights; one of them, if it is the only one, is named.
+        chat_template: takes the place of the base's.
+        settings: of the language model, that are others than the base's.
+        tokenizer: the folder whose tokenizer is copied; the base's when absent.
     """
     config = read_json(source / CONFIG_FILE)
     names = {_DTYPE_NAMES[dtype] for dtype in dtypes}
     if len(names) == 1:
         key = "dtype" if "dtype" in config else "torch_dtype"
         config[key] = names.pop()
+    for name, value in settings.items():
+        config = with_setting(config, name, value)
     _write_synced(folder / CONFIG_FILE, json.dumps(config, indent=2).encode() + b"\n")
+    if chat_template is not None:  # libraries prefer it to what tokenizer_config.json says
+        _write_synced(folder / TEMPLATE_FILE, chat_template.encode())
+    replaced = () if chat_template is None else (TEMPLATE_FILE, TEMPLATE_DOCUMENT)
     for name in COMPANIONS:
-        if kind_of(source / name) is not None:
-            _write_synced(folder / name, read_file(source / name))
+        giving = source if tokenizer is None or name == GENERATION_FILE else tokenizer
+        if name not in replaced and kind_of(giving / name) is not None:
+            _write_synced(folder / name, read_file(giving / name))
 
 
 def _split(entries: Sequence[Entry], limit: int) -> list[list[Entry]]:

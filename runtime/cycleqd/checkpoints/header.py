@@ -58,6 +58,8 @@ class CheckpointHeader:
         tensors: in canonical order; a tied output head appears once, as the embedding.
         tied_heads: stored copies of a tied embedding that `tensors` leaves out.
         buffers: what a model computes by itself, no weights; `tensors` leaves them out.
+        short: tensors with fewer rows than the base's, whose other rows are kept.
+        retied: whether the head was fitted to a base that ties its own, or does not.
     """
 
     folder: Path
@@ -66,6 +68,8 @@ class CheckpointHeader:
     tensors: tuple[TensorInfo, ...]
     tied_heads: tuple[TensorInfo, ...] = ()
     buffers: tuple[TensorInfo, ...] = ()
+    short: frozenset[str] = frozenset()
+    retied: bool = False
 
     @classmethod
     def open(cls, folder: Path) -> CheckpointHeader:
@@ -99,7 +103,7 @@ class CheckpointHeader:
         heads = _tied_heads(config, tensors)
         for head in heads:
             del tensors[head.name]
-        return cls(folder, config, files, _ordered(tensors.values()), heads, buffers)
+        return cls(folder, config, files, ordered(tensors.values()), heads, buffers)
 
     def renamed(self, names: Mapping[str, str]) -> CheckpointHeader:
         """The same checkpoint with other names for some tensors, a new name for each old one."""
@@ -111,7 +115,7 @@ class CheckpointHeader:
         return replace(
             self,
             files=files,
-            tensors=_ordered(other(self.tensors)),
+            tensors=ordered(other(self.tensors)),
             tied_heads=other(self.tied_heads),
             buffers=other(self.buffers),
         )
@@ -168,19 +172,23 @@ def block_numbers(names: Iterable[str]) -> dict[str, int]:
     def block(name: str) -> int:
         if name in layers:
             return layers[name] + 1
-        is_head = not _HEADS.isdisjoint(name.split("."))
-        return 0 if _EMBEDDING.search(name) and not is_head else last
+        return 0 if _EMBEDDING.search(name) and not is_head(name) else last
 
     return {name: block(name) for name in names}
 
 
 def is_embedding(name: str) -> bool:
     """Whether a tensor is an embedding of tokens, by its name; positions are none."""
-    is_head = not _HEADS.isdisjoint(name.split("."))
-    return _EMBEDDING.search(name) is not None and not is_head and not _POSITION.search(name)
+    return _EMBEDDING.search(name) is not None and not is_head(name) and not _POSITION.search(name)
 
 
-def _ordered(tensors: Iterable[TensorInfo]) -> tuple[TensorInfo, ...]:
+def is_head(name: str) -> bool:
+    """Whether a tensor belongs to an output head, by its name."""
+    return not _HEADS.isdisjoint(name.split("."))
+
+
+def ordered(tensors: Iterable[TensorInfo]) -> tuple[TensorInfo, ...]:
+    """Tensors in canonical order."""
     tensors = list(tensors)
     blocks = block_numbers(tensor.name for tensor in tensors)
     return tuple(sorted(tensors, key=lambda t: (blocks[t.name], _natural_key(t.name), t.name)))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cycleqd.cli import compare, demo, export, inspect, items, manifests, pod, run
+from cycleqd.cli import compare, demo, export, fit_base, inspect, items, manifests, pod, run
 from cycleqd.cli.console import print_result
 from cycleqd.contract import pods, variables
 from cycleqd.version import __version__
@@ -58,6 +58,9 @@ def common(
 app.command(epilog="Example: cycleqd validate manifests/examples/tiny.yaml")(manifests.validate)
 app.command(epilog="Example: cycleqd schema > cycleqdrun.schema.json")(manifests.schema)
 app.add_typer(items.app, name="items")
+app.command("fit-base", epilog="Example: cycleqd fit-base models/base --untie --out models/untied")(
+    fit_base.fit_base
+)
 app.command(
     "demo-experts", epilog="Example: cycleqd demo-experts --preset tiny --out out/demo/tiny"
 )(demo.demo_experts)

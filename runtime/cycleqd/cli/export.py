@@ -132,7 +132,7 @@ def materialize(store: StoreArgument, member: MemberOption) -> None:
     prefix = keys.model_folder(candidate)
     with scratch_folder("model", cache_folder()) as folder:
         made = folder / "model"
-        digest = models.materializer.to_file(models.genome(candidate), made)
+        digest = models.export(candidate, made)
         for path in sorted(made.iterdir()):
             run.objects.create_file(f"{prefix}/{path.name}", path)
     print_result(f"{run.objects.uri}/{prefix}: weights {digest}")

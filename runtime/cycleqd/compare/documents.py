@@ -195,6 +195,7 @@ class Subject(Document):
         tasks: by name what is asked, as the manifest says it.
         items: by task, digest of the file.
         counts: by task, how many items of it.
+        chat_templates: digests of those that tasks take from experts, by expert.
     """
 
     weights: str
@@ -205,6 +206,7 @@ class Subject(Document):
     tasks: dict[Name, dict[str, Any]]
     items: dict[Name, str]
     counts: dict[Name, Count]
+    chat_templates: dict[Name, str] = Field(default={}, exclude_if=lambda found: not found)
 
 
 class HeldOutDocument(Document):

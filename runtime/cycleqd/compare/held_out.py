@@ -162,6 +162,7 @@ class HeldOut:
             },
             items={task: splits["test"].digest for task, splits in revision.items.items()},
             counts=dict(self._counts),
+            chat_templates=dict(revision.chat_templates),
         )
 
     def _known(

@@ -100,6 +100,15 @@ def prepare_trials(
     return trials
 
 
+def _templates(trial: Trial) -> dict[str, str | None]:
+    """Digest of the chat template that each task takes from an expert."""
+    known = trial.run.latest().chat_templates
+    return {
+        task.name: None if task.chat_template_from is None else known[task.chat_template_from]
+        for task in trial.run.latest().spec.tasks
+    }
+
+
 def check_sources(trials: Sequence[Trial]) -> None:
     """Refuse runs that began with other files under the same names, or on another engine.
 
@@ -123,6 +132,10 @@ def check_sources(trials: Sequence[Trial]) -> None:
                 == other.items[name][split].digest
                 for name, splits in begun.items.items()
                 for split, record in splits.items()
+            },
+            **{
+                f"spec.tasks ({name}) chatTemplateFrom": template == _templates(trial)[name]
+                for name, template in _templates(first).items()
             },
         }
         for field, agrees in same.items():

@@ -24,14 +24,14 @@ import torch
 
 from cycleqd.checkpoints.files import CONFIG_FILE, TOKENIZER_FILE, kind_of, read_json
 from cycleqd.errors import CheckpointError, EngineError
-from cycleqd.evaluation.chat import load_chat
+from cycleqd.evaluation.chat import ChatFormat, template_of
 from cycleqd.evaluation.engines.placement import Placement
 from cycleqd.evaluation.engines.prompts import Tokenizer
 from cycleqd.evaluation.engines.reference import ask, disagreement, memory_lacking, next_scores
 from cycleqd.evaluation.engines.skeleton import read_skeleton
 from cycleqd.evaluation.engines.weights import checked
 from cycleqd.evaluation.processor import facts, has_bfloat16
-from cycleqd.evaluation.prompts_fit import Sample, template_of
+from cycleqd.evaluation.prompts_fit import Sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,18 +161,21 @@ def _is_the_same(base: CheckpointHeader, own: CheckpointHeader, prompts: Sequenc
 
 def _prompts(words: Tokenizer, folder: Path, samples: Sequence[Sample]) -> list[_Prompt]:
     """The shortest prompts of each task, in both ways."""
-    own, chat = words, None
+    own = words
+    chat: ChatFormat | None = None
     try:
         if any(kind_of(folder / name) is not None for name in _TOKENIZER_FILES):
             own = Tokenizer(folder, 0)
         if any(sample.wrap for sample in samples) and template_of(folder) is not None:
-            chat = load_chat(folder)
+            chat = ChatFormat(folder)
     except (CheckpointError, EngineError):  # nobody uses it
         pass
     found: list[_Prompt] = []
     count = math.ceil(_PROMPTS / len(samples))
     for sample in samples:
-        wrap = None if sample.wrap is None else chat or sample.wrap
+        wrap = sample.wrap
+        if wrap is not None and chat is not None:
+            wrap = partial(chat.wrap, system=sample.system)
         prompts = []
         for text in sample.prompts:
             asked = by_itself = _wrapped(text, sample.wrap)

@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cycleqd.checkpoints.configuration import end_tokens
-from cycleqd.checkpoints.files import GENERATION_FILE, TOKENIZER_FILE, kind_of, read_json
+from cycleqd.checkpoints.files import (
+    GENERATION_FILE,
+    TOKENIZER_CONFIG_FILE,
+    TOKENIZER_FILE,
+    kind_of,
+)
 from cycleqd.errors import CheckpointError, DatasetError, EngineError
-from cycleqd.evaluation.chat import load_chat
+from cycleqd.evaluation.chat import ChatFormat, template_for, template_of
 from cycleqd.evaluation.engine import Request
 from cycleqd.evaluation.engines.prompts import Tokenizer
 from cycleqd.evaluation.tasks.reading import Dataset
 
 _SHOWN = 20
-_TOKENIZER_CONFIG = "tokenizer_config.json"
-_TEMPLATES = ("chat_template.jinja", "chat_template.json")
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,14 @@ class Sample:
     Attributes:
         task: its name.
         prompts: a few.
-        wrap: the base's chat format; None where the task does without.
+        wrap: the task's chat format; None where it does without.
+        system: the task's system message.
     """
 
     task: str
     prompts: Sequence[str]
     wrap: Callable[[str], str] | None
+    system: str | None = None
 
 
 class PromptCheck:
@@ -59,30 +64,63 @@ class PromptCheck:
                 "tokenizer_config.json, into the base's folder"
             ) from error
 
-    def chat(self, experts: dict[str, Path]) -> Callable[[str], str]:
-        """The base's chat format.
+    def chat(self, expert: str | None, experts: dict[str, Path]) -> tuple[ChatFormat, str | None]:
+        """The chat format of a task.
 
         Args:
-            experts: folders by name, to say which one has a template where the base has none.
+            expert: whose template is wanted; None for the base's.
+            experts: folders by name; the first that has a template is told where there is none.
+
+        Returns:
+            The format, and the template's text where it is an expert's.
 
         Raises:
-            CheckpointError: the base has no chat template.
+            CheckpointError: there is no template, or it fails.
         """
+        template = None
         try:
-            wrap = load_chat(self._base)
+            if expert is None:
+                chat = ChatFormat(self._base)
+            else:
+                template = template_for(self._base, experts[expert])
+                chat = ChatFormat(self._base, template, str(experts[expert]))
         except CheckpointError as error:
-            having = [
-                f"expert {name} has one ({file})"
-                for name, folder in experts.items()
-                if (file := template_of(folder)) is not None
-            ]
-            if not having or template_of(self._base) is not None:
+            wanted = self._base if expert is None else experts[expert]
+            if template_of(wanted) is not None:
+                raise
+            having = [name for name, folder in experts.items() if template_of(folder) is not None]
+            if not having:
                 raise
             raise CheckpointError(
-                f"{error}; {having[0]}: put it into a copy of {self._base} as {_TEMPLATES[0]}"
+                f"{wanted}: has no chat template, expert {having[0]} has one; write "
+                f"chatTemplateFrom: {having[0]} beside chat: true, or switch chat off"
             ) from error
-        wrap("a prompt")  # fails where the template does
-        return wrap
+        chat.wrap("a prompt")  # fails where the template does
+        return chat, template
+
+    def bound(self, chat: ChatFormat, system: str | None) -> Callable[[str], str]:
+        """A chat format with a task's system message.
+
+        Args:
+            chat: the format.
+            system: the message; None for none.
+
+        Raises:
+            CheckpointError: the template does not take it.
+        """
+        remedy = "remove the line, or name an expert whose template does as chatTemplateFrom"
+        if system is not None:
+            try:
+                text = chat.wrap("a prompt", system)
+            except CheckpointError as error:
+                raise CheckpointError(
+                    f"the chat template takes no system message ({error.__cause__}); {remedy}"
+                ) from error
+            if text == chat.wrap("a prompt") and system.strip() not in text:
+                raise CheckpointError(
+                    f"the chat template does not write the system message; {remedy}"
+                )
+        return lambda prompt: chat.wrap(prompt, system)
 
     def notes(self, expert: Path, samples: Sequence[Sample]) -> Iterator[str]:
         """What may lower an expert's scores, since its prompts and ends are the base's.
@@ -100,25 +138,38 @@ class PromptCheck:
                 f"it ends texts with token {more[0]} too, the base does not, so completions may go "
                 f"on to maxNewTokens; name it as eos_token_id in {self._base / GENERATION_FILE}"
             )
-        if all(kind_of(expert / name) is None for name in (TOKENIZER_FILE, _TOKENIZER_CONFIG)):
+        if all(kind_of(expert / name) is None for name in (TOKENIZER_FILE, TOKENIZER_CONFIG_FILE)):
             return
         try:
             own = Tokenizer(expert, 0)
-            chat = load_chat(expert) if template_of(expert) is not None else None
+            chat = ChatFormat(expert) if template_of(expert) is not None else None
         except (CheckpointError, EngineError):  # nobody uses it
             return
         for sample in samples:
-            wrap = None if sample.wrap is None else chat
-            if (sample.wrap is None) == (wrap is None) and any(
-                self._tokenizer.tokens(_wrapped(prompt, sample.wrap))
-                != own.tokens(_wrapped(prompt, wrap))
-                for prompt in sample.prompts
-            ):
-                with_chat = " and chat template" if wrap is not None else ""
+            if sample.wrap is not None and chat is None:
+                continue
+            if self._differ(sample, own, chat):
+                with_chat = " and chat template" if sample.wrap is not None else ""
                 yield (
                     f"its own tokenizer{with_chat} would write prompts of task {sample.task} in "
-                    "other tokens; the base's are used, so it may score less than by itself"
+                    "other tokens than this run, so it may score less than by itself"
                 )
+
+    def _differ(self, sample: Sample, own: Tokenizer, chat: ChatFormat | None) -> bool:
+        """Whether an expert's own tokenizer and template write a prompt in other tokens."""
+
+        def wrapped(prompt: str) -> str:
+            if sample.wrap is None or chat is None:
+                return prompt
+            return chat.wrap(prompt, sample.system)
+
+        try:
+            return any(
+                self._tokenizer.tokens(_wrapped(prompt, sample.wrap)) != own.tokens(wrapped(prompt))
+                for prompt in sample.prompts
+            )
+        except CheckpointError:  # its template fails, and nobody uses it
+            return False
 
     def refuse(
         self, found: Dataset, max_new_tokens: int, wrap: Callable[[str], str] | None
@@ -144,21 +195,6 @@ class PromptCheck:
             left = len(problems) - _SHOWN
             more = [f"and {left} more"] if left > 0 else []
             raise DatasetError("\n".join([*problems[:_SHOWN], *more]))
-
-
-def template_of(folder: Path) -> Path | None:
-    """The file that holds a checkpoint's chat template.
-
-    Raises:
-        CheckpointError: a file cannot be read.
-    """
-    for name in _TEMPLATES:
-        if kind_of(folder / name) is not None:
-            return folder / name
-    path = folder / _TOKENIZER_CONFIG
-    if kind_of(path) is not None and read_json(path).get("chat_template"):
-        return path
-    return None
 
 
 def _wrapped(prompt: str, wrap: Callable[[str], str] | None) -> str:

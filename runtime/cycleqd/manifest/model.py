@@ -25,6 +25,7 @@ API_VERSION = "cycleqd.io/v1alpha1"
 KIND = "CycleQDRun"
 
 StopString = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+SystemMessage = Annotated[str, StringConstraints(min_length=1, max_length=16384)]
 
 
 class Metadata(Model):
@@ -61,6 +62,13 @@ class Expert(Model):
     """Its checkpoint, like ``spec.base.uri``; same architecture, shapes and tokenizer as there.
 
     Or a LoRA adapter of the base, a folder that peft saved (``adapter_config.json``)."""
+
+    vocabulary: Annotated[
+        Literal["Same", "Base"], Field(exclude_if=lambda choice: choice == "Same")
+    ] = "Same"
+    """``Same`` refuses an expert whose embeddings have another number of rows than the base's.
+    ``Base`` takes it with the base's vocabulary: rows beyond the base's are left out, rows that it
+    lacks stay the base's, and the base's tokenizer writes all prompts."""
 
 
 class Items(Model):
@@ -117,7 +125,15 @@ class Task(Model):
     """Generation ends before the first of these strings."""
 
     chat: bool = False
-    """Wrap each prompt in the tokenizer's chat template as a user message."""
+    """Wrap each prompt in a chat template as a user message: the base's, unless
+    ``chatTemplateFrom`` names another."""
+
+    chat_template_from: Name | None = None
+    """The expert whose chat template this task uses, as its own tokenizer would fill it in; a copy
+    is kept with the run. The base's when absent."""
+
+    system_message: SystemMessage | None = None
+    """The system message before each prompt; what the template does without one when absent."""
 
     timeout_seconds: Annotated[int, Field(ge=1, le=600)] = 5
     """Limit on the time one item's generated code may run."""

@@ -64,11 +64,11 @@ def _known_expert(spec: Part) -> Iterator[str]:
     pattern = spec.schema["properties"]["experts"]["items"]["properties"]["name"]["pattern"]
     known = [name for name in names if name is not None and re.fullmatch(pattern, name)]
     for task in spec.parts("tasks"):
-        expert = task.part("expert")
-        if expert.text is not None and expert.text not in names:
-            near = nearest(expert.text, known)
-            remedy = f"did you mean {near}?" if near else f"name one of {', '.join(known)}"
-            yield f"{expert.path}: no expert is called {shown(expert.text)}; {remedy}"
+        for expert in (task.part("expert"), task.part("chatTemplateFrom")):
+            if expert.text is not None and expert.text not in names:
+                near = nearest(expert.text, known)
+                remedy = f"did you mean {near}?" if near else f"name one of {', '.join(known)}"
+                yield f"{expert.path}: no expert is called {shown(expert.text)}; {remedy}"
 
 
 def _distinct_checkpoints(spec: Part) -> Iterator[str]:
@@ -187,6 +187,21 @@ def _task_types(spec: Part) -> Iterator[str]:
         yield from _chosen(TASK_TYPES, "type", task)
 
 
+CHAT_ONLY = ("chatTemplateFrom", "systemMessage")
+"""Fields of a task that have no effect without ``chat``."""
+
+
+def _chat(spec: Part) -> Iterator[str]:
+    for task in spec.parts("tasks"):
+        if task.part("chat").raw in (None, False):
+            for name in CHAT_ONLY:
+                if task.part(name).changed:
+                    yield (
+                        f"{task.part(name).path}: has no effect without chat; write chat: true "
+                        "beside it, or remove the line"
+                    )
+
+
 def _patterns(spec: Part) -> Iterator[str]:
     for task in spec.parts("tasks"):
         for member in TASK_TYPES.members.values():
@@ -287,6 +302,7 @@ RULES: tuple[Callable[[Part], Iterator[str]], ...] = (
     _held_out_items,
     _bounds,
     _task_types,
+    _chat,
     _patterns,
     _selection,
     _crossover,

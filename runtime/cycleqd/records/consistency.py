@@ -58,6 +58,8 @@ def check_run(run: RunDocument) -> None:
         raise StoreCorrupt(f"{keys.RUN}: its manifest, experts and layout name other experts")
     if set(run.items) != set(tasks) or any(len(splits) != 2 for splits in run.items.values()):
         raise StoreCorrupt(f"{keys.RUN}: items are not those of its manifest's tasks")
+    if set(run.chat_templates) != {t.chat_template_from for t in manifest.spec.tasks} - {None}:
+        raise StoreCorrupt(f"{keys.RUN}: chatTemplates are not those of its manifest's tasks")
 
 
 def check_revision(before: Manifest, revision: RevisionDocument, key: str) -> None:
@@ -79,6 +81,9 @@ def check_revision(before: Manifest, revision: RevisionDocument, key: str) -> No
     joining = {*revision.experts} == {*experts} and {*revision.items} == {*tasks}
     if not joining or any(len(splits) != 2 for splits in revision.items.values()):
         raise StoreCorrupt(f"{key}: does not tell of what its manifest adds")
+    later = _manifest(revision.manifest, key).spec.tasks[len(before.spec.tasks) :]
+    if set(revision.chat_templates) != {task.chat_template_from for task in later} - {None}:
+        raise StoreCorrupt(f"{key}: chatTemplates are not those of the tasks that join")
     if (revision.layout is None) != (not experts):
         raise StoreCorrupt(f"{key}: has a layout without new experts, or none with them")
     if revision.layout is not None and _layout(revision.layout, key).experts != tuple(now[0]):

@@ -109,6 +109,7 @@ class RunDocument(Document):
         experts: expert checkpoints by name.
         items: by task and split.
         layout: `cycleqd.evolution.genome.GenomeLayout` as JSON.
+        chat_templates: SHA-256 of those that tasks take from experts, by expert.
     """
 
     format: Literal["cycleqd-run/1"] = "cycleqd-run/1"
@@ -119,6 +120,7 @@ class RunDocument(Document):
     experts: dict[Name, SourceRecord]
     items: dict[Name, dict[Split, ItemsRecord]]
     layout: dict[str, Any]
+    chat_templates: dict[Name, str] = Field(default={}, exclude_if=lambda found: not found)
 
 
 class RevisionDocument(Document):
@@ -131,6 +133,7 @@ class RevisionDocument(Document):
         experts: checkpoints of the experts that join, by name.
         items: of the tasks that join, by task and split.
         layout: of genomes from now on; None where no expert joins.
+        chat_templates: SHA-256 of those that new tasks take from experts, by expert.
     """
 
     format: Literal["cycleqd-revision/1", "cycleqd-revision/2"] = "cycleqd-revision/1"
@@ -141,6 +144,7 @@ class RevisionDocument(Document):
         default={}, exclude_if=lambda joins: not joins
     )
     layout: dict[str, Any] | None = Field(default=None, exclude_if=lambda layout: layout is None)
+    chat_templates: dict[Name, str] = Field(default={}, exclude_if=lambda found: not found)
 
     @property
     def joins(self) -> bool:

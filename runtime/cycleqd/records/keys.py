@@ -129,6 +129,11 @@ def items(task: str, split: str) -> str:
     return f"tasks/{task}/{split}.jsonl"
 
 
+def chat_template(expert: str) -> str:
+    """Key of the chat template that tasks take from an expert."""
+    return f"experts/{expert}/chat_template.jinja"
+
+
 def database(digest: str) -> str:
     """Key of a database file that items ask about, by its SHA-256."""
     return f"{DATABASES}{digest}.sqlite"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from cycleqd.evaluation.task import Task
 from cycleqd.evaluation.tasks import load_task
 from cycleqd.evolution.genome import Genome, base_genome
 from cycleqd.evolution.race import race_of
+from cycleqd.manifest.model import Task as ManifestTask
 from cycleqd.records import keys
 from cycleqd.records.documents import (
     AnswersDocument,
@@ -252,8 +253,13 @@ class ModelWorkbench:
                 memory_mib=revision.spec.evaluation.memory_limit_mib,
                 sandbox=self._sandbox,
                 settings=spec.settings,
-                chat=load_chat(models.base.folder) if spec.chat else None,
+                chat=self._chat(spec, models) if spec.chat else None,
                 databases=self._databases,
             )
         self._tasks[revision.number, name, split] = task
         return task
+
+    def _chat(self, spec: ManifestTask, models: RevisionModels) -> Callable[[str], str]:
+        source = spec.chat_template_from
+        template = None if source is None else self._run.chat_template(source)
+        return load_chat(models.base.folder, template=template, system=spec.system_message)

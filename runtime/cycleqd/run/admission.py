@@ -117,9 +117,10 @@ def newcomers(desk: Desk) -> AdmitNewcomers:
     def admit_newcomers(current: Revision, manifest: Manifest, new: Joining) -> Newcomers:
         desk.say("checking what joins the run")
         sought = Sought(manifest.spec, new.experts, new.tasks, current.engine, current)
-        found, items = _examine(desk, sought)
+        examined = _examine(desk, sought)
+        found = examined.checkpoints
         layout = found.layout if new.experts else None
-        return Newcomers(experts=found.experts, items=items, layout=layout)
+        return Newcomers(found.experts, examined.items, layout, examined.chat_templates)
 
     return admit_newcomers
 
@@ -145,7 +146,8 @@ def _begin(desk: Desk, manifest: Manifest) -> None:
     spec = manifest.spec
     names = [expert.name for expert in spec.experts], [task.name for task in spec.tasks]
     sought = Sought(spec, *names, choose_engine(spec.evaluation.engine))
-    found, items = _examine(desk, sought)
+    examined = _examine(desk, sought)
+    found, items, chat_templates = examined.checkpoints, examined.items, examined.chat_templates
     decisive = {
         "spec": identity(manifest),
         "base": found.base.digest,
@@ -153,6 +155,7 @@ def _begin(desk: Desk, manifest: Manifest) -> None:
         "items": {
             task: {s: record.digest for s, record in by.items()} for task, by in items.items()
         },
+        **({"chatTemplates": chat_templates} if chat_templates else {}),
     }
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     run = RunDocument(
@@ -163,14 +166,28 @@ def _begin(desk: Desk, manifest: Manifest) -> None:
         experts=found.experts,
         items=items,
         layout=found.layout,
+        chat_templates=chat_templates,
     )
     # Losing the race for this key is fine: `continue_run` compares with what is there.
     desk.objects.create(keys.RUN, run.to_bytes())
 
 
-def _examine(
-    desk: Desk, sought: Sought
-) -> tuple[AdmittedCheckpoints, dict[str, dict[Split, ItemsRecord]]]:
+@dataclass(frozen=True)
+class Examined:
+    """What can run.
+
+    Attributes:
+        checkpoints: as they were found.
+        items: by task and split, copied into the store.
+        chat_templates: digests of those that tasks take from experts, by expert; copied, too.
+    """
+
+    checkpoints: AdmittedCheckpoints
+    items: dict[str, dict[Split, ItemsRecord]]
+    chat_templates: dict[str, str]
+
+
+def _examine(desk: Desk, sought: Sought) -> Examined:
     """Look at checkpoints and items; copy the latter into the store where nothing is wrong.
 
     Raises:
@@ -182,13 +199,17 @@ def _examine(
         found = admit_checkpoints(sought, desk.checkpoints, s3, say=say, refusals=refusals)
         if found is not None:
             base, experts = found.base_folder, found.folders
-            samples = check_prompts(sought.spec, base, experts, read, say=say, refusals=refusals)
+            prompts = check_prompts(sought, base, experts, read, say=say, refusals=refusals)
         # Nothing is written before everything was looked at.
         refusals.raise_any()
         assert found is not None, "what is not admitted was refused"
-        if desk.check_experts and samples and experts:
-            tell_differences(base, experts, samples, say)
-        return found, _store_items(desk.objects, read)
+        if desk.check_experts and prompts.samples:
+            tell_differences(sought, base, experts, prompts.samples, say)
+        return Examined(
+            found,
+            _store_items(desk.objects, read),
+            _store_templates(desk.objects, prompts.templates),
+        )
 
 
 def _read_items(
@@ -239,6 +260,27 @@ def _store_items(
                 )
         records.setdefault(items.name, {})[items.split] = items.record
     return records
+
+
+def _store_templates(objects: ObjectStore, templates: dict[str, str]) -> dict[str, str]:
+    """Write the chat templates that tasks take from experts into the store.
+
+    Returns:
+        Their digests, by expert.
+
+    Raises:
+        RunMismatch: another is there, of an attempt that ended before the run began.
+    """
+    digests = {}
+    for expert, text in templates.items():
+        key, data = keys.chat_template(expert), text.encode()
+        digests[expert] = hashlib.sha256(data).hexdigest()
+        if not objects.create(key, data) and objects.read(key) != data:
+            raise RunMismatch(
+                f"{objects.uri}/{key} is another chat template, of an earlier attempt that ended "
+                "before its run began; remove that store, or name another one"
+            )
+    return digests
 
 
 def check_unseen(number: int, search: set[str], test: set[str]) -> None:

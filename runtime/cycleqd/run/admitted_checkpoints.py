@@ -51,7 +51,7 @@ class AdmittedCheckpoints:
         engine: the engine that serves them.
         base: the base.
         experts: by name, those that were sought.
-        folders: where these lie here, by name.
+        folders: where these lie here, by name, and others whose chat templates are used.
         base_folder: where the base lies here.
         layout: the run's genome layout.
     """
@@ -96,15 +96,20 @@ def admit_checkpoints(
     limits = {tensor.name: 0 for tensor in base.tensors}
     if known is not None:
         limits = {slot.name: slot.rank for slot in known.layout.tensors}
+    writers = {task.chat_template_from for task in spec.tasks if task.name in sought.tasks}
     for number, expert in enumerate(spec.experts):
         if expert.name not in sought.experts:
+            if expert.name in writers:  # a new task's prompts are written as it does
+                with refusals.of(f"spec.experts[{number}].uri"):
+                    folders[expert.name] = resolve(expert.uri, folder, s3)
             continue
         say(f"checking expert {expert.name}")
         with refusals.of(f"spec.experts[{number}].uri"):
-            found = open_expert(resolve(expert.uri, folder, s3), base)
-            check_expert(base, found)
+            other = expert.vocabulary == "Base"
+            found = open_expert(resolve(expert.uri, folder, s3), base, base_vocabulary=other)
+            check_expert(base, found, base_vocabulary=other)
             if isinstance(found, Checkpoint):  # an adapter has no settings of its own
-                check_settings(base.folder, found.folder)
+                check_settings(base.folder, found.folder, retied=found.header.retied)
             if added := added_tokens(base.folder, found.folder):
                 say(f"expert {expert.name}: the base's tokenizer is used, without {added[0]!r}")
             records[expert.name] = _source(expert.uri, found.digest())

@@ -31,11 +31,13 @@ class Newcomers:
         experts: checkpoints by name.
         items: by task and split.
         layout: of genomes from now on (`GenomeLayout.to_json`); None where no expert joins.
+        chat_templates: SHA-256 of those that new tasks take from experts, by expert.
     """
 
     experts: Mapping[str, SourceRecord] = field(default_factory=dict)
     items: Mapping[str, Mapping[Split, ItemsRecord]] = field(default_factory=dict)
     layout: dict[str, Any] | None = None
+    chat_templates: Mapping[str, str] = field(default_factory=dict)
 
 
 AdmitNewcomers = Callable[[Revision, Manifest, Joining], Newcomers]
@@ -86,6 +88,7 @@ def _revision(
         experts=dict(newcomers.experts),
         items={task: dict(splits) for task, splits in newcomers.items.items()},
         layout=newcomers.layout,
+        chat_templates=dict(newcomers.chat_templates),
     )
 
 

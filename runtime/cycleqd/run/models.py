@@ -117,15 +117,24 @@ class RunModels:
             self._checkpoints[source.digest] = _same(source, opened)
         return self._checkpoints[source.digest]
 
-    def expert(self, source: SourceRecord, base: Checkpoint, s3: S3 | None) -> Expert:
+    def expert(
+        self, source: SourceRecord, base: Checkpoint, s3: S3 | None, *, base_vocabulary: bool
+    ) -> Expert:
         """An expert, compared with what was admitted.
+
+        Args:
+            source: says which.
+            base: the base.
+            s3: how to reach it.
+            base_vocabulary: whether it is taken with the base's rows.
 
         Raises:
             CheckpointError: it is not there, or cannot be read.
             RunMismatch: its weights have changed since.
         """
         if source.digest not in self._experts:
-            opened = open_expert(self._folder(source, s3), base)
+            folder = self._folder(source, s3)
+            opened = open_expert(folder, base, base_vocabulary=base_vocabulary)
             self._experts[source.digest] = _same(source, opened)
         return self._experts[source.digest]
 
@@ -159,10 +168,14 @@ class RevisionModels:
         self._models = models
         self._run = models.run
         self.revision = revision
-        names = tuple(expert.name for expert in revision.spec.experts)
+        chosen = {expert.name: expert.vocabulary for expert in revision.spec.experts}
+        names = tuple(chosen)
         s3 = revision.spec.storage.s3
         self.experts: Lazy[Expert] = Lazy(
-            names, lambda name: models.expert(revision.experts[name], self.base, s3)
+            names,
+            lambda name: models.expert(
+                revision.experts[name], self.base, s3, base_vocabulary=chosen[name] == "Base"
+            ),
         )
         self.factors = Lazy(names, models.factors)
 
@@ -223,3 +236,21 @@ class RevisionModels:
         """Like `genome`, for reading only: a stored task vector is used, never made."""
         genome = extended(self._run.genome(candidate), self.revision.layout)
         return genome if genome.child_svd is None else as_parent(candidate, genome)
+
+    def export(self, candidate: str, folder: Path) -> str:
+        """Write a candidate as a Hugging Face folder that appears whole or not at all.
+
+        Its tokenizer is the base's. Its chat template is the one that prompts were written with,
+        where all tasks that have one use the same; else the base's.
+
+        Returns:
+            The digest of the weights.
+
+        Raises:
+            InputError: the folder exists and is not empty.
+            StoreFull: the disk is full.
+        """
+        sources = {t.chat_template_from for t in self.revision.spec.tasks if t.chat}
+        source = sources.pop() if len(sources) == 1 else None
+        template = None if source is None else self._run.chat_template(source)
+        return self.materializer.to_file(self.genome(candidate), folder, chat_template=template)

@@ -9,16 +9,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cycleqd.evaluation.prompts_fit import Sample
+    from cycleqd.run.admitted_checkpoints import Sought
 
 
 def tell_differences(
-    base: Path, experts: Mapping[str, Path], samples: Sequence[Sample], say: Callable[[str], None]
+    sought: Sought,
+    base: Path,
+    experts: Mapping[str, Path],
+    samples: Sequence[Sample],
+    say: Callable[[str], None],
 ) -> None:
     """Say which experts a run makes other models of than they are by themselves.
 
     Adapters are left out: by themselves they are no models.
 
     Args:
+        sought: says which experts.
         base: the base's folder.
         experts: folders by name, all of them admitted.
         samples: some prompts of each task.
@@ -31,10 +37,12 @@ def tell_differences(
     from cycleqd.weights.experts import open_expert  # noqa: PLC0415
 
     opened = Checkpoint.open(base)
-    full = {
-        name: OwnCheckpoint(CheckpointHeader.open(folder), found)
-        for name, folder in experts.items()
-        if isinstance(found := open_expert(folder, opened), Checkpoint)
-    }
+    full: dict[str, OwnCheckpoint] = {}
+    for expert in sought.spec.experts:
+        if expert.name in sought.experts:
+            folder, other = experts[expert.name], expert.vocabulary == "Base"
+            found = open_expert(folder, opened, base_vocabulary=other)
+            if isinstance(found, Checkpoint):
+                full[expert.name] = OwnCheckpoint(CheckpointHeader.open(folder), found)
     for line in differences(opened.header, full, samples):
         say(line)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cycleqd.evaluation.tasks.reading import Dataset
-from cycleqd.manifest.model import Spec
 from cycleqd.records.documents import ItemsRecord, Split
+from cycleqd.run.admitted_checkpoints import Sought
 from cycleqd.run.refusals import Refusals
 
 if TYPE_CHECKING:
-    from cycleqd.evaluation.prompts_fit import Sample
+    from cycleqd.evaluation.prompts_fit import PromptCheck, Sample
 
 _SAMPLED = 8
 """Prompts of a task that are compared in an expert's own words."""
@@ -53,41 +53,54 @@ class SplitItems:
         return ItemsRecord(uri=self.uri, digest=self.found.digest, count=len(self.found.items))
 
 
+@dataclass(frozen=True)
+class CheckedPrompts:
+    """What the prompts of a run are like.
+
+    Attributes:
+        samples: some of each task, as the run asks them.
+        templates: the chat templates of experts that tasks use, by expert.
+    """
+
+    samples: Sequence[Sample] = ()
+    templates: dict[str, str] = field(default_factory=dict)
+
+
 def check_prompts(
-    spec: Spec,
+    sought: Sought,
     base: Path,
     experts: dict[str, Path],
     read: Sequence[SplitItems],
     *,
     say: Callable[[str], None],
     refusals: Refusals,
-) -> list[Sample]:
+) -> CheckedPrompts:
     """See that every prompt, in the base's words, fits into the model's length.
 
     Args:
-        spec: the manifest's.
+        sought: says of which tasks.
         base: the base's folder.
         experts: folders by name, in the manifest's order.
-        read: the items of all tasks.
+        read: the items of these tasks.
         say: told what may lower an expert's scores.
         refusals: takes what is wrong.
-
-    Returns:
-        Some prompts of each task, as the run asks them.
     """
     from cycleqd.evaluation.prompts_fit import PromptCheck, Sample  # noqa: PLC0415 - torch
 
+    spec = sought.spec
     check = None
     with refusals.of("spec.base.uri"):
         check = PromptCheck(base, spec.evaluation.max_model_len)
     if check is None:
-        return []
-    wraps: dict[int, Callable[[str], str] | None] = {}
-    for number, task in enumerate(spec.tasks):
-        with refusals.of(f"spec.tasks[{number}].chat"):
-            wraps[number] = check.chat(experts) if task.chat else None
+        return CheckedPrompts()
+    wraps, templates = _chats(sought, check, experts, refusals)
     samples = [
-        Sample(items.name, items.prompts[:_SAMPLED], wraps[items.task])
+        Sample(
+            items.name,
+            items.prompts[:_SAMPLED],
+            wraps[items.task],
+            spec.tasks[items.task].system_message,
+        )
         for items in read
         if items.split == "search" and items.task in wraps
     ]
@@ -101,4 +114,30 @@ def check_prompts(
             with refusals.of(items.field):
                 limit = spec.tasks[items.task].max_new_tokens
                 check.refuse(items.found, limit, wraps[items.task])
-    return samples
+    return CheckedPrompts(samples, templates)
+
+
+def _chats(
+    sought: Sought, check: PromptCheck, experts: dict[str, Path], refusals: Refusals
+) -> tuple[dict[int, Callable[[str], str] | None], dict[str, str]]:
+    """The chat formats of tasks by their number, and the templates of experts among them."""
+    wraps: dict[int, Callable[[str], str] | None] = {}
+    templates: dict[str, str] = {}
+    for number, task in enumerate(sought.spec.tasks):
+        if task.name not in sought.tasks:
+            continue
+        source, place = task.chat_template_from, f"spec.tasks[{number}]"
+        if not task.chat:
+            wraps[number] = None
+        elif source is None or source in experts:  # else its checkpoint was refused
+            chat = None
+            with refusals.of(f"{place}.{'chat' if source is None else 'chatTemplateFrom'}"):
+                near = task.expert or task.name
+                known = dict(sorted(experts.items(), key=lambda expert: expert[0] != near))
+                chat, template = check.chat(source, known)
+                if source is not None and template is not None:
+                    templates[source] = template
+            with refusals.of(f"{place}.systemMessage"):
+                if chat is not None:
+                    wraps[number] = check.bound(chat, task.system_message)
+    return wraps, templates

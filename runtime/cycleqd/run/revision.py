@@ -38,6 +38,7 @@ class Revision:
         layouts: what the axes of genomes mean: when the run began, and whenever experts joined.
         experts: expert checkpoints by name.
         items: items by task and split.
+        chat_templates: SHA-256 of those that tasks take from experts, by expert.
         joins: the generations that experts or tasks have joined in, each spent on that.
     """
 
@@ -48,6 +49,7 @@ class Revision:
     layouts: tuple[GenomeLayout, ...]
     experts: Mapping[str, SourceRecord]
     items: Mapping[str, Mapping[Split, ItemsRecord]]
+    chat_templates: Mapping[str, str]
     joins: tuple[int, ...] = ()
 
     @classmethod
@@ -55,7 +57,7 @@ class Revision:
         """A run as it began."""
         manifest = parse_stored_manifest(run.manifest)
         layouts = (GenomeLayout.from_json(run.layout),)
-        return cls(0, 0, run, manifest, layouts, run.experts, run.items)
+        return cls(0, 0, run, manifest, layouts, run.experts, run.items, run.chat_templates)
 
     def followed_by(self, document: RevisionDocument) -> Revision:
         """The run after the next accepted change."""
@@ -69,6 +71,7 @@ class Revision:
             layouts=(*self.layouts, *more),
             experts={**self.experts, **document.experts},
             items={**self.items, **document.items},
+            chat_templates={**self.chat_templates, **document.chat_templates},
             joins=tuple(sorted(joins)),
         )
 

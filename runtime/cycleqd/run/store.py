@@ -5,6 +5,7 @@ Thin: every method is one or two calls of `cycleqd.store.base.ObjectStore` and a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -124,6 +125,19 @@ class RunStore:
             path = folder / f"{task}.{split}.jsonl"
             self.objects.download(keys.items(task, split), path)
             yield path
+
+    def chat_template(self, expert: str) -> str:
+        """The chat template that tasks take from an expert, as it was when the run began.
+
+        Raises:
+            StoreCorrupt: it is another one.
+        """
+        key = keys.chat_template(expert)
+        data = self.objects.read(key)
+        found = hashlib.sha256(data).hexdigest()
+        if found != (expected := self.history.latest().chat_templates.get(expert)):
+            raise StoreCorrupt(f"{key}: SHA-256 {found}, run.json says {expected}")
+        return data.decode()
 
     def evaluated(self, stage: Stage) -> Iterator[tuple[EvaluateEntry, ResultDocument]]:
         """The evaluations of a stage that have a result, in the order of planning."""

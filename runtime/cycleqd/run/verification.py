@@ -119,6 +119,11 @@ class Verifier:
                         f"{key}: SHA-256 {found}, run.json says {record.digest}"
                     )
                 self.verified.items += 1
+        for expert, digest in self._run.latest().chat_templates.items():
+            key = keys.chat_template(expert)
+            found = hashlib.sha256(self._run.objects.read(key)).hexdigest()
+            if found != digest:
+                raise VerificationError(f"{key}: SHA-256 {found}, run.json says {digest}")
         for name in self._run.objects.children(keys.DATABASES):
             self._database(f"{keys.DATABASES}{name}")
 

@@ -15,6 +15,7 @@ from cycleqd.checkpoints.configuration import end_tokens
 from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.files import TOKENIZER_FILE, kind_of
 from cycleqd.checkpoints.tokenizer import read_vocabulary
+from cycleqd.checkpoints.vocabulary import UNTIE
 from cycleqd.errors import CheckpointError
 from cycleqd.weights import digest
 from cycleqd.weights.blocks import blocks
@@ -43,17 +44,22 @@ def check_base(base: Checkpoint) -> None:
     _check_tied(base)
 
 
-def check_expert(base: Checkpoint, expert: Expert) -> None:
+def check_expert(base: Checkpoint, expert: Expert, *, base_vocabulary: bool = False) -> None:
     """Check that an expert is a fine-tune of the base and that its weights are sane.
 
     Any of fp32, fp16 and bf16 will do, also unlike the base's: arithmetic is in fp32. That an
     adapter fits its base was seen when it was opened.
 
+    Args:
+        base: the base.
+        expert: as `cycleqd.weights.experts.open_expert` opened it.
+        base_vocabulary: what it was opened with.
+
     Raises:
         CheckpointError: the expert cannot be merged with the base.
     """
     if isinstance(expert, Checkpoint):
-        check_headers(base.header, expert.header)
+        check_headers(base.header, expert.header, base_vocabulary=base_vocabulary)
         _check_finite(expert, (*expert.tensors, *expert.header.tied_heads))
         _check_tied(expert)
     else:
@@ -94,9 +100,16 @@ def _check_tied(checkpoint: Checkpoint) -> None:
     """A stored copy of a tied head is dropped, so it must be a copy."""
     heads = checkpoint.header.tied_heads
     shapes = {head.shape for head in heads}
-    kept = {_content(checkpoint, info) for info in checkpoint.tensors if info.shape in shapes}
+    names = {head.name for head in heads}
+    kept = {
+        _content(checkpoint, info)
+        for info in checkpoint.tensors
+        if info.shape in shapes and info.name not in names
+    }
     for head in heads:
         if _content(checkpoint, head) not in kept:
+            if checkpoint.header.retied:
+                raise CheckpointError(f"{head.file}: tensor {quoted(head.name)}: {UNTIE}")
             raise CheckpointError(
                 f"{head.file}: tensor {quoted(head.name)}: differs from the embeddings although "
                 "config.json says tie_word_embeddings; set it to false, or save with tied weights"

@@ -14,6 +14,7 @@ import torch
 from cycleqd.checkpoints.alignment import aligned_names
 from cycleqd.checkpoints.compatibility import check_types
 from cycleqd.checkpoints.header import CheckpointHeader
+from cycleqd.checkpoints.vocabulary import fitted
 from cycleqd.errors import CheckpointError
 from cycleqd.weights import digest
 
@@ -124,6 +125,16 @@ class Checkpoint:
         """The same weights under the base's names, where only a prefix tells them apart."""
         names = aligned_names(base.header.by_name, self.header.by_name)
         return Checkpoint(self.header.renamed(names)) if names else self
+
+    def fitted(self, base: Checkpoint, *, base_vocabulary: bool = False) -> Checkpoint:
+        """The same weights in the form of the base: head tied or not, and the base's rows.
+
+        Args:
+            base: the base.
+            base_vocabulary: whether another number of rows is taken (`vocabulary: Base`).
+        """
+        header = fitted(self.header, base.header, base_vocabulary=base_vocabulary)
+        return self if header is self.header else Checkpoint(header)
 
     @property
     def folder(self) -> Path:

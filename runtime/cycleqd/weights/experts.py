@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import torch
+
 from cycleqd.checkpoints.adapter_header import AdapterHeader, is_adapter
 from cycleqd.weights.adapter_expert import AdapterExpert
 from cycleqd.weights.blocks import equal
@@ -57,21 +59,30 @@ class Difference:
 
     def change(self, name: str) -> Change | None:
         """See `TaskVector.change`; tensors are compared once."""
-        tensor = self.expert.tensor(name)
+        tensor, base = self.expert.tensor(name), self.base.tensor(name)
+        short = name in self.expert.header.short
         if name not in self._differs:
-            self._differs[name] = not equal(self.base.tensor(name), tensor)
-        return Change(self.base.tensor(name), whole=tensor) if self._differs[name] else None
+            self._differs[name] = not equal(base[: len(tensor)] if short else base, tensor)
+        if not self._differs[name]:
+            return None
+        return Change(base, whole=torch.cat([tensor, base[len(tensor) :]]) if short else tensor)
 
 
-def open_expert(folder: Path, base: Checkpoint) -> Expert:
-    """The expert in a folder, a checkpoint under the base's names or an adapter of the base.
+def open_expert(folder: Path, base: Checkpoint, *, base_vocabulary: bool = False) -> Expert:
+    """The expert in a folder, a checkpoint in the base's form or an adapter of the base.
+
+    Args:
+        folder: where it is.
+        base: the base.
+        base_vocabulary: whether another number of rows is taken (`vocabulary: Base`).
 
     Raises:
         CheckpointError: the folder holds neither, or an adapter of something else.
     """
     if is_adapter(folder):
-        return AdapterExpert(AdapterHeader.open(folder, base.header), base)
-    return Checkpoint.open(folder).aligned(base)
+        header = AdapterHeader.open(folder, base.header, base_vocabulary=base_vocabulary)
+        return AdapterExpert(header, base)
+    return Checkpoint.open(folder).aligned(base).fitted(base, base_vocabulary=base_vocabulary)
 
 
 def task_vector(base: Checkpoint, expert: Expert) -> TaskVector:

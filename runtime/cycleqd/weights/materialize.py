@@ -136,13 +136,20 @@ class Materializer:
             pass
         return passing.digest
 
-    def to_file(self, genome: Genome, folder: Path, shard_bytes: int = _SHARD_BYTES) -> str:
+    def to_file(
+        self,
+        genome: Genome,
+        folder: Path,
+        shard_bytes: int = _SHARD_BYTES,
+        chat_template: str | None = None,
+    ) -> str:
         """Write a Hugging Face folder that appears whole or not at all.
 
         Args:
             genome: the child.
             folder: a new folder.
             shard_bytes: limit of a weight file's tensors; larger models are sharded.
+            chat_template: takes the place of the base's.
 
         Returns:
             The digest of the weights.
@@ -155,7 +162,7 @@ class Materializer:
         entries = [(s.name, d, s.shape) for s, d in zip(slots, self._dtypes, strict=True)]
         digests = {}
         with atomic_folder(folder) as partial:
-            copy_companions(self._base.folder, partial, self._dtypes)
+            copy_companions(self._base.folder, partial, self._dtypes, chat_template)
             writer = ShardedWriter(partial, entries, shard_bytes)
             try:
                 for number, (name, dtype, shape) in enumerate(entries):

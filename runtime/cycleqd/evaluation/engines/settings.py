@@ -34,12 +34,13 @@ _NO_MEANING = frozenset(
 _LENGTHS = frozenset({"max_position_embeddings", "n_positions", "n_ctx", "seq_length"})
 
 
-def check_settings(base: Path, expert: Path) -> None:
+def check_settings(base: Path, expert: Path, *, retied: bool = False) -> None:
     """Compare what base and expert make of their weights.
 
     Args:
         base: the base's folder, with whose settings every child runs.
         expert: the expert's folder.
+        retied: whether its head was fitted to the base's already, tied or not.
 
     Raises:
         CheckpointError: a setting differs, or a configuration cannot be read.
@@ -48,6 +49,11 @@ def check_settings(base: Path, expert: Path) -> None:
     if type(ours) is not type(theirs):
         raise _differing(expert, base, "model_type", theirs.model_type, ours.model_type)
     expected, found = meaning(ours), meaning(theirs)
+    if retied and not expected.get("tie_word_embeddings"):
+        # The other way round the head is there. Here it was taken to be the embeddings.
+        expected["tie_word_embeddings"] = True
+    elif retied:
+        expected.pop("tie_word_embeddings")
     for name, value in expected.items():
         if name in found and found[name] != value:
             raise _differing(expert, base, name, found[name], value)
