@@ -70,12 +70,13 @@ def reference_run(server: S3Server, generations: int, folder: Path) -> dict[str,
     store, done = folder / "store", folder / "done"
     with held(folder / "lock", COMPLETE_SECONDS):
         if not done.exists():
-            _run_here(small_manifest(server, "reference", generations), server, store)
+            run_here(small_manifest(server, "reference", generations), server, store)
             done.touch()
     return archives_of(contents(open_store(str(store))))
 
 
-def _run_here(document: Json, server: S3Server, store: Path) -> None:
+def run_here(document: Json, server: S3Server, store: Path) -> None:
+    """`cycleqd run` of a manifest on this machine, with checkpoints and items in S3."""
     manifest = store.with_name("run.yaml")
     manifest.write_text(yaml.safe_dump(document))
     command = [sys.executable, "-m", "cycleqd.cli", "run", str(manifest), "--store", str(store)]
