@@ -203,8 +203,8 @@ class EvaluateEntry(Document):
         parents: the ids of its parents.
         tune: what it learns before, None where it is as its genome says.
         race: when it is stopped early, None where it is asked all items whatever it solves.
-        revisit: number of the revision for which a member is evaluated on the tasks that join; 0
-            where a candidate is evaluated for the first time.
+        revisit: the generation that tasks join in, where a member is evaluated on them; 0 where a
+            candidate is evaluated for the first time.
     """
 
     kind: Literal["Evaluate"] = "Evaluate"

@@ -154,7 +154,7 @@ def answers(candidate: str, revisit: int = 0) -> str:
 
     Args:
         candidate: its id.
-        revisit: number of the revision whose tasks they are of; 0 for those it was made for.
+        revisit: the generation whose new tasks they are of; 0 for those it was made for.
     """
     name = f"answers-{revisit:06d}" if revisit else "answers"
     return f"candidates/{candidate}/{name}{_JSON}"

@@ -109,7 +109,7 @@ def join_plan(
                 genome=genome_digest(genome_of(candidate)),
                 split="search",
                 tasks=new.tasks,
-                revisit=revision.number,
+                revisit=number,
             )
             for candidate in again
         ),
