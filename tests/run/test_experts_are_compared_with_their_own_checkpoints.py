@@ -106,7 +106,7 @@ def test_another_reading_of_letters_is_told(place: Path) -> None:
 def test_a_setting_that_nothing_compares_is_told(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "check_settings", lambda base, expert: None)
+    monkeypatch.setattr(settings, "check_settings", lambda *_, **__: None)
     edit_config(place / "models/python", rope_scaling={"rope_type": "linear", "factor": 9.0})
     (line,) = told(place)
     assert line.startswith(f"expert python: {APART}")
