@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from cycleqd.errors import StoreCorrupt
-from cycleqd.records import documents
+from cycleqd.records import documents, final_table
 from cycleqd.records.documents import (
     AnswersDocument,
     ArchiveDocument,
@@ -22,9 +22,13 @@ from cycleqd.records.documents import (
     RevisionDocument,
     RunDocument,
     SourceRecord,
+    TuneOrder,
+)
+from cycleqd.records.final_table import (
+    LossRecord,
+    PublicationRecord,
     SummaryDocument,
     SummaryRow,
-    TuneOrder,
 )
 from tests.evolution.runs import LAYOUT, commits, result, spec
 
@@ -55,6 +59,8 @@ ALL = [
     result(0, "c0", (0, 0, 0)).model_copy(update={"candidate": None, "scores": {}, "digest": "ff"}),
     commits(3)[-1].document(),
     SummaryDocument(generations=3, rows=(ROW,)),
+    SummaryDocument(generations=3, rows=(ROW,), published=PublicationRecord(
+        candidate="c1", held="c2", losses={"b": LossRecord(mean=1 / 3, error=0.1 + 0.2)})),
 ]  # fmt: skip
 IDS = [f"{type(d).__name__}-{n}" for n, d in enumerate(ALL)]
 TOP_LEVEL = {
@@ -83,7 +89,7 @@ def edited(document, **changes):
 def test_every_versioned_document_is_tested_here():
     versioned = {
         kind
-        for kind in vars(documents).values()
+        for kind in (vars(documents) | vars(final_table)).values()
         if isinstance(kind, type) and issubclass(kind, Document) and "format" in kind.model_fields
     }
     assert versioned == TOP_LEVEL == {type(d) for d in ALL}

@@ -204,28 +204,30 @@ def test_the_table_has_one_aggregate_and_recommends_the_best() -> None:
     won = table({MEANS[0]: better, MEANS[1]: worse})
     assert [(r.kind, r.candidate) for r in won.rows][-1] == ("aggregate", MEANS[0])
     assert MEANS[1] not in [row.candidate for row in won.rows]
-    assert recommended(won.rows) == won.rows[-1]
+    assert recommended(won) == won.rows[-1]
     kept = table({MEANS[0]: worse, MEANS[1]: worse})
     assert kept.rows[-1].candidate == balanced.candidate
-    best = recommended(kept.rows)
+    best = recommended(kept)
     assert best is not None
     assert (best.kind, best.candidate) == ("balanced", balanced.candidate)
 
 
 def test_what_could_not_be_tested_is_not_recommended() -> None:
     balanced = balanced_member(COMMIT)
-    rows = table({}, failed=balanced.candidate).rows
-    best = recommended(rows)
+    found = table({}, failed=balanced.candidate)
+    best = recommended(found)
     assert best is not None
     assert best.candidate != balanced.candidate
-    assert recommended([row for row in rows if not row.search]) is None
+    untried = tuple(row for row in found.rows if not row.search)
+    assert recommended(found.model_copy(update={"rows": untried})) is None
 
 
 def test_held_out_scores_decide_nothing() -> None:
-    rows = table({}).rows
-    for row, score in product(rows, (0.0, 1.0)):
+    found = table({})
+    for row, score in product(found.rows, (0.0, 1.0)):
         other = row.model_copy(update={"test": dict.fromkeys(TASKS, score), "mean": score})
-        before, after = recommended(rows), recommended([other if r is row else r for r in rows])
+        rows = tuple(other if r is row else r for r in found.rows)
+        before, after = recommended(found), recommended(found.model_copy(update={"rows": rows}))
         assert before is not None
         assert after is not None
         assert (before.kind, before.candidate) == (after.kind, after.candidate)

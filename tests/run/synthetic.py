@@ -44,6 +44,7 @@ def manifest(
     goal: tuple[str, str] | None = None,
     skills: Sequence[str] = SKILLS,
     experts: Sequence[str] | None = None,
+    tolerance: float | None = None,
     **evolution: object,
 ) -> Manifest:
     document: dict[str, Any] = {
@@ -66,6 +67,8 @@ def manifest(
     }
     if goal is not None:
         document["spec"]["goal"] = {"metric": goal[0], "value": goal[1]}
+    if tolerance is not None:
+        document["spec"]["publication"] = {"tolerance": str(tolerance)}
     return parse_manifest(json.dumps(document), "synthetic")
 
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "run",
     "compare",
     "status",
+    "history",
     "report",
     "list",
     "show",

@@ -117,7 +117,7 @@ def test_results_of_another_plan_are_refused(finished: RunStore) -> None:
     commit = Commit.from_document(finished.committed_archive(6), revision.tasks)
     results = finished.results(keys.final(6), range(3))
     with pytest.raises(StoreCorrupt, match="final/000006/results/: are not those of the finalists"):
-        make_summary(revision, commit, results)
+        make_summary(revision, commit, results, None)
 
 
 def test_the_command_names_store_and_candidate(finished: RunStore) -> None:

@@ -10,12 +10,8 @@ from cycleqd.api.views import Elite, FinalRow, Member, Result, Status, TaskStatu
 from cycleqd.errors import InputError
 from cycleqd.evolution.final import recommended
 from cycleqd.records import keys
-from cycleqd.records.documents import (
-    ArchiveDocument,
-    EvaluateEntry,
-    ResultDocument,
-    SummaryRow,
-)
+from cycleqd.records.documents import ArchiveDocument, EvaluateEntry, ResultDocument
+from cycleqd.records.final_table import SummaryRow
 from cycleqd.records.keys import Stage
 from cycleqd.run.members import resolve_member
 from cycleqd.run.store import RunStore
@@ -95,7 +91,7 @@ class Run:
         archive, summary = position.archive, position.summary
         records = archive.archives if archive is not None else {}
         rows = summary.rows if summary is not None else ()
-        best = recommended(rows)
+        best = None if summary is None else recommended(summary)
         return Status(
             run_id=self.id,
             revision=self._run.latest().number,
@@ -182,7 +178,7 @@ class Run:
         """The candidate id that a name means.
 
         Args:
-            member: a candidate id, ``balanced``, ``aggregate`` or ``best:TASK``.
+            member: a candidate id, ``balanced``, ``aggregate``, ``published`` or ``best:TASK``.
 
         Raises:
             InputError: there is no such member; the message says what there is.
@@ -194,7 +190,7 @@ class Run:
         """Write a model as a Hugging Face folder that transformers opens and vLLM serves.
 
         Args:
-            member: a candidate id, ``balanced``, ``aggregate`` or ``best:TASK``.
+            member: a candidate id, ``balanced``, ``aggregate``, ``published`` or ``best:TASK``.
             out: a new folder.
 
         Returns:
@@ -229,7 +225,7 @@ class Run:
         ``measured_loss.json``.
 
         Args:
-            member: a candidate id, ``balanced``, ``aggregate`` or ``best:TASK``.
+            member: a candidate id, ``balanced``, ``aggregate``, ``published`` or ``best:TASK``.
             out: a new folder.
             rank: the highest of a product; exact when absent.
             onto: a member that takes the base's place, a hub for several adapters, to be exported

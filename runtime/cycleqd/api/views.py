@@ -42,7 +42,9 @@ class FinalRow:
     """
 
     name: str
-    kind: Literal["base", "expert", "uniform-merge", "best-of-task", "balanced", "aggregate"]
+    kind: Literal[
+        "base", "expert", "uniform-merge", "best-of-task", "balanced", "aggregate", "published"
+    ]
     candidate: str
     scores: Mapping[str, float]
     search: Mapping[str, float]

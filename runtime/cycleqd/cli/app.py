@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from cycleqd.cli import compare, demo, export, fit_base, inspect, items, manifests, pod, run
+from cycleqd.cli import (
+    compare,
+    demo,
+    export,
+    fit_base,
+    history,
+    inspect,
+    items,
+    manifests,
+    pod,
+    run,
+)
 from cycleqd.cli.console import print_result
 from cycleqd.contract import pods, variables
 from cycleqd.version import __version__
@@ -72,6 +83,7 @@ app.command(epilog="Example: cycleqd compare mine.yaml other.yaml --seeds 1,2,3 
     compare.compare
 )
 app.command(epilog="Example: cycleqd status out/tiny --json")(inspect.status)
+app.command(epilog="Example: cycleqd history out/tiny --json")(history.history)
 app.command(epilog="Example: cycleqd report out/tiny --out report")(inspect.report)
 app.command("list", epilog="Example: cycleqd list out/tiny --task sql")(inspect.list_members)
 app.command(epilog="Example: cycleqd show out/tiny c000012")(inspect.show)

@@ -20,7 +20,7 @@ Format = Literal["model", "lora"]
 
 MemberOption = Annotated[
     str,
-    typer.Option(help="A candidate id, `best:TASK`, `balanced` or `aggregate`."),
+    typer.Option(help="A candidate id, `best:TASK`, `balanced`, `aggregate` or `published`."),
 ]
 
 

@@ -11,7 +11,7 @@ from cycleqd.api.views import FinalRow
 from cycleqd.cli.console import DataTable, data
 from cycleqd.evolution.metrics import geometric_mean
 
-UNTOLD = ("best-of-task", "balanced", "aggregate")
+UNTOLD = ("best-of-task", "balanced", "aggregate", "published")
 """Kinds of rows whose candidate is not told by the row's name."""
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
 
 from cycleqd.evolution.aggregate import aggregate
 from cycleqd.evolution.archive import Member
@@ -22,9 +21,8 @@ from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies.uniform_merge import uniform_merge
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
-from cycleqd.records.documents import ResultDocument, Split, SummaryDocument, SummaryRow
-
-Kind = Literal["base", "expert", "uniform-merge", "best-of-task", "balanced", "aggregate"]
+from cycleqd.records.documents import ResultDocument, Split
+from cycleqd.records.final_table import RowKind, SummaryDocument, SummaryRow
 
 GenomeOf = Callable[[str], Genome]
 """Gives the genome of a candidate."""
@@ -43,7 +41,7 @@ class Finalist:
     """
 
     name: str
-    kind: Kind
+    kind: RowKind
     candidate: str
     search: Mapping[str, float]
     unseen: Mapping[str, float] = field(default_factory=dict)
@@ -212,14 +210,23 @@ def summarise(
     return SummaryDocument(generations=generations, rows=tuple(table))
 
 
-def recommended(rows: Sequence[SummaryRow]) -> SummaryRow | None:
+def recommended(table: SummaryDocument) -> SummaryRow | None:
     """The model to take: chosen on the search items, never on the held-out ones.
 
-    It is an aggregate that was tried on the search items, else the balanced member; where neither
-    could be evaluated on the held-out items, the best that could. None where no row has been in the
-    search.
+    The published one, where the run publishes. Else it is an aggregate that was tried on the search
+    items, else the balanced member; where neither could be evaluated on the held-out items, the
+    best that could. None where no row has been in the search.
     """
-    known = [row for row in rows if row.search and row.search.keys() == row.test.keys()]
+    if table.published is not None:
+        candidate = table.published.candidate
+        found = next((row for row in table.rows if row.candidate == candidate and row.search), None)
+        if found is not None:
+            return found
+    known = [
+        row
+        for row in table.rows
+        if row.kind != "published" and row.search and row.search.keys() == row.test.keys()
+    ]
     tried = {row.candidate for row in known if row.kind == "aggregate"}
     # Rows may be one candidate under several names.
     return max(

@@ -67,6 +67,14 @@ class HoldOut:
         places = self._places(outcomes)
         return {task: len(places.get(task, marks)) for task, marks in outcomes.items()}
 
+    def compared(self, outcomes: Mapping[str, str]) -> dict[str, str]:
+        """Outcomes of the items that models are compared by: those kept out, else all."""
+        places = self._places(outcomes)
+        return {
+            task: "".join(marks[place] for place in sorted(places.get(task, range(len(marks)))))
+            for task, marks in outcomes.items()
+        }
+
     def _places(self, outcomes: Mapping[str, str]) -> dict[str, frozenset[int]]:
         """By task the places of the items that are kept out; empty unless every task has some."""
         places = {task: self.positions(task, len(marks)) for task, marks in outcomes.items()}

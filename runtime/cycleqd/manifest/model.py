@@ -196,6 +196,14 @@ class Goal(Model):
     """Reached when the metric is at least this; at most 1 but for ``QDScore``."""
 
 
+class Publication(Model):
+    """Which model a run stands for, at its end and whenever somebody joins it."""
+
+    tolerance: Fraction = 0.02
+    """The published model is replaced only if its successor's score on the search items of each
+    task is lower by at most this and one standard error of their paired difference."""
+
+
 class Spec(Model):
     """The run."""
 
@@ -240,6 +248,12 @@ class Spec(Model):
     goal: Annotated[Goal | None, Change.FREE] = None
     """The run completes early once the archives of a committed generation meet this. May be set,
     changed or removed on an existing run, which then goes on or ends accordingly."""
+
+    publication: Annotated[
+        Publication | None, Change.FREE, Field(exclude_if=lambda publication: publication is None)
+    ] = None
+    """The model to take is replaced only by one that loses no task. May be set, changed or removed
+    on an existing run. When absent, each final table names its own."""
 
     active_deadline_seconds: Annotated[
         Annotated[int, Field(ge=1, le=2**31 - 1)] | None, Change.PODS

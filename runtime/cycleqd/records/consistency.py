@@ -24,9 +24,9 @@ from cycleqd.records.documents import (
     Document,
     RevisionDocument,
     RunDocument,
-    SummaryDocument,
     first_fault,
 )
+from cycleqd.records.final_table import SummaryDocument
 
 
 class TensorRecord(Document):

@@ -18,10 +18,12 @@ GENERATIONS = "generations/"
 REVISIONS = "revisions/"
 """Prefix of all accepted changes."""
 
+FINALS = "final/"
+"""Prefix of all stages of final tables."""
+
 DATABASES = "databases/"
 """Prefix of all database files that items ask about."""
 
-_FINALS = "final/"
 _JSON = ".json"
 
 
@@ -40,7 +42,7 @@ class Stage:
     @property
     def is_final(self) -> bool:
         """Whether it is a held-out comparison."""
-        return self.folder.startswith(_FINALS)
+        return self.folder.startswith(FINALS)
 
     @property
     def number(self) -> int:
@@ -78,7 +80,7 @@ def generation(number: int) -> Stage:
 
 def final(generations: int) -> Stage:
     """The stage of the held-out comparison after so many generations."""
-    return Stage(f"{_FINALS}{generations:06d}", "summary.json")
+    return Stage(f"{FINALS}{generations:06d}", "summary.json")
 
 
 def stage(folder: str) -> Stage:
@@ -88,7 +90,7 @@ def stage(folder: str) -> Stage:
         ValueError: no stage is called so.
     """
     kind, slash, number = folder.partition("/")
-    make = {GENERATIONS: generation, _FINALS: final}.get(kind + slash)
+    make = {GENERATIONS: generation, FINALS: final}.get(kind + slash)
     if make is None or not re.fullmatch("[0-9]{6,7}", number):
         raise ValueError(
             f"{folder!r} is no stage; they are called generations/000012, final/000010"

@@ -12,7 +12,8 @@ from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
-from cycleqd.records.documents import ArchiveDocument, SummaryDocument
+from cycleqd.records.documents import ArchiveDocument
+from cycleqd.records.final_table import SummaryDocument
 from cycleqd.report.data import (
     Ancestor,
     ArchiveView,
@@ -45,6 +46,7 @@ _KINDS: dict[str, RowKind] = {
     "best-of-task": "member",
     "balanced": "member",
     "aggregate": "aggregate",
+    "published": "member",
 }
 
 
@@ -175,7 +177,7 @@ def _recommendation(
         name, candidate = "balanced member", member.candidate
         scores, unseen = member.scores, member.unseen
     else:
-        row = recommended(summary.rows)
+        row = recommended(summary)
         if row is None:
             return None
         name, candidate, scores, unseen = row.name, row.candidate, row.search, row.unseen

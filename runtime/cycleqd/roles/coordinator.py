@@ -11,7 +11,8 @@ manifest that was accepted takes effect at the next step.
 
     plan g  <-  archive of max(0, g - pipelineDepth), results up to it
     archive g  <-  archive of g - 1, results of plan g
-    final  <-  archive of the last generation, or of the first that reaches the goal
+    final  <-  archive of the last generation, or of the first that reaches the goal; and that of
+               the generation before anybody joins
 """
 
 from __future__ import annotations
@@ -25,12 +26,8 @@ from cycleqd.evolution.goal import has_ended
 from cycleqd.evolution.search import Commit, read_generation
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
-from cycleqd.records.documents import (
-    ArchiveDocument,
-    PlanDocument,
-    ResultDocument,
-    SummaryDocument,
-)
+from cycleqd.records.documents import ArchiveDocument, PlanDocument, ResultDocument
+from cycleqd.records.final_table import SummaryDocument
 from cycleqd.records.keys import Stage
 from cycleqd.run import planning
 from cycleqd.run.planning import Plan
@@ -99,6 +96,7 @@ class Coordinator:
         self._commits: dict[int, Commit] = {}
         self._documents: dict[int, ArchiveDocument] = {}
         self._plans: dict[Stage, PlanDocument] = {}
+        self._measured: set[int] = set()
         self._committed = run.committed()
         for number in range(max(0, self._committed - self._depth), self._committed + 1):
             self._remember(number, run.committed_archive(number))
@@ -124,16 +122,15 @@ class Coordinator:
             pass
         generations = self._spec.evolution.generations
         summary = None
-        stages: list[Stage] = []
+        stages = self._before_joining()
         if self._ended():
-            summary = self._finish()
-            if summary is None:
+            if not stages and (summary := self._summarise(self._committed)) is None:
                 stages = [keys.final(self._committed)]
         elif self._committed < 0:
-            stages = [self._plan(0)]
+            stages.append(self._plan(0))
         else:
             last = min(self._committed + self._depth, generations)
-            stages = list(self._plan_up_to(last))
+            stages += self._plan_up_to(last)
         return RunProgress(
             generation=self._committed,
             generations=generations,
@@ -229,20 +226,41 @@ class Coordinator:
         del self._plans[stage]
         return True
 
-    def _finish(self) -> SummaryDocument | None:
-        """The final table, planned first where it is not."""
-        summary = self._run.summary(self._committed)
+    # Final tables
+
+    def _before_joining(self) -> list[Stage]:
+        """The final table before somebody joins, while it is open: what was known until then.
+
+        One at a time, as each is compared with the one before.
+        """
+        for joined in self._run.history.latest().joins:
+            number = joined - 1
+            if number > self._committed:
+                break
+            if number not in self._measured:
+                if self._summarise(number) is None:
+                    return [keys.final(number)]
+                self._measured.add(number)
+        return []
+
+    def _summarise(self, number: int) -> SummaryDocument | None:
+        """The final table of a committed generation, planned first where it is not."""
+        summary = self._run.summary(number)
         if summary is not None:
             return summary
-        stage = keys.final(self._committed)
-        commit = self._commits[self._committed]
-        revision = self._run.history.as_of(self._committed)
+        stage = keys.final(number)
+        revision = self._run.history.as_of(number)
+        commit = self._commits.get(number) or Commit.from_document(
+            self._run.committed_archive(number), revision.tasks
+        )
+        before = self._run.summary_before(number)
         if self._plan_of(stage) is None:
-            self._store_plan(stage, planning.make_final_plan(revision, commit, self._run.genome))
+            plan = planning.make_final_plan(revision, commit, self._run.genome, before)
+            self._store_plan(stage, plan)
         results = self._results(stage)
         if results is None:
             return None
-        summary = planning.make_summary(revision, commit, results)
+        summary = planning.make_summary(revision, commit, results, before)
         create_same(self._objects, stage.commit_key, summary.to_bytes())
         del self._plans[stage]
         return summary

@@ -15,6 +15,7 @@ from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
 from cycleqd.records.documents import ArchiveDocument, Entry, PlanDocument
 from cycleqd.records.keys import Stage
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 
 
@@ -81,6 +82,7 @@ class EntryQueue:
         self._stages: list[Stage] = []
         self._ended = False
         self._plans: dict[Stage, PlanDocument] = {}
+        self._made: set[Stage] = set()
 
     def next(self) -> Work | None:
         """The entry to do next, None while nothing is planned that is not done."""
@@ -110,7 +112,7 @@ class EntryQueue:
             return stage in self._plans
         if stage.is_final:
             return self._run.plan(stage) is not None
-        return self._ended or stage.folder < self._stages[0].folder
+        return self._ended or stage.number <= self._committed
 
     def _choose(self) -> Work | None:
         missing: list[tuple[Stage, int]] = []
@@ -148,10 +150,19 @@ class EntryQueue:
             self._committed += 1
         if self._spec is not None and self._committed == before:
             return False
-        self._spec = self._run.latest().spec
-        self._stages = self._open_stages(self._spec)
+        revision = self._run.latest()
+        self._spec = revision.spec
+        self._stages = [*self._before_joining(revision), *self._open_stages(self._spec)]
         self._plans = {stage: plan for stage, plan in self._plans.items() if stage in self._stages}
         return True
+
+    def _before_joining(self, revision: Revision) -> list[Stage]:
+        """The final tables before somebody joins that are not made yet."""
+        tables = [keys.final(joined - 1) for joined in revision.joins]
+        due = [stage for stage in tables if stage.number <= self._committed]
+        exists = self._run.objects.exists
+        self._made |= {s for s in due if s not in self._made and exists(s.commit_key)}
+        return [stage for stage in due if stage not in self._made]
 
     def _open_stages(self, spec: Spec) -> list[Stage]:
         """Stages that may be planned and are not committed, oldest first."""
@@ -174,6 +185,7 @@ class EntryQueue:
             if self._only not in (None, stage):
                 continue
             plan = self._plan(stage)
-            if plan is None:
-                return  # stages are planned in order
-            yield stage, plan
+            if plan is not None:
+                yield stage, plan
+            elif not stage.is_final:
+                return  # generations are planned in order

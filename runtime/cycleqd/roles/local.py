@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cycleqd.records.documents import SummaryDocument
+from cycleqd.records.final_table import SummaryDocument
 from cycleqd.roles.coordinator import Coordinator, RunProgress
 from cycleqd.roles.gpus import VISIBLE_DEVICES
 from cycleqd.roles.worker_process import GRACE_SECONDS, Keeper, WorkerProcess

@@ -10,6 +10,7 @@ import numpy as np
 
 from cycleqd.errors import InputError
 from cycleqd.evolution.final import balanced_member
+from cycleqd.evolution.publication import predecessor
 from cycleqd.evolution.search import Commit, generation_of
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry
@@ -22,8 +23,8 @@ def resolve_member(run: RunStore, member: str) -> str:
 
     Args:
         run: the run's store.
-        member: a candidate id; ``aggregate`` or ``balanced`` of the last generation; or
-            ``best:TASK``.
+        member: a candidate id; ``aggregate`` or ``balanced`` of the last generation;
+            ``published``, the model to take of the last final table; or ``best:TASK``.
 
     Raises:
         InputError: there is no such candidate; the message says what there is.
@@ -32,6 +33,8 @@ def resolve_member(run: RunStore, member: str) -> str:
     archive = run.archive(committed) if committed >= 0 else None
     if member == "aggregate":
         member = aggregate_of(run, committed)
+    elif member == "published":
+        member = predecessor(run.summary_before(committed + 1)) or member
     elif archive is not None and (member == "balanced" or member.startswith("best:")):
         run.history.refresh()
         tasks = run.history.as_of(committed).tasks
@@ -47,7 +50,7 @@ def resolve_member(run: RunStore, member: str) -> str:
         raise InputError(
             f"{member}: the run has no such candidate; `cycleqd list {run.objects.uri}` prints "
             "those in the archives; `best:TASK`, `balanced` and, once the run is complete, "
-            "`aggregate` name one by its role"
+            "`aggregate` and `published` name one by its role"
         )
     return member
 

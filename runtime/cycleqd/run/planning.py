@@ -18,6 +18,7 @@ from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.growth import extended
 from cycleqd.evolution.hold_out import hold_out_of
 from cycleqd.evolution.joining import introductions, join, joining, revisited
+from cycleqd.evolution.publication import Asked, asked, publication, published_before
 from cycleqd.evolution.race import race_order
 from cycleqd.evolution.search import Commit, ask, expert_order, first_commit, numbers_of, tell
 from cycleqd.evolution.strategies import Told, Tuning, make_strategy
@@ -28,9 +29,9 @@ from cycleqd.records.documents import (
     PlanDocument,
     ResultDocument,
     Split,
-    SummaryDocument,
     TuneOrder,
 )
+from cycleqd.records.final_table import SummaryDocument
 from cycleqd.run.revision import Revision
 
 GenomeOf = Callable[[str], Genome]
@@ -180,20 +181,39 @@ def _order(tuning: Tuning, generation: int) -> TuneOrder:
     )
 
 
-def make_final_plan(revision: Revision, commit: Commit, genome_of: GenomeOf) -> Plan:
-    """The plan of the held-out comparison after a commit, and of what is tried before it."""
-    spec = revision.spec
-    fresh = new_genomes(spec, revision.layouts, commit, _as_parents(genome_of, revision))
+def make_final_plan(
+    revision: Revision, commit: Commit, genome_of: GenomeOf, before: SummaryDocument | None
+) -> Plan:
+    """The plan of the held-out comparison after a commit, and of what is tried before it.
+
+    Args:
+        revision: the run as of that commit.
+        commit: the last generation, or the one before somebody joins.
+        genome_of: genomes of all who were evaluated so far.
+        before: the last final table of an earlier generation, None where there is none.
+    """
+    fresh = new_genomes(revision.spec, revision.layouts, commit, _as_parents(genome_of, revision))
     entries = tuple(
         EvaluateEntry(
-            candidate=candidate,
-            genome=genome_digest(fresh.get(candidate) or genome_of(candidate)),
-            split=split,
-            tasks=revision.tasks,
+            candidate=one.candidate,
+            genome=genome_digest(fresh.get(one.candidate) or genome_of(one.candidate)),
+            split=one.split,
+            tasks=one.tasks,
         )
-        for candidate, split in planned(spec, commit, revision.joined_experts)
+        for one in _finally_asked(revision, commit, before)
     )
     return Plan(PlanDocument(entries=entries), fresh)
+
+
+def _finally_asked(
+    revision: Revision, commit: Commit, before: SummaryDocument | None
+) -> list[Asked]:
+    """Who is asked what for a final table: its rows, and then those of the table before it."""
+    rows = planned(revision.spec, commit, revision.joined_experts)
+    found = {(who, split): Asked(who, split, revision.tasks) for who, split in rows}
+    for one in asked(revision.spec, commit, before):
+        found.setdefault((one.candidate, one.split), one)
+    return list(found.values())
 
 
 def make_commit(
@@ -227,26 +247,43 @@ def make_commit(
 
 
 def make_summary(
-    revision: Revision, commit: Commit, results: Sequence[ResultDocument]
+    revision: Revision,
+    commit: Commit,
+    results: Sequence[ResultDocument],
+    before: SummaryDocument | None,
 ) -> SummaryDocument:
     """The final table from the results of the final plan.
+
+    Args:
+        revision: the run as of that commit.
+        commit: the generation that it is made of.
+        results: one for each entry of its plan, in that order.
+        before: the last final table of an earlier generation, None where there is none.
 
     Raises:
         StoreCorrupt: they are results of another plan.
     """
     spec = revision.spec
     joined = revision.joined_experts
-    plan = planned(spec, commit, joined)
-    if [result.candidate for result in results] != [candidate for candidate, _ in plan]:
+    plan = _finally_asked(revision, commit, before)
+    if [result.candidate for result in results] != [one.candidate for one in plan]:
         raise StoreCorrupt(
             f"{keys.final(commit.generation).results_prefix}: are not those of the finalists that "
             f"follow from generation {commit.generation}"
         )
     found: dict[Split, dict[str, ResultDocument]] = {"search": {}, "test": {}}
-    for (candidate, split), result in zip(plan, results, strict=True):
-        found[split][candidate] = result
-    tried = {c: r for c, r in found["search"].items() if r.failure is None}
-    return summarise(spec, commit.generation, finalists(spec, commit, tried, joined), found["test"])
+    for one, result in zip(plan, results, strict=True):
+        if one.tasks == revision.tasks:
+            found[one.split][one.candidate] = result
+    means = {who for who, split in planned(spec, commit, joined) if split == "search"}
+    tried = {c: r for c, r in found["search"].items() if c in means and r.failure is None}
+    rows = [
+        *finalists(spec, commit, tried, joined),
+        *published_before(spec, before, found["search"], found["test"]),
+    ]
+    table = summarise(spec, commit.generation, rows, found["test"])
+    published = publication(spec, before, table, found["search"])
+    return table.model_copy(update={"published": published})
 
 
 def _as_parents(genome_of: GenomeOf, revision: Revision) -> GenomeOf:

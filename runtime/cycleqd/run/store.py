@@ -24,8 +24,8 @@ from cycleqd.records.documents import (
     ResultDocument,
     RunDocument,
     Split,
-    SummaryDocument,
 )
+from cycleqd.records.final_table import SummaryDocument
 from cycleqd.records.keys import Stage
 from cycleqd.run.revision import History, Revision
 from cycleqd.scratch import scratch_folder
@@ -189,6 +189,13 @@ class RunStore:
             return None
         consistency.check_summary(self.history.as_of(generations).tasks, summary, generations)
         return summary
+
+    def summary_before(self, generation: int) -> SummaryDocument | None:
+        """The last final table of an earlier generation, None where there is none."""
+        numbers = (keys.number(name) for name in self.objects.children(keys.FINALS))
+        earlier = (n for n in numbers if n is not None and n < generation)
+        found = (self.summary(number) for number in sorted(earlier, reverse=True))
+        return next((summary for summary in found if summary is not None), None)
 
     def position(self) -> Position:
         """Where the run stands."""
