@@ -10,10 +10,12 @@ from transformers import AutoModelForCausalLM
 from cycleqd.demo import make_by
 from cycleqd.demo.questions import draw
 from cycleqd.demo.recipes import Schedule
-from cycleqd.demo.skills import SKILLS
+from cycleqd.demo.skills import LATER_SKILLS, SKILLS
 from cycleqd.demo.training import fine_tune, load_master
 
 pytestmark = pytest.mark.runtime
+
+ALL = {**SKILLS, **LATER_SKILLS}
 
 
 def ignore(_line):
@@ -22,7 +24,7 @@ def ignore(_line):
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory):
-    return make_by(MINIMAL, tmp_path_factory.mktemp("demo"), None, ignore, pooled=True)
+    return make_by(MINIMAL, tmp_path_factory.mktemp("demo"), None, ignore, pooled=True, later=True)
 
 
 def labelled(tokenizer, question):
@@ -37,14 +39,14 @@ def answer_loss(folder, skill):
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     losses = []
-    for question in draw(SKILLS[skill], "tune", 20):
+    for question in draw(ALL[skill], "tune", 20):
         ids, labels = labelled(tokenizer, question)
         with torch.no_grad():
             losses.append(model(ids, labels=labels).loss.item())
     return sum(losses) / len(losses)
 
 
-@pytest.mark.parametrize("skill", list(SKILLS))
+@pytest.mark.parametrize("skill", list(ALL))
 def test_expert_is_better_at_its_skill_than_the_base(skill, paths):
     assert answer_loss(paths.experts[skill], skill) < answer_loss(paths.base, skill)
 

