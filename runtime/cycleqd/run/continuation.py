@@ -68,8 +68,11 @@ def continue_run(run: RunStore, manifest: Manifest, admit_newcomers: AdmitNewcom
             return
         new = joining(current.spec, manifest.spec)
         if new.experts or new.tasks:
-            _check_growth(run, current, manifest)
-            document = _revision(run, current, manifest, admit_newcomers(current, manifest, new))
+            _join_generation(run, current, manifest)
+            found = admit_newcomers(current, manifest, new)
+            # That may have taken a while, in which another process went on with the run.
+            first = _join_generation(run, current, manifest)
+            document = _revision(manifest, found, first)
         else:
             # Never before somebody who was accepted earlier has joined.
             first = max(run.committed() + 1, current.from_generation)
@@ -78,13 +81,11 @@ def continue_run(run: RunStore, manifest: Manifest, admit_newcomers: AdmitNewcom
         run.objects.create(keys.revision(len(revisions)), document.to_bytes())
 
 
-def _revision(
-    run: RunStore, current: Revision, manifest: Manifest, newcomers: Newcomers
-) -> RevisionDocument:
+def _revision(manifest: Manifest, newcomers: Newcomers, first: int) -> RevisionDocument:
     return RevisionDocument(
         format="cycleqd-revision/2",
         manifest=canonical(manifest),
-        from_generation=joins_in(run, current),
+        from_generation=first,
         experts=dict(newcomers.experts),
         items={task: dict(splits) for task, splits in newcomers.items.items()},
         layout=newcomers.layout,
@@ -92,20 +93,11 @@ def _revision(
     )
 
 
-def joins_in(run: RunStore, current: Revision) -> int:
-    """The generation that experts and tasks join in if they are accepted now."""
-    planned = run.committed()
-    while run.objects.exists(keys.generation(planned + 1).plan_key):
-        planned += 1
-    # After its last generation a run plans nothing, so nothing is planned in part.
-    return min(planned + 2, current.spec.evolution.generations + 1)
-
-
-def _check_growth(run: RunStore, current: Revision, manifest: Manifest) -> None:
-    """See that the search goes on after somebody has joined, and can.
+def _join_generation(run: RunStore, current: Revision, manifest: Manifest) -> int:
+    """The generation that experts and tasks join in if they are accepted now.
 
     Raises:
-        InputError: it does not.
+        InputError: the search cannot take them in, or does not go on after that generation.
     """
     evolution = manifest.spec.evolution
     if not strategy_of(evolution).grows:
@@ -114,9 +106,18 @@ def _check_growth(run: RunStore, current: Revision, manifest: Manifest) -> None:
             f"spec.evolution.strategy: {evolution.strategy} cannot take in experts or tasks in the "
             f"middle of a search; {able} can. Begin a run of all of them in another store"
         )
-    first = joins_in(run, current)
+    planned = run.committed()
+    while run.objects.exists(keys.generation(planned + 1).plan_key):
+        planned += 1
+    # After its last generation a run plans nothing, so nothing is planned in part. Nobody joins
+    # before somebody who was accepted earlier.
+    first = max(
+        min(planned + 2, current.spec.evolution.generations + 1),
+        max(current.joins, default=0),
+    )
     if evolution.generations <= first:
         raise InputError(
             f"spec.evolution.generations: what is new joins in generation {first}, and the run "
             f"ends after {evolution.generations}; write {first + 1} or more"
         )
+    return first
