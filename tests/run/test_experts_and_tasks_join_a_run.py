@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from cycleqd.api.run import Run
 from cycleqd.errors import InputError, RunMismatch
-from cycleqd.evolution.joining import Joining
-from cycleqd.manifest.model import Manifest
+from cycleqd.manifest.curriculum import Arrival
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry, FactorEntry, PlanDocument
 from cycleqd.report.from_store import report_data
@@ -22,6 +21,7 @@ from cycleqd.run.verification import Verifier
 from cycleqd.store import MemoryStore
 from tests.run.synthetic import (
     SKILLS,
+    admit_synthetic,
     archives,
     begin,
     digest_of,
@@ -29,7 +29,6 @@ from tests.run.synthetic import (
     fresh,
     grow,
     manifest,
-    newcomers,
 )
 
 MORE = (*SKILLS, "regex")
@@ -157,6 +156,17 @@ def test_two_may_join_one_after_the_other() -> None:
     assert set(run.committed_archive(12).archives) == set(MORE)
 
 
+def test_two_may_join_while_it_runs() -> None:
+    run = fresh(generations=9, pipelineDepth=2)
+    do_some(run, 1)
+    grow(run, manifest(generations=9, pipelineDepth=2, experts=MORE))
+    grow(run, manifest(generations=9, pipelineDepth=2, experts=(*MORE, "maths"), skills=MORE))
+    first, second = run.latest().joins
+    assert second == first + 1
+    do_everything(run)
+    verify(run)
+
+
 def test_who_is_looked_at_for_long_joins_after_what_was_planned_meanwhile() -> None:
     run = fresh(generations=12, pipelineDepth=2)
     do_some(run, 1)
@@ -179,9 +189,9 @@ def test_who_is_looked_at_until_the_run_has_ended_is_refused() -> None:
 def slowly_grown(run: RunStore, meanwhile: Callable[[], None], generations: int) -> None:
     """Grow a run that another process goes on with while newcomers are looked at."""
 
-    def look(current: Revision, asked: Manifest, new: Joining) -> Newcomers:
+    def look(current: Revision, arrived: Sequence[Arrival]) -> list[Newcomers]:
         meanwhile()
-        return newcomers(run.objects, asked, new)
+        return admit_synthetic(run.objects, current, arrived)
 
     asked = manifest(generations=generations, pipelineDepth=2, skills=MORE)
     continue_run(RunStore(run.objects), asked, look)
