@@ -55,7 +55,14 @@ FREE: Final[list[Edit]] = [
 ]
 """Always accepted; the coordinator continues with them."""
 
-APPENDED: Final[list[Edit]] = [{"spec.experts[+]": _EXPERT}, {"spec.tasks[+]": _TASK}]
+APPENDED: Final[list[Edit]] = [
+    {"spec.experts[+]": _EXPERT},
+    {"spec.tasks[+]": _TASK},
+    {
+        "spec.experts[+]": _EXPERT,
+        "spec.curriculum": [{"generation": 9, "experts": ["maths"]}],
+    },
+]
 """Accepted until the run has begun."""
 
 DECISIVE: Final = [

@@ -87,6 +87,7 @@ def test_lists_of_named_things_are_maps() -> None:
     assert keys == {
         "spec.experts": ["name"],
         "spec.tasks": ["name"],
+        "spec.curriculum": ["generation"],
         "status.conditions": ["type"],
     }
 

@@ -68,7 +68,7 @@ def begin(cluster: Cluster, namespace: str, name: str) -> None:
 def test_experts_and_tasks_are_appended_to_a_run_that_has_begun(
     cluster: Cluster, shared_namespace: str, edit: Edit
 ) -> None:
-    (field,) = edit
+    *_, field = edit
     name = f"begun-{field.removeprefix('spec.').removesuffix('[+]')}"
     begin(cluster, shared_namespace, name)
     cluster.apply(edited({**edit, "metadata.name": name}, VALID), namespace=shared_namespace)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from cycleqd_operator.api.mutability import MUTABILITY
+from cycleqd_operator.api.mutability import KEYS, MUTABILITY
 
 _FIXED = {
     "spec.seed",
     "spec.base",
     "spec.experts[]",
     "spec.tasks[]",
+    "spec.curriculum[]",
     "spec.archive",
     "spec.evaluation",
     "spec.workers.threads",
@@ -34,7 +35,7 @@ def _rules(path: str) -> list[tuple[str, str]]:
 
 
 def test_rules_stand_where_a_change_would_be_refused() -> None:
-    others = {"spec.experts", "spec.tasks", "spec.evolution", "spec.evolution.generations"}
+    others = {*KEYS, "spec.evolution", "spec.evolution.generations"}
     assert set(MUTABILITY) == _FIXED | others | {"spec.storage", "spec.storage.s3"}
 
 
@@ -56,5 +57,6 @@ def test_what_is_optional_is_compared_from_what_holds_it() -> None:
 
 
 def test_lists_and_generations_grow() -> None:
-    assert _rules("spec.experts") == _rules("spec.tasks") == [("", "is append-only: the")]
+    for path in ("spec.experts", "spec.tasks", "spec.curriculum"):
+        assert _rules(path) == [("", "is append-only: the")]
     assert MUTABILITY["spec.evolution.generations"][0].rule == "self >= oldSelf"

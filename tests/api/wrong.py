@@ -43,6 +43,15 @@ class Wrong(NamedTuple):
 _GAUSSIAN: Final = {"spec.evolution.mutation": {"method": "Gaussian"}}
 _UNIFORM: Final = {"method": "Uniform", "high": "0.9"}
 
+
+def _step(generation: int, expert: str) -> dict[str, Any]:
+    return {"generation": generation, "experts": [expert]}
+
+
+def _steps(*steps: dict[str, Any]) -> Edit:
+    return {"spec.curriculum": list(steps)}
+
+
 _SHAPES: Final = [
     Wrong("no base", {"spec.base": REMOVE}, "spec.base", "Required value"),
     Wrong("no uri", {"spec.experts[0].uri": REMOVE}, "spec.experts[0].uri", "Required value"),
@@ -155,6 +164,10 @@ _CHOICES: Final = [
 """Names and enumerations."""
 
 _BETWEEN: Final = [
+    Wrong("empty step", _steps({"generation": 5}), "spec.curriculum[0]", "lets nobody join"),
+    Wrong("unknown in a step", _steps(_step(5, "x")), "spec.curriculum", "names of spec.experts"),
+    Wrong("late step", _steps(_step(20, "shell")), "spec.curriculum", "generation of each step"),
+    Wrong("steps back", _steps(_step(5, "sql"), _step(4, "shell")), "curriculum", "in the order"),
     Wrong("two tasks of one name", {"spec.tasks[2].name": "sql"}, "spec.tasks[2]", "Duplicate"),
     Wrong(
         "two experts of one name", {"spec.experts[1].name": "shell"}, "spec.experts", "Duplicate"

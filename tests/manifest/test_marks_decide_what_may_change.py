@@ -25,6 +25,7 @@ MARKED_DECISIVE = {
     "spec.base",
     "spec.experts",
     "spec.tasks",
+    "spec.curriculum",
     "spec.archive",
     "spec.evaluation",
     "spec.workers.threads",
@@ -77,13 +78,14 @@ def test_the_same_fields_are_decisive() -> None:
     assert _outermost(decisive) == MARKED_DECISIVE
 
 
-def test_only_generations_are_raised_and_only_lists_of_names_appended_to() -> None:
+def test_only_generations_are_raised_and_only_lists_appended_to() -> None:
     assert [p for p, mark in marks().items() if mark is Change.RAISED] == [
         "spec.evolution.generations"
     ]
     assert [p for p, mark in marks().items() if mark is Change.APPENDED] == [
         "spec.experts",
         "spec.tasks",
+        "spec.curriculum",
     ]
 
 

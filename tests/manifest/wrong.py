@@ -11,6 +11,7 @@ from cycleqd.errors import ManifestError
 from cycleqd.manifest.reader import parse_manifest
 
 from .documents import VALID, as_yaml, edited
+from .wrong_curricula import WRONG_CURRICULA
 from .wrong_fields import WRONG_FIELDS, Wrong
 from .wrong_rules import WRONG_RULES
 
@@ -23,7 +24,7 @@ class WrongText(NamedTuple):
     said: str
 
 
-WRONG: Final[list[Wrong]] = [*WRONG_FIELDS, *WRONG_RULES]
+WRONG: Final[list[Wrong]] = [*WRONG_FIELDS, *WRONG_RULES, *WRONG_CURRICULA]
 
 WRONG_TEXTS: Final = [
     WrongText("empty file", "# nothing yet\n", "run.yaml: empty"),

@@ -6,23 +6,31 @@ that finds another run's store under its name refuses.
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from cycleqd.contract.progress import Progress
-from cycleqd.errors import RunMismatch
+from cycleqd.errors import InputError, RunMismatch
+from cycleqd.manifest.curriculum import Arrival
 from cycleqd.pod.coordinate import PodCoordinator
 from cycleqd.pod.metrics import CoordinatorMetrics
 from cycleqd.pod.publishing import Publisher
 from cycleqd.pod.settings import CoordinatorSettings
 from cycleqd.roles.entry_queue import EntryQueue
 from cycleqd.roles.worker import Worker, WorkerSettings
+from cycleqd.run.continuation import Newcomers
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from tests.pod.pods import swap
 from tests.run.synthetic import (
+    SKILLS,
     SyntheticWorkbench,
+    admit_synthetic,
     archives,
     begin,
     canonical_text,
@@ -142,6 +150,84 @@ def test_edits_that_concern_pods_only_leave_no_revision(tmp_path: Path) -> None:
     cluster.edits = {1: (canonical_text(more.model_copy(update={"spec": spec})), 2)}
     last = cluster.run()
     assert last.observed_generation == 2
+    assert RunStore(open_store(str(cluster.store))).latest().number == 0
+
+
+class Beside:
+    """Looks at newcomers for as long as the run takes to commit so many generations."""
+
+    def __init__(self, store: Path, generations: int, error: InputError | None = None) -> None:
+        self._store = store
+        self._generations = generations
+        self._error = error
+        self.done = threading.Event()
+
+    def __call__(self, current: Revision, arrived: Sequence[Arrival]) -> list[Newcomers]:
+        objects = open_store(str(self._store))
+        while RunStore(objects).committed() < self._generations:
+            time.sleep(0.01)
+        self.done.set()
+        if self._error is not None:
+            raise self._error
+        return admit_synthetic(objects, current, arrived)
+
+
+def look(cluster: Cluster, beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the coordinator look at newcomers so, and wait for it once the run is that far."""
+    monkeypatch.setattr("cycleqd.pod.coordinate.newcomers", lambda desk: beside)
+    turn = cluster.turn
+
+    def waiting(seconds: float) -> None:
+        turn(seconds)
+        if RunStore(open_store(str(cluster.store))).committed() >= 6:
+            beside.done.wait(60)
+
+    monkeypatch.setattr(cluster, "turn", waiting)
+
+
+def longer(generations: int) -> str:
+    return canonical_text(manifest(generations=generations, skills=(*SKILLS, "regex")))
+
+
+def test_generations_go_on_while_newcomers_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(tmp_path)
+    begin(open_store(str(cluster.store)), manifest(generations=12))
+    swap(cluster.mount, canonical_text(manifest(generations=12)), 1)
+    cluster.edits = {1: (longer(12), 2)}
+    look(cluster, Beside(cluster.store, 6), monkeypatch)
+    last = cluster.run()
+    assert (last.phase, last.generation, last.observed_generation) == ("Complete", 12, 2)
+    run = RunStore(open_store(str(cluster.store)))
+    assert run.latest().joins[0] > 6
+    assert set(run.committed_archive(12).archives) == {*SKILLS, "regex"}
+
+
+def test_a_run_does_not_end_before_its_newcomers_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(tmp_path)
+    begin(open_store(str(cluster.store)), manifest(generations=6))
+    swap(cluster.mount, canonical_text(manifest(generations=6)), 1)
+    cluster.edits = {1: (longer(9), 2)}
+    look(cluster, Beside(cluster.store, 6), monkeypatch)
+    last = cluster.run()
+    assert (last.phase, last.generation, last.observed_generation) == ("Complete", 9, 2)
+
+
+def test_newcomers_that_are_refused_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(tmp_path)
+    begin(open_store(str(cluster.store)), manifest(generations=12))
+    swap(cluster.mount, canonical_text(manifest(generations=12)), 1)
+    cluster.edits = {1: (longer(12), 2)}
+    refusal = InputError("spec.experts[3].uri: no such folder")
+    look(cluster, Beside(cluster.store, 6, refusal), monkeypatch)
+    last = cluster.run()
+    assert (last.phase, last.generation, last.observed_generation) == ("Complete", 12, 1)
+    assert last.rejected == "spec.experts[3].uri: no such folder"
     assert RunStore(open_store(str(cluster.store))).latest().number == 0
 
 

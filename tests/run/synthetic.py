@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cycleqd.evolution.genome import GenomeLayout, TensorSlot
-from cycleqd.evolution.joining import Joining
+from cycleqd.evolution.joining import Joining, joining
 from cycleqd.evolution.race import race_of
+from cycleqd.manifest.curriculum import Arrival, arrivals
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.reader import parse_manifest
 from cycleqd.manifest.schema import canonical
@@ -27,7 +30,7 @@ from cycleqd.records.documents import (
     Telemetry,
 )
 from cycleqd.roles.coordinator import Coordinator
-from cycleqd.run.continuation import Newcomers, continue_run
+from cycleqd.run.continuation import Newcomers, accepted, continue_run
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store import MemoryStore, ObjectStore
@@ -45,6 +48,7 @@ def manifest(
     skills: Sequence[str] = SKILLS,
     experts: Sequence[str] | None = None,
     tolerance: float | None = None,
+    curriculum: Sequence[Mapping[str, object]] = (),
     **evolution: object,
 ) -> Manifest:
     document: dict[str, Any] = {
@@ -62,6 +66,7 @@ def manifest(
                 }
                 for s in skills
             ],
+            "curriculum": [*curriculum],
             "evolution": {"generations": 6, "candidatesPerGeneration": 4, **evolution},
         },
     }
@@ -100,7 +105,20 @@ def newcomers(store: ObjectStore, document: Manifest, new: Joining) -> Newcomers
 
 def grow(run: RunStore, document: Manifest) -> None:
     """Continue a run with a longer manifest."""
-    continue_run(run, document, lambda revision, asked, new: newcomers(run.objects, asked, new))
+    continue_run(run, document, partial(admit_synthetic, run.objects))
+
+
+def admit_synthetic(
+    store: ObjectStore, current: Revision, arrived: Sequence[Arrival]
+) -> list[Newcomers]:
+    """What all who join a synthetic run bring."""
+    return _brought(store, [current.manifest, *(arrival.manifest for arrival in arrived)])
+
+
+def _brought(store: ObjectStore, manifests: Sequence[Manifest]) -> list[Newcomers]:
+    """What those bring who join from one manifest to the next."""
+    pairs = itertools.pairwise(manifests)
+    return [newcomers(store, now, joining(was.spec, now.spec)) for was, now in pairs]
 
 
 def _write_items(store: ObjectStore, tasks: Iterable[str]) -> None:
@@ -110,16 +128,21 @@ def _write_items(store: ObjectStore, tasks: Iterable[str]) -> None:
 
 
 def begin(store: ObjectStore, document: Manifest) -> RunStore:
-    tasks = [task.name for task in document.spec.tasks]
-    experts = [expert.name for expert in document.spec.experts]
+    first, *later = arrivals(document)
+    spec = first.manifest.spec
+    tasks = [task.name for task in spec.tasks]
+    experts = [expert.name for expert in spec.experts]
+    brought = _brought(store, [first.manifest, *(arrival.manifest for arrival in later)])
+    steps = [step.generation for step in document.spec.curriculum]
     run = RunDocument(
         run_id="synthetic-0",
-        manifest=canonical(document),
+        manifest=canonical(first.manifest),
         engine="transformers",
         base=SOURCE,
         experts=dict.fromkeys(experts, SOURCE),
         items={task: {"search": ITEM, "test": ITEM} for task in tasks},
         layout=layout(experts).to_json(),
+        revisions=tuple(accepted(later, brought, steps)),
     )
     store.create(keys.RUN, run.to_bytes())
     _write_items(store, tasks)

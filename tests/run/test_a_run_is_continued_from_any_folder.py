@@ -70,7 +70,7 @@ def evolve(folder: Path, scratch: Path) -> RunStore:
     objects = open_store(str(folder / "store"))
     run = admit(objects, load_manifest(folder / "run.json"), checkpoints=scratch)
     do_everything(run)
-    models = RunModels(run, scratch).latest()
+    models = RunModels(run, scratch).under_way()
     for skill in SKILLS:
         models.factor(skill)
     return run
@@ -167,11 +167,11 @@ def test_what_moved_is_found_from_the_working_directory(
     monkeypatch.chdir(tmp_path)
     run = RunStore(open_store(str(there / "store")))
     with pytest.raises(CheckpointError) as caught:
-        assert RunModels(run, tmp_path).latest().base
+        assert RunModels(run, tmp_path).under_way().base
     assert str(here / "models/base") in str(caught.value)
     assert f"working directory {tmp_path}" in str(caught.value)
     monkeypatch.chdir(there)
-    assert RunModels(run, tmp_path).latest().base.folder == Path("models/base")
+    assert RunModels(run, tmp_path).under_way().base.folder == Path("models/base")
 
 
 def test_the_digest_decides(
@@ -184,7 +184,7 @@ def test_the_digest_decides(
     shutil.copytree("models/sql", "models/base")
     monkeypatch.chdir(finished)  # has the right one under the same relative path
     with pytest.raises(RunMismatch, match=f"{here}/models/base are not those"):
-        assert RunModels(run, tmp_path).latest().base
+        assert RunModels(run, tmp_path).under_way().base
 
 
 def test_a_store_of_before_starts_at_the_working_directory(
@@ -197,6 +197,6 @@ def test_a_store_of_before_starts_at_the_working_directory(
     objects = open_store(str(elsewhere / "store"))
     objects.create(keys.RUN, old)
     with pytest.raises(CheckpointError, match=f"the working directory {elsewhere}"):
-        assert RunModels(RunStore(objects), tmp_path).latest().base
+        assert RunModels(RunStore(objects), tmp_path).under_way().base
     monkeypatch.chdir(finished)
-    assert RunModels(RunStore(objects), tmp_path).latest().base.folder == Path("models/base")
+    assert RunModels(RunStore(objects), tmp_path).under_way().base.folder == Path("models/base")

@@ -52,7 +52,7 @@ def test_genomes_have_the_adapters_directions(finished: Path) -> None:
     ranks = {slot.name: slot.rank for slot in run.latest().layout.tensors if slot.rank}
     assert set(ranks.values()) == {3}
     assert len(ranks) == 4
-    models = RunModels(run, finished / "scratch").latest()
+    models = RunModels(run, finished / "scratch").under_way()
     assert isinstance(models.experts["sql"], AdapterExpert)
     assert models.factors["sql"].ranks[Q] == 2
     assert models.factors["python"].ranks[Q] == 3
@@ -93,7 +93,7 @@ def test_adapters_and_full_experts_mix(tmp_path: Path, monkeypatch: pytest.Monke
     adapt(folder, "sql")
     monkeypatch.chdir(folder)
     run = evolve(folder, folder / "scratch")
-    models = RunModels(run, folder / "scratch").latest()
+    models = RunModels(run, folder / "scratch").under_way()
     assert isinstance(models.experts["python"], Checkpoint)
     assert models.factors["sql"].ranks[Q] == 2
     assert models.factors["python"].ranks[Q] == 64
@@ -116,10 +116,10 @@ def test_another_adapter_under_the_same_name_is_noticed(
     config = folder / "models/sql/adapter_config.json"
     document = json.loads(config.read_text())
     config.write_text(json.dumps({**document, "lora_dropout": 0.5}, indent=1))
-    assert RunModels(run, tmp_path).latest().experts["sql"]
+    assert RunModels(run, tmp_path).under_way().experts["sql"]
     config.write_text(json.dumps({**document, "lora_alpha": document["lora_alpha"] + 1}))
     with pytest.raises(RunMismatch, match=r"models/sql: the weights in .* are not those"):
-        assert RunModels(run, tmp_path).latest().experts["sql"]
+        assert RunModels(run, tmp_path).under_way().experts["sql"]
 
 
 def test_an_adapter_that_is_not_exact_is_refused_before_the_run_begins(

@@ -204,7 +204,7 @@ def test_their_own_adapter_is_all_that_their_genome_adds(finished: RunStore) -> 
 def verify(run: RunStore, scratch: Path) -> None:
     from cycleqd.run.models import RunModels
 
-    models = RunModels(run, scratch).latest()
+    models = RunModels(run, scratch).under_way()
     verified = Verifier(
         run, lambda candidate: models.materializer.digest(models.stored_genome(candidate))
     ).verify()

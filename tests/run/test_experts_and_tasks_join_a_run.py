@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from cycleqd.api.run import Run
 from cycleqd.errors import InputError, RunMismatch
+from cycleqd.manifest.curriculum import Arrival
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry, FactorEntry, PlanDocument
 from cycleqd.report.from_store import report_data
+from cycleqd.run.continuation import Newcomers, continue_run
 from cycleqd.run.members import Members
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.run.verification import Verifier
 from cycleqd.store import MemoryStore
 from tests.run.synthetic import (
     SKILLS,
+    admit_synthetic,
     archives,
     begin,
     digest_of,
@@ -149,6 +154,47 @@ def test_two_may_join_one_after_the_other() -> None:
     assert run.latest().joins[0] == 5
     verify(run)
     assert set(run.committed_archive(12).archives) == set(MORE)
+
+
+def test_two_may_join_while_it_runs() -> None:
+    run = fresh(generations=9, pipelineDepth=2)
+    do_some(run, 1)
+    grow(run, manifest(generations=9, pipelineDepth=2, experts=MORE))
+    grow(run, manifest(generations=9, pipelineDepth=2, experts=(*MORE, "maths"), skills=MORE))
+    first, second = run.latest().joins
+    assert second == first + 1
+    do_everything(run)
+    verify(run)
+
+
+def test_who_is_looked_at_for_long_joins_after_what_was_planned_meanwhile() -> None:
+    run = fresh(generations=12, pipelineDepth=2)
+    do_some(run, 1)
+    slowly_grown(run, lambda: do_some(run, 5), generations=12)
+    assert run.committed() < RunStore(run.objects).latest().joins[0]
+    do_everything(run)
+    verify(run)
+
+
+def test_who_is_looked_at_until_the_run_has_ended_is_refused() -> None:
+    run = fresh(generations=7, pipelineDepth=2)
+    do_some(run, 1)
+    with pytest.raises(
+        InputError, match=r"spec.evolution.generations: what is new joins in generation 8"
+    ):
+        slowly_grown(run, lambda: do_everything(run), generations=7)
+    assert run.latest().joins == ()
+
+
+def slowly_grown(run: RunStore, meanwhile: Callable[[], None], generations: int) -> None:
+    """Grow a run that another process goes on with while newcomers are looked at."""
+
+    def look(current: Revision, arrived: Sequence[Arrival]) -> list[Newcomers]:
+        meanwhile()
+        return admit_synthetic(run.objects, current, arrived)
+
+    asked = manifest(generations=generations, pipelineDepth=2, skills=MORE)
+    continue_run(RunStore(run.objects), asked, look)
 
 
 def test_a_raised_limit_waits_for_who_was_accepted_before() -> None:

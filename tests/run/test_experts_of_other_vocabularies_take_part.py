@@ -76,7 +76,7 @@ def test_a_run_of_them_is_made_verified_and_exported(
     run = admit(objects, manifest, checkpoints=place / "scratch", say=said.append)
     assert "expert sql: the base's tokenizer is used, without '<|42|>'" in said
     evolve(run, place / "scratch")
-    models = RunModels(run, place / "scratch").latest()
+    models = RunModels(run, place / "scratch").under_way()
     assert {slot.shape for slot in models.revision.layout.tensors if "embed" in slot.name} == {
         (48, 64)
     }

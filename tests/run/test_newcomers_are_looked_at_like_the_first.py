@@ -21,7 +21,7 @@ from cycleqd.run.store import RunStore
 from cycleqd.run.verification import Verifier
 from cycleqd.store.memory import MemoryStore
 from tests.checkpoints import family
-from tests.run.synthetic import ITEMS, digest_of, do_everything
+from tests.run.synthetic import ITEMS, archives, digest_of, do_everything
 from tests.run.test_a_run_is_continued_from_any_folder import SKILLS, lay_out
 from tests.weights.damage import edit_config, edit_state
 
@@ -89,7 +89,7 @@ def asked(place: Path, objects: MemoryStore, said: list[str] | None = None) -> R
 
 
 def weights(run: RunStore, place: Path, candidate: str) -> dict[str, torch.Tensor]:
-    models = RunModels(run, place / "scratch").latest()
+    models = RunModels(run, place / "scratch").under_way()
     for expert in models.revision.experts:
         models.factor(expert)
     return dict(models.materializer.tensors(models.genome(candidate)))
@@ -173,13 +173,18 @@ def other_base(place: Path) -> None:
     edit_state(place / "models" / "base", change)
 
 
+DAMAGE = [
+    (other_settings, CheckpointError, rf"^spec\.experts\[2\]\.uri: models/{NEW}"),
+    (other_shape, CheckpointError, rf"^spec\.experts\[2\]\.uri: .*models/{NEW}"),
+    (shared_prompts, DatasetError, r"^spec\.tasks\[2\]\.items: search and test share 1"),
+    (long_prompt, DatasetError, r"^spec\.tasks\[2\]\.items\.search: .*:1: prompt: has 600 to"),
+]
+
+
 @pytest.mark.parametrize(
     ("damage", "kind", "message"),
     [
-        (other_settings, CheckpointError, rf"^spec\.experts\[2\]\.uri: models/{NEW}"),
-        (other_shape, CheckpointError, rf"^spec\.experts\[2\]\.uri: .*models/{NEW}"),
-        (shared_prompts, DatasetError, r"^spec\.tasks\[2\]\.items: search and test share 1"),
-        (long_prompt, DatasetError, r"^spec\.tasks\[2\]\.items\.search: .*:1: prompt: has 600 to"),
+        *DAMAGE,
         (other_base, RunMismatch, r"^spec\.base\.uri: .*is not the base that the run began with"),
     ],
 )
@@ -192,3 +197,64 @@ def test_what_cannot_join_leaves_the_store_alone(
     with pytest.raises(kind, match=message):
         asked(place, run.objects)  # type: ignore[arg-type]
     assert {key: run.objects.read(key) for key in run.objects.list("")} == before
+
+
+def step(place: Path, generation: int = 3) -> None:
+    """Let the third join in a generation."""
+    append(place)
+    names = {"generation": generation, "experts": [NEW], "tasks": [NEW]}
+    edit(place, lambda spec: spec.update(curriculum=[names]))
+
+
+@pytest.mark.parametrize(("damage", "kind", "message"), DAMAGE)
+def test_who_joins_later_is_looked_at_before_the_run_begins(
+    place: Path, damage: Callable[[Path], None], kind: type[InputError], message: str
+) -> None:
+    step(place)
+    damage(place)
+    objects = MemoryStore()
+    with pytest.raises(kind, match=message):
+        asked(place, objects)
+    assert [*objects.list("")] == []
+
+
+def test_a_curriculum_makes_what_the_same_edit_makes(place: Path, run: RunStore) -> None:
+    append(place)
+    grown = asked(place, run.objects)  # type: ignore[arg-type]
+    do_everything(grown)
+    edit(place, lambda spec: spec.update(experts=spec["experts"][:2], tasks=spec["tasks"][:2]))
+    step(place)
+    said: list[str] = []
+    whole = asked(place, MemoryStore(), said)
+    assert said[-1] == f"checking expert {NEW}"
+    do_everything(whole)
+    assert whole.latest().joins == grown.latest().joins == (3,)
+    found = {key: data for key, data in archives(whole.objects).items() if "final" not in key}
+    assert found.items() <= archives(grown.objects).items()
+    again = RunStore(whole.objects)
+    Verifier(again, lambda candidate: digest_of(again, candidate)).verify()
+
+
+class Dying(MemoryStore):
+    """A store whose writer is killed before it begins the run."""
+
+    def create(self, key: str, data: bytes) -> bool:
+        if key == keys.RUN:
+            raise KeyboardInterrupt
+        return super().create(key, data)
+
+
+def test_a_beginning_that_was_killed_is_made_good(place: Path) -> None:
+    step(place)
+    whole, dying = MemoryStore(), Dying()
+    asked(place, whole)
+    with pytest.raises(KeyboardInterrupt):
+        asked(place, dying)
+    assert not RunStore(dying).exists()
+    objects = MemoryStore()
+    for key in dying.list(""):
+        objects.create(key, dying.read(key))
+    asked(place, objects)
+    assert {k: objects.read(k) for k in objects.list("")} == {
+        k: whole.read(k) for k in whole.list("")
+    }

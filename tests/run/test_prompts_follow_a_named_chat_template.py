@@ -188,7 +188,7 @@ def test_an_exported_member_writes_the_same_prompts(
 ) -> None:
     from transformers import AutoTokenizer
 
-    RunModels(run, place / "scratch").latest().export("expert-sql", tmp_path / "member")
+    RunModels(run, place / "scratch").under_way().export("expert-sql", tmp_path / "member")
     tokenizer = AutoTokenizer.from_pretrained(str(tmp_path / "member"))
     turns = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "a cat"}]
     day = date(2024, 7, 26)

@@ -75,7 +75,7 @@ def test_a_run_s_workers_read_the_same_tensors(
     renamed = {name.removeprefix("model."): tensor for name, tensor in state.items()}
     save_file(renamed, folder / "models/sql" / WEIGHTS)
     run = evolve(folder, tmp_path)
-    models = RunModels(run, tmp_path).latest()
+    models = RunModels(run, tmp_path).under_way()
     assert models.experts["sql"].digest() == plain == run.document.experts["sql"].digest
     assert "model.layers.0.self_attn.q_proj.weight" in models.factors["sql"].ranks
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from cycleqd.manifest.model import API_VERSION, KIND
 from cycleqd.manifest.schema import manifest_schema, schema_of
-from cycleqd_operator.api.mutability import MUTABILITY
+from cycleqd_operator.api.mutability import KEYS, MUTABILITY
 from cycleqd_operator.api.rules import RULES
 from cycleqd_operator.api.status import RunStatus
 from cycleqd_operator.api.structural import Schema, add_rules, key_lists, structural
@@ -21,7 +21,7 @@ GROUP, VERSION = API_VERSION.split("/")
 PLURAL = "cycleqdruns"
 NAME = f"{PLURAL}.{GROUP}"
 
-_KEYS = {"spec.experts": "name", "spec.tasks": "name", "status.conditions": "type"}
+_KEYS = {**KEYS, "status.conditions": "type"}
 _PROGRESSING = '.status.conditions[?(@.type=="Progressing")]'
 
 _COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (

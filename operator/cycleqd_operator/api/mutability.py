@@ -31,7 +31,8 @@ _RAISED = Rule(
     "may only be raised: generations that are committed stay",
     reason="FieldValueForbidden",
 )
-_APPENDED = "oldSelf.all(i, old, i < size(self) && self[i].name == old.name)"
+KEYS = {"spec.experts": "name", "spec.tasks": "name", "spec.curriculum": "generation"}
+"""By list that may be appended to: what names its elements."""
 
 
 def _immutable(mark: Change) -> Rule:
@@ -52,9 +53,9 @@ def _immutable_optional(mark: Change, field: str) -> Rule:
     )
 
 
-def _append_only(what: str) -> Rule:
+def _append_only(what: str, key: str) -> Rule:
     return Rule(
-        _APPENDED,
+        f"oldSelf.all(i, old, i < size(self) && self[i].{key} == old.{key})",
         f"is append-only: the {what} that were there must stay, in their order; restore them, or "
         f"{_NEW_RUN}",
         reason="FieldValueForbidden",
@@ -76,7 +77,8 @@ def _rules(node: dict[str, Any], path: str) -> Iterator[tuple[str, Rule]]:
             case Change.RAISED:
                 yield field, _RAISED
             case Change.APPENDED:
-                yield field, _append_only(name)
+                what = "steps" if name == "curriculum" else name
+                yield field, _append_only(what, KEYS[field])
                 yield f"{field}[]", _immutable(Change.FIXED)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 
+from cycleqd.manifest.curriculum import LISTS, growing
 from cycleqd.manifest.evolution import Aggregate, Crossover, Evolution, Mutation, Selection
 from cycleqd.manifest.model import Task
 from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Conflict, Registry
@@ -170,6 +171,26 @@ _SPEC = (
         "prompt",
         ".tasks",
     ),
+    *(
+        Rule(
+            f"self.curriculum.all(s, s.{name}.all(n, self.{name}.exists(e, e.name == n)))",
+            f"{name} of each step must be names of spec.{name}",
+            ".curriculum",
+        )
+        for name in LISTS
+    ),
+    Rule(
+        "self.curriculum.all(s, s.generation < self.evolution.generations)",
+        "generation of each step must be below spec.evolution.generations, to leave one after the "
+        "one that is spent on joining",
+        ".curriculum",
+    ),
+    Rule(
+        f"size(self.curriculum) == 0 || self.evolution.strategy in {growing()}",
+        f"needs strategy {' or '.join(growing())}, since others cannot take in experts or tasks in "
+        "the middle of a search",
+        ".curriculum",
+    ),
 )
 
 _DEPTH = Evolution.model_fields["pipeline_depth"].default
@@ -224,6 +245,18 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "spec.tasks[].items.search": (_NO_CREDENTIALS, _ITEMS),
     "spec.tasks[].items.test": (_NO_CREDENTIALS, _ITEMS),
+    "spec.curriculum": (
+        Rule(
+            "self.all(i, s, i == 0 || self[i - 1].generation < s.generation)",
+            "must list steps in the order of their generations",
+        ),
+    ),
+    "spec.curriculum[]": (
+        Rule(
+            "size(self.experts) + size(self.tasks) > 0",
+            "lets nobody join; name experts or tasks, or remove the step",
+        ),
+    ),
     "spec.tasks[].bounds": (
         Rule("double(self.min) < double(self.max)", "must be below max", ".min"),
     ),

@@ -119,7 +119,7 @@ class _Export:
         self._candidate = candidate
         self._options = options
         self._say = say
-        self._revision = run.latest()
+        self._revision = run.under_way()
         self.models = bench.models(self._revision)
         self.modules = read_skeleton(self.models.base.header).modules
         self._member = self.models.genome(candidate)

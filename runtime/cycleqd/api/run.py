@@ -23,6 +23,7 @@ from cycleqd.store.localfile import store_error
 if TYPE_CHECKING:
     from cycleqd.api.adapting import ExportedAdapter
     from cycleqd.manifest.model import Manifest
+    from cycleqd.run.revision import Revision
 
 
 MAX_LOSS = 0.02
@@ -73,13 +74,18 @@ class Run:
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest in force."""
+        """The manifest that was accepted last."""
         return self._run.latest().manifest
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Names of the tasks in the manifest's order."""
-        return self._run.latest().tasks
+        """Names of the tasks that have joined, in the manifest's order."""
+        return self._in_force().tasks
+
+    def _in_force(self) -> Revision:
+        """The revision that the last committed generation is of."""
+        self._run.history.refresh()
+        return self._run.history.as_of(self._run.committed())
 
     def status(self) -> Status:
         """Where the run stands.
@@ -94,7 +100,7 @@ class Run:
         best = None if summary is None else recommended(summary)
         return Status(
             run_id=self.id,
-            revision=self._run.latest().number,
+            revision=self._in_force().number,
             generation=position.generation,
             generations=position.generations,
             evaluations=archive.evaluations if archive is not None else 0,
@@ -204,7 +210,7 @@ class Run:
         from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
 
         candidate = resolve_member(self._run, member)
-        return RunModels(self._run, cache_folder()).latest().export(candidate, Path(out))
+        return RunModels(self._run, cache_folder()).under_way().export(candidate, Path(out))
 
     def export_adapter(
         self,

@@ -128,7 +128,7 @@ def materialize(store: StoreArgument, member: MemberOption) -> None:
 
     run = open_run_store(store)
     candidate = resolve_member(run, member)
-    models = RunModels(run, cache_folder()).latest()
+    models = RunModels(run, cache_folder()).under_way()
     prefix = keys.model_folder(candidate)
     with scratch_folder("model", cache_folder()) as folder:
         made = folder / "model"

@@ -146,7 +146,7 @@ def verify(
     if weights:
         from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
 
-        models = RunModels(run, cache_folder()).latest()
+        models = RunModels(run, cache_folder()).under_way()
 
         def digest_of(candidate: str) -> str:
             return models.materializer.digest(models.stored_genome(candidate))

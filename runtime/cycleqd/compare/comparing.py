@@ -139,10 +139,11 @@ def measure(
 
 def _references(trial: Trial) -> dict[str, str]:
     """Candidate ids of the models that no search has made, by name."""
+    revision = trial.run.under_way()
     return {
         "base": keys.BASE_CANDIDATE,
-        **{f"expert {e.name}": keys.expert(e.name) for e in trial.run.latest().spec.experts},
-        "uniform merge": keys.UNIFORM_MERGE_CANDIDATE,
+        **{f"expert {e.name}": keys.expert(e.name) for e in revision.spec.experts},
+        "uniform merge": keys.uniform_merge(revision.joined_experts),
     }
 
 

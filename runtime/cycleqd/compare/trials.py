@@ -116,9 +116,9 @@ def check_sources(trials: Sequence[Trial]) -> None:
         RunMismatch: the message names both runs and what differs.
     """
     first = trials[0]
-    begun = first.run.document
+    begun = first.run.latest()
     for trial in trials[1:]:
-        other = trial.run.document
+        other = trial.run.latest()
         experts = {} if trial.reference else begun.experts
         same = {
             "spec.base": begun.base.digest == other.base.digest,

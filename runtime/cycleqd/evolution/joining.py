@@ -115,6 +115,8 @@ def join(
     before: Spec,
     spec: Spec,
     results: Sequence[ResultDocument],
+    *,
+    limit: int,
     hold_out: HoldOut,
 ) -> Commit:
     """The state after the generation that experts or tasks joined in.
@@ -124,6 +126,7 @@ def join(
         before: the run until then.
         spec: the run from now on.
         results: of its plan's evaluations, in the plan's order.
+        limit: ``maxFailedCandidates``.
         hold_out: the items that members' `Member.unseen` is of.
 
     Raises:
@@ -138,7 +141,7 @@ def join(
             "expert is needed where tasks or experts join. Mend what is named and go on with the "
             "run as it was in another store"
         )
-    failed = within_limit(previous, results, spec.evolution.max_failed_candidates)
+    failed = within_limit(previous, results, limit)
     whole = [result for result in results if result.failure is None and result.candidate]
     again = {*revisited(before, previous)} if new.tasks else set()
     experts = [r for r in whole if r.candidate in needed]

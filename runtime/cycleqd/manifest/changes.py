@@ -110,17 +110,14 @@ def shown_value(value: object) -> str:
 
 def _is_appended(path: str, old: Manifest) -> bool:
     """Whether a path stands in a part of a list that the older manifest does not have."""
-    found = re.match(r"spec\.(experts|tasks)\[(\d+)\]", path)
-    if found is None:
-        return False
-    had = old.spec.experts if found[1] == "experts" else old.spec.tasks
-    return int(found[2]) >= len(had)
+    found = re.match(r"spec\.(experts|tasks|curriculum)\[(\d+)\]", path)
+    return found is not None and int(found[2]) >= len(getattr(old.spec, found[1]))
 
 
 def check_continuation(old: Manifest, new: Manifest) -> None:
     """Check that a manifest may continue the run that a store holds.
 
-    Experts and tasks may be appended: they join it.
+    Experts and tasks may be appended, and steps in which they join.
 
     Raises:
         RunMismatch: one line for each field that may not change, with both values.

@@ -150,6 +150,19 @@ class Task(Model):
         return TASK_TYPES.settings(self.type, self)
 
 
+class Step(Model):
+    """Experts and tasks that join the run in one generation, which is spent on that."""
+
+    generation: Annotated[int, Field(ge=1, le=1_000_000)]
+    """The generation, later than that of the step before."""
+
+    experts: Annotated[tuple[Name, ...], Field(max_length=16)] = ()
+    """Names of those that join, of ``spec.experts``."""
+
+    tasks: Annotated[tuple[Name, ...], Field(max_length=16)] = ()
+    """Names of those that join, of ``spec.tasks``."""
+
+
 class Archive(Model):
     """How scores become cells."""
 
@@ -218,6 +231,14 @@ class Spec(Model):
 
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=64), Change.APPENDED]
     """The skills, one archive each."""
+
+    curriculum: Annotated[
+        tuple[Step, ...],
+        Field(max_length=64, exclude_if=lambda steps: not steps),
+        Change.APPENDED,
+    ] = ()
+    """Who joins later. Experts and tasks stand in their lists in the order in which they join;
+    those that no step names are there from the beginning."""
 
     archive: Archive = Archive()
     """Cells."""

@@ -63,6 +63,8 @@ class Registered:
         overrides: fields of its own that, where a user writes them, leave others of its own without
             effect, each with those.
         conflicts: shared choices that it cannot combine.
+        grows: of a strategy, whether experts and tasks may join while it searches; not where what
+            it has learned is of a fixed number of them.
     """
 
     name: ClassVar[str]
@@ -73,6 +75,7 @@ class Registered:
     needs: ClassVar[Mapping[str, str]] = {}
     overrides: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     conflicts: ClassVar[tuple[Conflict, ...]] = ()
+    grows: ClassVar[bool] = False
 
 
 class Registry:

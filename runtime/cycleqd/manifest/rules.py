@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from cycleqd.manifest.curriculum import curriculum
 from cycleqd.manifest.part import Part, whole
 from cycleqd.manifest.problems import nearest, shown
 from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Registered, Registry
@@ -312,6 +313,7 @@ RULES: tuple[Callable[[Part], Iterator[str]], ...] = (
     _token_limits,
     _pipeline,
     _goal,
+    curriculum,
     ca_bundle,
     s3_settings,
 )

@@ -1,9 +1,10 @@
 """``cycleqd pod coordinate``: a coordinator that answers for its run in a cluster.
 
 It admits the run, steps the coordinator of `cycleqd.roles.coordinator`, follows the manifest while
-it is edited, and reports to the operator by a ConfigMap. It never dies of the store or of the API
-server: trouble with the one is progress to report, the other is written to when it is there again.
-It ends with 0 once the run is complete and the operator can know it.
+it is edited, and reports to the operator by a ConfigMap. Newcomers are looked at beside it, so that
+generations go on. It never dies of the store or of the API server: trouble with the one is progress
+to report, the other is written to when it is there again. It ends with 0 once the run is complete
+and the operator can know it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from cycleqd.contract.progress import Progress
 from cycleqd.errors import InputError, StoreError
 from cycleqd.manifest.reader import parse_manifest
 from cycleqd.pod.health import serving
+from cycleqd.pod.looking import LookBeside, StillLooking
 from cycleqd.pod.manifest_folder import ManifestFolder, ManifestVersion
 from cycleqd.pod.metrics import CoordinatorMetrics
 from cycleqd.pod.publishing import ConfigMapBoard, Publisher
@@ -26,7 +28,7 @@ from cycleqd.records import keys
 from cycleqd.roles.coordinator import Coordinator
 from cycleqd.roles.polling import seconds_between_looks
 from cycleqd.run.admission import Desk, admit, newcomers
-from cycleqd.run.continuation import continue_run
+from cycleqd.run.continuation import AdmitNewcomers, continue_run
 from cycleqd.run.store import RunStore
 from cycleqd.scratch import scratch_folder
 from cycleqd.store import open_store
@@ -64,6 +66,12 @@ def _beginning(before: Progress | None, store: str) -> Progress:
     return with_store_error(before.model_copy(update=changes), None)
 
 
+def _log_store(error: StoreError | None) -> None:
+    """Trouble with the store beside the run, which meets it as well and reports it."""
+    if error is not None:
+        log.warning("looking at newcomers: %s", error)
+
+
 class PodCoordinator:
     """One run, from its manifest's folder to its report.
 
@@ -86,6 +94,8 @@ class PodCoordinator:
         self._metrics = metrics
         self._sleep = sleep
         self._folder = ManifestFolder(settings.manifest)
+        self._edited: ManifestVersion | None = None
+        self._newcomers = LookBeside(self._open_desk)
         self._s3 = settings_of()
         opened = open_store(settings.store, self._s3)
         self._store = PatientStore(opened, self._tell_store, sleep)
@@ -101,9 +111,9 @@ class PodCoordinator:
         log.info("%s: coordinating in %s", run.document.run_id, run.objects.uri)
         coordinator = Coordinator(run)
         while True:
-            edited = self._folder.changed()
-            if edited is not None:
-                self._accept(run, edited)
+            self._edited = self._edited or self._folder.changed()
+            if self._edited is not None and self._is_answered(run, self._edited):
+                self._edited = None
             step = coordinator.step()
             if step.generation > self._progress.generation:
                 log.info("generation %d of %d", step.generation, step.generations)
@@ -111,7 +121,7 @@ class PodCoordinator:
             self._metrics.open_entries.set(sum(s.entries - s.finished for s in step.stages))
             self._progress = told(self._progress, step)
             self._publisher.publish(self._progress)
-            if step.complete:
+            if step.complete and self._edited is None:
                 break
             self._sleep(self._poll_seconds)
         self._update(phase="Complete", report=self._write_report(run, step.generation))
@@ -171,17 +181,24 @@ class PodCoordinator:
         before = self._publisher.before()
         return before if before is not None and before.run_id == run.document.run_id else None
 
-    def _accept(self, run: RunStore, version: ManifestVersion) -> None:
-        """Take a new version of the manifest, or say why not."""
+    def _is_answered(self, run: RunStore, version: ManifestVersion) -> bool:
+        """Take a new version of the manifest or say why not; false while that is not known."""
         try:
-            checkpoints = self._settings.scratch / "checkpoints"
-            desk = Desk(self._store, checkpoints, self._s3, log.info)
-            continue_run(run, parse_manifest(version.text, DOCUMENT), newcomers(desk))
+            continue_run(run, parse_manifest(version.text, DOCUMENT), self._newcomers)
+        except StillLooking:
+            return False
         except InputError as error:
             self._refuse(version, error)
-            return
+            return True
         log.info("manifest of generation %d accepted", version.generation)
         self._update(observed_generation=version.generation, rejected="")
+        return True
+
+    def _open_desk(self) -> AdmitNewcomers:
+        """What looks at newcomers beside the run, with a connection of its own to the store."""
+        store = PatientStore(open_store(self._settings.store, self._s3), _log_store)
+        checkpoints = self._settings.scratch / "checkpoints"
+        return newcomers(Desk(store, checkpoints, self._s3, log.info))
 
     def _refuse(self, version: ManifestVersion, error: InputError) -> None:
         log.warning("manifest of generation %d refused: %s", version.generation, error)

@@ -98,33 +98,8 @@ class ItemsRecord(Document):
     count: Count
 
 
-class RunDocument(Document):
-    """``run.json``: what was accepted when the run began.
-
-    Attributes:
-        run_id: name of the run and a digest of what defines it.
-        manifest: the manifest, defaults written out.
-        engine: the engine that ``Auto`` resolved to.
-        base: the base checkpoint.
-        experts: expert checkpoints by name.
-        items: by task and split.
-        layout: `cycleqd.evolution.genome.GenomeLayout` as JSON.
-        chat_templates: SHA-256 of those that tasks take from experts, by expert.
-    """
-
-    format: Literal["cycleqd-run/1"] = "cycleqd-run/1"
-    run_id: Label
-    manifest: dict[str, Any]
-    engine: Literal["transformers", "vllm"]
-    base: SourceRecord
-    experts: dict[Name, SourceRecord]
-    items: dict[Name, dict[Split, ItemsRecord]]
-    layout: dict[str, Any]
-    chat_templates: dict[Name, str] = Field(default={}, exclude_if=lambda found: not found)
-
-
 class RevisionDocument(Document):
-    """``revisions/<n>.json``: an accepted change of a run.
+    """``revisions/<n>.json``, or part of ``run.json``: an accepted change of a run.
 
     Attributes:
         format: the second where experts or tasks join, which earlier versions cannot follow.
@@ -156,6 +131,33 @@ class RevisionDocument(Document):
         if self.joins != (self.format == "cycleqd-revision/2"):
             raise ValueError("only the second format tells of experts and tasks that join")
         return self
+
+
+class RunDocument(Document):
+    """``run.json``: what was accepted when the run began.
+
+    Attributes:
+        run_id: name of the run and a digest of what defines it.
+        manifest: the manifest, defaults written out.
+        engine: the engine that ``Auto`` resolved to.
+        base: the base checkpoint.
+        experts: expert checkpoints by name.
+        items: by task and split.
+        layout: `cycleqd.evolution.genome.GenomeLayout` as JSON.
+        chat_templates: SHA-256 of those that tasks take from experts, by expert.
+        revisions: changes that were accepted then: the steps of its curriculum, in their order.
+    """
+
+    format: Literal["cycleqd-run/1"] = "cycleqd-run/1"
+    run_id: Label
+    manifest: dict[str, Any]
+    engine: Literal["transformers", "vllm"]
+    base: SourceRecord
+    experts: dict[Name, SourceRecord]
+    items: dict[Name, dict[Split, ItemsRecord]]
+    layout: dict[str, Any]
+    chat_templates: dict[Name, str] = Field(default={}, exclude_if=lambda found: not found)
+    revisions: tuple[RevisionDocument, ...] = Field(default=(), exclude_if=lambda found: not found)
 
 
 class FactorEntry(Document):

@@ -10,7 +10,7 @@ from cycleqd.evolution.knowledge import Solution
 from cycleqd.evolution.metrics import geometric_mean
 from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies import strategy_of
-from cycleqd.manifest.model import Spec
+from cycleqd.manifest.model import Manifest, Spec
 from cycleqd.records import keys
 from cycleqd.records.documents import ArchiveDocument
 from cycleqd.records.final_table import SummaryDocument
@@ -62,16 +62,17 @@ def write_run_report(run: RunStore, out: Path) -> ReportPaths:
 
 def report_data(run: RunStore) -> ReportData:
     """Everything a report tells about a run."""
-    spec = run.latest().spec
+    asked = run.latest()
     committed = run.committed()
-    tasks = run.history.as_of(committed).tasks
+    revision = run.history.as_of(committed)
+    spec, tasks = revision.spec, revision.tasks
     history = [run.committed_archive(number) for number in range(committed + 1)]
     last = history[-1] if history else None
     summary = run.position().summary
     knowledge, silent = _knowledge(run, committed) if last is not None else ((), 0)
     families = _families(run, tasks) if last is not None else ()
     return ReportData(
-        run=_facts(run, spec, last, summary),
+        run=_facts(run, asked.manifest, spec, last, summary),
         tasks=tasks,
         archives=_archives(last, tasks) if last is not None else (),
         experts=_experts(run, spec),
@@ -99,7 +100,11 @@ def report_data(run: RunStore) -> ReportData:
 
 
 def _facts(
-    run: RunStore, spec: Spec, last: ArchiveDocument | None, summary: SummaryDocument | None
+    run: RunStore,
+    asked: Manifest,
+    spec: Spec,
+    last: ArchiveDocument | None,
+    summary: SummaryDocument | None,
 ) -> RunFacts:
     document, evolution = run.document, spec.evolution
     details = [
@@ -110,14 +115,14 @@ def _facts(
     if last is not None:
         details.append(("hypervolume", f"{last.hypervolume:.3f}"))
     return RunFacts(
-        name=run.latest().manifest.metadata.name,
+        name=asked.metadata.name,
         run_id=document.run_id,
         seed=spec.seed,
         engine=document.engine,
         base=document.base.uri,
         strategy=evolution.strategy,
         generation=last.generation if last is not None else -1,
-        generations=evolution.generations,
+        generations=asked.spec.evolution.generations,
         evaluations=last.evaluations if last is not None else 0,
         complete=summary is not None,
         store=run.objects.uri,

@@ -3,7 +3,8 @@
 The first time, the checkpoints are opened and compared, the items parsed and copied into the
 store, and ``run.json`` is created: from then on the run is what that object says. Later the same
 command finds it there and checks that the manifest may continue the run; an accepted change (more
-generations) becomes a revision.
+generations) becomes a revision. The steps of a curriculum are revisions of the future, which
+``run.json`` holds itself: all who ever join are looked at before the run begins.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from pathlib import Path
 
 from cycleqd.errors import DatasetError, InputError, ObjectNotFound, RunMismatch
 from cycleqd.evaluation.tasks import read_items, skill_of
-from cycleqd.evolution.joining import Joining
+from cycleqd.evolution.joining import joining
 from cycleqd.manifest.changes import identity
-from cycleqd.manifest.model import Manifest, Task
+from cycleqd.manifest.curriculum import Arrival, arrivals
+from cycleqd.manifest.model import Manifest, Spec, Task
 from cycleqd.manifest.schema import canonical
 from cycleqd.manifest.uris import where_paths_start
 from cycleqd.records import keys
@@ -37,7 +39,7 @@ from cycleqd.run.admitted_checkpoints import (
     Sought,
     admit_checkpoints,
 )
-from cycleqd.run.continuation import AdmitNewcomers, Newcomers, continue_run
+from cycleqd.run.continuation import AdmitNewcomers, Newcomers, accepted, continue_run
 from cycleqd.run.databases import published_databases
 from cycleqd.run.own_checkpoints import tell_differences
 from cycleqd.run.prompts import SplitItems, check_prompts
@@ -114,15 +116,40 @@ def admit(
 def newcomers(desk: Desk) -> AdmitNewcomers:
     """What looks at experts and tasks that are to join a run, and copies their items."""
 
-    def admit_newcomers(current: Revision, manifest: Manifest, new: Joining) -> Newcomers:
+    def admit_newcomers(current: Revision, arrived: Sequence[Arrival]) -> list[Newcomers]:
         desk.say("checking what joins the run")
-        sought = Sought(manifest.spec, new.experts, new.tasks, current.engine, current)
-        examined = _examine(desk, sought)
-        found = examined.checkpoints
-        layout = found.layout if new.experts else None
-        return Newcomers(found.experts, examined.items, layout, examined.chat_templates)
+        spec = arrived[-1].manifest.spec
+        new = joining(current.spec, spec)
+        examined = _examine(desk, Sought(spec, new.experts, new.tasks, current.engine, current))
+        return _brought(examined, current.spec, arrived)
 
     return admit_newcomers
+
+
+def _brought(examined: Examined, before: Spec, arrived: Sequence[Arrival]) -> list[Newcomers]:
+    """What each arrival brings of all that was examined.
+
+    Args:
+        examined: checkpoints and items of all of them.
+        before: the run before the first.
+        arrived: who comes, in order.
+    """
+    checkpoints = examined.checkpoints
+    found = []
+    for arrival in arrived:
+        spec = arrival.manifest.spec
+        new = joining(before, spec)
+        writers = {task.chat_template_from for task in spec.tasks if task.name in new.tasks}
+        found.append(
+            Newcomers(
+                {name: checkpoints.experts[name] for name in new.experts},
+                {name: examined.items[name] for name in new.tasks},
+                checkpoints.layout(len(spec.experts)) if new.experts else None,
+                {e: digest for e, digest in examined.chat_templates.items() if e in writers},
+            )
+        )
+        before = spec
+    return found
 
 
 def choose_engine(requested: str) -> EngineName:
@@ -144,10 +171,14 @@ def choose_engine(requested: str) -> EngineName:
 
 def _begin(desk: Desk, manifest: Manifest) -> None:
     spec = manifest.spec
+    first, *later = arrivals(manifest)
     names = [expert.name for expert in spec.experts], [task.name for task in spec.tasks]
     sought = Sought(spec, *names, choose_engine(spec.evaluation.engine))
     examined = _examine(desk, sought)
     found, items, chat_templates = examined.checkpoints, examined.items, examined.chat_templates
+    nobody = spec.model_copy(update={"experts": (), "tasks": ()})
+    begins, *join = _brought(examined, nobody, [first, *later])
+    steps = [step.generation for step in spec.curriculum]
     decisive = {
         "spec": identity(manifest),
         "base": found.base.digest,
@@ -160,13 +191,15 @@ def _begin(desk: Desk, manifest: Manifest) -> None:
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     run = RunDocument(
         run_id=f"{manifest.metadata.name}-{digest[:8]}",
-        manifest=canonical(manifest),
+        manifest=canonical(first.manifest),
         engine=found.engine,
         base=found.base,
-        experts=found.experts,
-        items=items,
-        layout=found.layout,
-        chat_templates=chat_templates,
+        experts=dict(begins.experts),
+        items={task: dict(splits) for task, splits in begins.items.items()},
+        layout=found.layout(len(first.manifest.spec.experts)),
+        chat_templates=dict(begins.chat_templates),
+        # In the same object, so that nobody ever sees the run without them.
+        revisions=tuple(accepted(later, join, steps)),
     )
     # Losing the race for this key is fine: `continue_run` compares with what is there.
     desk.objects.create(keys.RUN, run.to_bytes())

@@ -53,7 +53,7 @@ class AdmittedCheckpoints:
         experts: by name, those that were sought.
         folders: where these lie here, by name, and others whose chat templates are used.
         base_folder: where the base lies here.
-        layout: the run's genome layout.
+        layout: gives the genome layout of the first so many experts of the manifest.
     """
 
     engine: EngineName
@@ -61,7 +61,7 @@ class AdmittedCheckpoints:
     experts: dict[str, SourceRecord]
     folders: dict[str, Path]
     base_folder: Path
-    layout: dict[str, Any]
+    layout: Callable[[int], dict[str, Any]]
 
 
 def admit_checkpoints(
@@ -96,12 +96,14 @@ def admit_checkpoints(
     limits = {tensor.name: 0 for tensor in base.tensors}
     if known is not None:
         limits = {slot.name: slot.rank for slot in known.layout.tensors}
+    limits_of: dict[int, dict[str, int]] = {}
     writers = {task.chat_template_from for task in spec.tasks if task.name in sought.tasks}
     for number, expert in enumerate(spec.experts):
         if expert.name not in sought.experts:
             if expert.name in writers:  # a new task's prompts are written as it does
                 with refusals.of(f"spec.experts[{number}].uri"):
                     folders[expert.name] = resolve(expert.uri, folder, s3)
+            limits_of[number + 1] = limits
             continue
         say(f"checking expert {expert.name}")
         with refusals.of(f"spec.experts[{number}].uri"):
@@ -116,6 +118,7 @@ def admit_checkpoints(
             folders[expert.name] = found.folder
             vector = task_vector(base, found)
             limits = {name: max(rank, vector.rank(name)) for name, rank in limits.items()}
+            limits_of[number + 1] = limits
     names = [expert.name for expert in spec.experts]
     directions = strategy_of(spec.evolution).uses_directions(spec.evolution)
     rank = spec.evolution.mutation.rank if directions else 0
@@ -125,7 +128,7 @@ def admit_checkpoints(
         experts=records,
         folders=folders,
         base_folder=base.folder,
-        layout=layout(base.header, names, rank, limits).to_json(),
+        layout=lambda n: layout(base.header, names[:n], rank, limits_of[n]).to_json(),
     )
 
 

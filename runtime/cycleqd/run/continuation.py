@@ -1,20 +1,21 @@
 """A manifest that continues a run: what may change is accepted as a revision, the rest is refused.
 
 Where experts or tasks join, the revision tells of their checkpoints and items, and from which
-generation on it holds: the second after the last that is planned. The one between may be planned in
-part, by a coordinator that was killed, and its candidates are then those of the older manifest.
+generation on it holds: that of their step, or the second after the last that is planned. The one
+between may be planned in part, by a coordinator that was killed, and its candidates are then those
+of the older manifest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cycleqd.errors import InputError
-from cycleqd.evolution.joining import Joining, joining
-from cycleqd.evolution.strategies import growing, strategy_of
+from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.changes import changes, check_continuation, concerns_pods_only
+from cycleqd.manifest.curriculum import Arrival, arrivals, growing
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.schema import canonical
 from cycleqd.records import keys
@@ -40,11 +41,11 @@ class Newcomers:
     chat_templates: Mapping[str, str] = field(default_factory=dict)
 
 
-AdmitNewcomers = Callable[[Revision, Manifest, Joining], Newcomers]
-"""Looks at what a manifest adds to the run as of a revision.
+AdmitNewcomers = Callable[[Revision, Sequence[Arrival]], Sequence[Newcomers]]
+"""Looks at all who are to join the run as of a revision; says of each arrival what it brings.
 
 Raises:
-    InputError: it cannot join.
+    InputError: somebody cannot join.
 """
 
 
@@ -66,57 +67,81 @@ def continue_run(run: RunStore, manifest: Manifest, admit_newcomers: AdmitNewcom
         check_continuation(current.manifest, manifest)
         if all(concerns_pods_only(path) for path in changes(current.manifest, manifest)):
             return
-        new = joining(current.spec, manifest.spec)
-        if new.experts or new.tasks:
-            _check_growth(run, current, manifest)
-            document = _revision(run, current, manifest, admit_newcomers(current, manifest, new))
+        arrived = arrivals(manifest, current.spec)
+        if arrived:
+            _join_generations(run, current, arrived)
+            found = admit_newcomers(current, arrived)
+            # That may have taken a while, in which another process went on with the run.
+            documents = accepted(arrived, found, _join_generations(run, current, arrived))
         else:
             # Never before somebody who was accepted earlier has joined.
             first = max(run.committed() + 1, current.from_generation)
-            document = RevisionDocument(manifest=canonical(manifest), from_generation=first)
-        # Where another coordinator took the number first, its manifest is the one to continue.
-        run.objects.create(keys.revision(len(revisions)), document.to_bytes())
+            documents = [RevisionDocument(manifest=canonical(manifest), from_generation=first)]
+        # Where another coordinator took a number first, its manifest is the one to continue.
+        for number, document in enumerate(documents, len(revisions)):
+            if not run.objects.create(keys.revision(number), document.to_bytes()):
+                break
 
 
-def _revision(
-    run: RunStore, current: Revision, manifest: Manifest, newcomers: Newcomers
-) -> RevisionDocument:
-    return RevisionDocument(
-        format="cycleqd-revision/2",
-        manifest=canonical(manifest),
-        from_generation=joins_in(run, current),
-        experts=dict(newcomers.experts),
-        items={task: dict(splits) for task, splits in newcomers.items.items()},
-        layout=newcomers.layout,
-        chat_templates=dict(newcomers.chat_templates),
-    )
+def accepted(
+    arrived: Sequence[Arrival], found: Sequence[Newcomers], generations: Sequence[int]
+) -> list[RevisionDocument]:
+    """The revisions of those who join, one for each arrival.
+
+    Args:
+        arrived: who comes.
+        found: what they bring.
+        generations: those that they join in.
+    """
+    return [
+        RevisionDocument(
+            format="cycleqd-revision/2",
+            manifest=canonical(arrival.manifest),
+            from_generation=generation,
+            experts=dict(brought.experts),
+            items={task: dict(splits) for task, splits in brought.items.items()},
+            layout=brought.layout,
+            chat_templates=dict(brought.chat_templates),
+        )
+        for arrival, brought, generation in zip(arrived, found, generations, strict=True)
+    ]
 
 
-def joins_in(run: RunStore, current: Revision) -> int:
-    """The generation that experts and tasks join in if they are accepted now."""
-    planned = run.committed()
-    while run.objects.exists(keys.generation(planned + 1).plan_key):
-        planned += 1
-    # After its last generation a run plans nothing, so nothing is planned in part.
-    return min(planned + 2, current.spec.evolution.generations + 1)
-
-
-def _check_growth(run: RunStore, current: Revision, manifest: Manifest) -> None:
-    """See that the search goes on after somebody has joined, and can.
+def _join_generations(run: RunStore, current: Revision, arrived: Sequence[Arrival]) -> list[int]:
+    """The generations that experts and tasks join in if they are accepted now.
 
     Raises:
-        InputError: it does not.
+        InputError: the search cannot take them in, or not then.
     """
-    evolution = manifest.spec.evolution
+    evolution = arrived[-1].manifest.spec.evolution
     if not strategy_of(evolution).grows:
         able = " and ".join(growing())
         raise InputError(
             f"spec.evolution.strategy: {evolution.strategy} cannot take in experts or tasks in the "
             f"middle of a search; {able} can. Begin a run of all of them in another store"
         )
-    first = joins_in(run, current)
-    if evolution.generations <= first:
+    planned = run.committed()
+    while run.objects.exists(keys.generation(planned + 1).plan_key):
+        planned += 1
+    # After its last generation a run plans nothing, so nothing is planned in part. Nobody joins
+    # before somebody who was accepted earlier, nor together: a generation has one layout.
+    earliest = max(
+        min(planned + 2, current.spec.evolution.generations + 1),
+        max(current.joins, default=0) + 1,
+    )
+    generations: list[int] = []
+    for arrival in arrived:
+        if arrival.generation is not None and arrival.generation < earliest:
+            raise InputError(
+                f"spec.curriculum[{arrival.step}].generation: {arrival.generation} is too early, "
+                f"by now generation {earliest} is the first that somebody can join in; write "
+                f"{earliest} or more"
+            )
+        generations.append(arrival.generation or earliest)
+        earliest = generations[-1] + 1
+    if evolution.generations <= (last := generations[-1]):
         raise InputError(
-            f"spec.evolution.generations: what is new joins in generation {first}, and the run "
-            f"ends after {evolution.generations}; write {first + 1} or more"
+            f"spec.evolution.generations: what is new joins in generation {last}, and the run "
+            f"ends after {evolution.generations}; write {last + 1} or more"
         )
+    return generations

@@ -36,7 +36,7 @@ def what_is_known(run: RunStore, generations: int) -> tuple[dict[str, Knowledge]
                 else:
                     yield Told(entry.candidate, number, answers.answers)
 
-    items = {task: _items(run, task) for task in run.latest().tasks}
+    items = {task: _items(run, task) for task in run.history.as_of(generations).tasks}
     knowledge = known(items, told(), generations)
     return knowledge, silent
 
@@ -58,7 +58,7 @@ def _items(run: RunStore, task: str) -> list[str]:
     key = keys.items(task, "search")
     lines = [line for line in run.objects.read(key).splitlines() if line.strip()]
     ids: list[str] = []
-    for number, line in enumerate(lines[: run.latest().items[task]["search"].count], 1):
+    for number, line in enumerate(lines[: run.history.latest().items[task]["search"].count], 1):
         try:
             item = parse_json(line)
         except ValueError as error:

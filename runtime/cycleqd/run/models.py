@@ -81,9 +81,9 @@ class RunModels:
             self._revisions[revision.number] = RevisionModels(self, revision)
         return self._revisions[revision.number]
 
-    def latest(self) -> RevisionModels:
-        """The weights of the revision in force."""
-        return self.as_of(self.run.latest())
+    def under_way(self) -> RevisionModels:
+        """The weights of all that candidates are made of so far."""
+        return self.as_of(self.run.under_way())
 
     def check_genome(self, key: str, expected: str) -> None:
         """Compare a stored genome with the digest in its plan.
@@ -170,11 +170,11 @@ class RevisionModels:
         self.revision = revision
         chosen = {expert.name: expert.vocabulary for expert in revision.spec.experts}
         names = tuple(chosen)
-        s3 = revision.spec.storage.s3
+        self._s3 = models.run.history.latest().spec.storage.s3  # how a place is reached now
         self.experts: Lazy[Expert] = Lazy(
             names,
             lambda name: models.expert(
-                revision.experts[name], self.base, s3, base_vocabulary=chosen[name] == "Base"
+                revision.experts[name], self.base, self._s3, base_vocabulary=chosen[name] == "Base"
             ),
         )
         self.factors = Lazy(names, models.factors)
@@ -182,7 +182,7 @@ class RevisionModels:
     @cached_property
     def base(self) -> Checkpoint:
         """The base model."""
-        return self._models.checkpoint(self.revision.base, self.revision.spec.storage.s3)
+        return self._models.checkpoint(self.revision.base, self._s3)
 
     @cached_property
     def adapters(self) -> StoredAdapters:

@@ -233,9 +233,9 @@ def make_commit(
     Raises:
         RunFailed: an expert, or too many candidates, could not be evaluated.
     """
-    spec, hold_out = revision.spec, hold_out_of(revision.spec)
+    spec, hold_out, limit = revision.spec, hold_out_of(revision.spec), revision.max_failed
     if previous is not None and before is None:
-        return tell(previous, results, spec.evolution.max_failed_candidates, hold_out)
+        return tell(previous, results, limit, hold_out)
     for result in results:
         if result.candidate is None and result.failure is not None:
             raise RunFailed(f"factoring failed: {result.failure.message}")
@@ -243,7 +243,7 @@ def make_commit(
     if previous is None:
         return first_commit(spec, evaluated)
     assert before is not None
-    return join(previous, before.spec, spec, evaluated, hold_out)
+    return join(previous, before.spec, spec, evaluated, limit=limit, hold_out=hold_out)
 
 
 def make_summary(

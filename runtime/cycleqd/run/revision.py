@@ -1,8 +1,9 @@
 """A run as of a generation: everything that a plan, a commit or an evaluation depends on.
 
-What was accepted when the run began (``run.json``) and every accepted change (``revisions/``) stand
-in the store for ever. Whoever plans, commits, evaluates or verifies a generation asks `History` for
-the revision that holds there, and keeps nothing of it by itself.
+What was accepted when the run began (``run.json``, with the steps of its curriculum) and every
+accepted change since (``revisions/``) stand in the store for ever. Whoever plans, commits,
+evaluates or verifies a generation asks `History` for the revision that holds there, and keeps
+nothing of it by itself. The latest one may be of the future: it tells what was asked for last.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Revision:
         items: items by task and split.
         chat_templates: SHA-256 of those that tasks take from experts, by expert.
         joins: the generations that experts or tasks have joined in, each spent on that.
+        max_failed: how many candidates may fail. More at once where a later change allows it, even
+            if that holds as a whole only after somebody has joined.
     """
 
     number: int
@@ -51,28 +54,41 @@ class Revision:
     items: Mapping[str, Mapping[Split, ItemsRecord]]
     chat_templates: Mapping[str, str]
     joins: tuple[int, ...] = ()
+    max_failed: int = 0
 
     @classmethod
     def first(cls, run: RunDocument) -> Revision:
         """A run as it began."""
         manifest = parse_stored_manifest(run.manifest)
         layouts = (GenomeLayout.from_json(run.layout),)
-        return cls(0, 0, run, manifest, layouts, run.experts, run.items, run.chat_templates)
+        return cls(
+            number=0,
+            from_generation=0,
+            run=run,
+            manifest=manifest,
+            layouts=layouts,
+            experts=run.experts,
+            items=run.items,
+            chat_templates=run.chat_templates,
+            max_failed=manifest.spec.evolution.max_failed_candidates,
+        )
 
     def followed_by(self, document: RevisionDocument) -> Revision:
         """The run after the next accepted change."""
         joins = {*self.joins, document.from_generation} if document.joins else self.joins
         more = () if document.layout is None else (GenomeLayout.from_json(document.layout),)
+        manifest = parse_stored_manifest(document.manifest)
         return replace(
             self,
             number=self.number + 1,
             from_generation=document.from_generation,
-            manifest=parse_stored_manifest(document.manifest),
+            manifest=manifest,
             layouts=(*self.layouts, *more),
             experts={**self.experts, **document.experts},
             items={**self.items, **document.items},
             chat_templates={**self.chat_templates, **document.chat_templates},
             joins=tuple(sorted(joins)),
+            max_failed=manifest.spec.evolution.max_failed_candidates,
         )
 
     @property
@@ -124,19 +140,21 @@ class History:
             InputError: no run is stored here.
         """
         if not self._revisions:
-            self._revisions.append(Revision.first(self._read_run()))
-        names = self._objects.children(keys.REVISIONS)
-        count = len(keys.revision_numbers(names))
+            run = self._read_run()
+            known = [Revision.first(run)]
+            for number, step in enumerate(run.revisions):
+                known = _followed(known, step, f"{keys.RUN}: revisions.{number}")
+            self._revisions = known
+        begun = len(self._revisions[0].run.revisions)
+        count = begun + len(keys.revision_numbers(self._objects.children(keys.REVISIONS)))
         for number in range(len(self._revisions), count + 1):
             key = keys.revision(number)
             document = RevisionDocument.from_bytes(self._objects.read(key), key)
-            before = self._revisions[-1]
-            consistency.check_revision(before.manifest, document, key)
-            self._revisions.append(before.followed_by(document))
+            self._revisions = _followed(self._revisions, document, key)
         return self._revisions
 
     def latest(self) -> Revision:
-        """The revision in force, as of the last `refresh`.
+        """The last accepted revision, as of the last `refresh`.
 
         Raises:
             InputError: no run is stored here.
@@ -166,6 +184,13 @@ class History:
         run = RunDocument.from_bytes(data, keys.RUN)
         consistency.check_run(run)
         return run
+
+
+def _followed(known: list[Revision], document: RevisionDocument, key: str) -> list[Revision]:
+    """All revisions with the next one, which may let more candidates fail from now on."""
+    consistency.check_revision(known[-1].manifest, document, key)
+    after = known[-1].followed_by(document)
+    return [*(replace(r, max_failed=max(r.max_failed, after.max_failed)) for r in known), after]
 
 
 def parse_stored_manifest(document: dict[str, object]) -> Manifest:

@@ -91,12 +91,21 @@ class RunStore:
         return self.history.latest().run
 
     def latest(self) -> Revision:
-        """The revision in force now.
+        """The last accepted revision, maybe of the future: what was asked for last.
 
         Raises:
             InputError: no run is stored here.
         """
         return self.history.refresh()[-1]
+
+    def under_way(self) -> Revision:
+        """The revision of the generation after the last committed one; nothing is of a later one.
+
+        Raises:
+            InputError: no run is stored here.
+        """
+        self.history.refresh()
+        return self.history.as_of(self.committed() + 1)
 
     def plan(self, stage: Stage) -> PlanDocument | None:
         """A stage's plan, None before it is made."""

@@ -26,7 +26,6 @@ __all__ = [
     "Strategy",
     "Told",
     "Tuning",
-    "growing",
     "make_strategy",
     "strategy_of",
 ]
@@ -35,12 +34,6 @@ __all__ = [
 def strategy_of(evolution: Evolution) -> type[Strategy[Any]]:
     """The strategy that a manifest chooses."""
     return cast("type[Strategy[Any]]", STRATEGIES.entries[evolution.strategy])
-
-
-def growing() -> list[str]:
-    """Names of the strategies that experts and tasks may join."""
-    found = STRATEGIES.entries.items()
-    return [name for name, entry in found if cast("type[Strategy[Any]]", entry).grows]
 
 
 def make_strategy(spec: Spec, layout: GenomeLayout) -> Strategy[Any]:

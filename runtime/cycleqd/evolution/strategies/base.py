@@ -92,15 +92,12 @@ class Strategy(Registered, ABC, Generic[S]):
     Attributes:
         races: whether its children may be stopped early (`cycleqd.evolution.race`); not where it
             adapts to how much worse each of them is.
-        grows: whether experts and tasks may join while it searches (`cycleqd.evolution.joining`);
-            not where what it has learned is of a fixed number of them.
         spec: the run.
         layout: the shape of its genomes.
         settings: the strategy's own, a ``settings_model``, or None.
     """
 
     races: ClassVar[bool] = False
-    grows: ClassVar[bool] = False
 
     def __init__(self, spec: Spec, layout: GenomeLayout) -> None:
         self.spec = spec
