@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cycleqd.evolution.genome import GenomeLayout, TensorSlot
 from cycleqd.evolution.joining import Joining
-from cycleqd.evolution.race import race_of
-from cycleqd.manifest.model import Manifest
+from cycleqd.manifest.model import Manifest, Task
 from cycleqd.manifest.reader import parse_manifest
 from cycleqd.manifest.schema import canonical
 from cycleqd.records import keys
@@ -24,6 +25,7 @@ from cycleqd.records.documents import (
     ResultDocument,
     RunDocument,
     SourceRecord,
+    Split,
     Telemetry,
 )
 from cycleqd.roles.coordinator import Coordinator
@@ -44,6 +46,7 @@ def manifest(
     goal: tuple[str, str] | None = None,
     skills: Sequence[str] = SKILLS,
     experts: Sequence[str] | None = None,
+    items: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
     **evolution: object,
 ) -> Manifest:
     document: dict[str, Any] = {
@@ -57,7 +60,11 @@ def manifest(
                 {
                     "name": s,
                     "type": "exact",
-                    "items": {"search": f"{s}.search.jsonl", "test": f"{s}.test.jsonl"},
+                    "items": {
+                        "search": f"{s}.search.jsonl",
+                        "test": f"{s}.test.jsonl",
+                        **items.get(s, {}),
+                    },
                 }
                 for s in skills
             ],
@@ -84,20 +91,56 @@ SOURCE = SourceRecord(uri="models/base", digest="sha256:0")
 ITEM = ItemsRecord(uri="items", digest=hashlib.sha256(b"{}\n").hexdigest(), count=ITEMS)
 
 
-def newcomers(store: ObjectStore, document: Manifest, new: Joining) -> Newcomers:
+def newcomers(store: ObjectStore, current: Revision, document: Manifest, new: Joining) -> Newcomers:
     """What joins a synthetic run, whose items are written like those that it began with."""
     _write_items(store, new.tasks)
+    others: dict[str, dict[Split, ItemsRecord]] = {}
+    for task in document.spec.tasks:
+        for split in new.items.get(task.name, ()):
+            known = current.items[task.name][split]
+            others.setdefault(task.name, {})[split] = _other_items(store, task, split, known)
     names = [expert.name for expert in document.spec.experts]
     return Newcomers(
         experts=dict.fromkeys(new.experts, SOURCE),
-        items={task: {"search": ITEM, "test": ITEM} for task in new.tasks},
+        items={**{task: {"search": ITEM, "test": ITEM} for task in new.tasks}, **others},
         layout=layout(names).to_json() if new.experts else None,
     )
 
 
 def grow(run: RunStore, document: Manifest) -> None:
     """Continue a run with a longer manifest."""
-    continue_run(run, document, lambda revision, asked, new: newcomers(run.objects, asked, new))
+    continue_run(run, document, partial(newcomers, run.objects), renamed)
+
+
+def renamed(current: Revision, document: Manifest) -> dict[str, frozenset[Split]]:
+    """The tasks whose items have another name or another limit."""
+    found = {}
+    for was, now in zip(current.spec.tasks, document.spec.tasks, strict=False):
+        splits: list[tuple[Split, bool]] = [
+            ("search", _search_items(was) != _search_items(now)),
+            ("test", was.items.test != now.items.test),
+        ]
+        if changed := frozenset(split for split, differs in splits if differs):
+            found[now.name] = changed
+    return found
+
+
+def _search_items(task: Task) -> tuple[str, int | None]:
+    return task.items.search, task.items.search_limit
+
+
+def _other_items(store: ObjectStore, task: Task, split: Split, known: ItemsRecord) -> ItemsRecord:
+    """Items after others; they extend these where they have the same name and a higher limit."""
+    uri = task.items.search if split == "search" else task.items.test
+    count = (task.items.search_limit if split == "search" else None) or ITEMS
+    content = f"{uri} {count}\n".encode()
+    digest = hashlib.sha256(content).hexdigest()
+    store.create(keys.items(task.name, split, digest), content)
+    same = known.uri in (uri, ITEM.uri if uri == f"{task.name}.{split}.jsonl" else uri)
+    extends = (*known.extends, known.count) if same and count > known.count else ()
+    return ItemsRecord(
+        uri=uri, digest=digest, count=count, version=known.version + 1, extends=extends
+    )
 
 
 def _write_items(store: ObjectStore, tasks: Iterable[str]) -> None:
@@ -148,14 +191,19 @@ class SyntheticWorkbench:
             shares = shares + genome.gain.astype(float).mean(axis=1)
         share = dict(zip(genome.layout.experts, shares, strict=True))
         solved = {}
+        counts = {task: revision.items[task][entry.split].count for task in entry.tasks}
         for task in entry.tasks:
+            record = revision.items[task][entry.split]
             level = float(np.clip(1.0 - abs(0.7 - share.get(task, 0.0)), 0.0, 1.0))
-            offset = 0 if entry.split == "search" else 1
-            marks = [((i * 7 + offset) % ITEMS) / ITEMS < level for i in range(ITEMS)]
+            offset = (0 if entry.split == "search" else 1) + 3 * (
+                record.version - len(record.extends)
+            )
+            places = range(entry.first_items.get(task, 0), record.count)
+            marks = [((i * 7 + offset) % ITEMS) / ITEMS < level for i in places]
             solved[task] = "".join("1" if m else "0" for m in marks)
-        race, stopped = race_of(revision.spec), False
+        race, stopped = revision.race, False
         if race is not None and entry.race is not None:
-            first = {task: race.first(task, ITEMS) for task in solved}
+            first = {task: race.first(task, counts[task]) for task in solved}
             early = {task: "".join(solved[task][p] for p in first[task]) for task in solved}
             stopped = race.is_lost(entry.race, early)
             if stopped:
@@ -166,7 +214,7 @@ class SyntheticWorkbench:
         return ResultDocument(
             entry=0,
             candidate=entry.candidate,
-            scores={t: o.count("1") / (ITEMS - o.count("-")) for t, o in solved.items()},
+            scores={t: o.count("1") / (len(o) - o.count("-")) for t, o in solved.items()},
             outcomes=solved,
             stopped=stopped,
             digest=f"sha256:{entry.genome}",

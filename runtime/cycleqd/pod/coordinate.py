@@ -25,7 +25,7 @@ from cycleqd.pod.view import told, with_store_error
 from cycleqd.records import keys
 from cycleqd.roles.coordinator import Coordinator
 from cycleqd.roles.polling import seconds_between_looks
-from cycleqd.run.admission import Desk, admit, newcomers
+from cycleqd.run.admission import Desk, admit, items_that_differ, newcomers
 from cycleqd.run.continuation import continue_run
 from cycleqd.run.store import RunStore
 from cycleqd.scratch import scratch_folder
@@ -176,7 +176,8 @@ class PodCoordinator:
         try:
             checkpoints = self._settings.scratch / "checkpoints"
             desk = Desk(self._store, checkpoints, self._s3, log.info)
-            continue_run(run, parse_manifest(version.text, DOCUMENT), newcomers(desk))
+            manifest = parse_manifest(version.text, DOCUMENT)
+            continue_run(run, manifest, newcomers(desk), items_that_differ(desk))
         except InputError as error:
             self._refuse(version, error)
             return
