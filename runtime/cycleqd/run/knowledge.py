@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cycleqd.errors import ObjectNotFound, StoreCorrupt
 from cycleqd.evolution.knowledge import Knowledge, Told, known
+from cycleqd.evolution.search import expert_order
 from cycleqd.records import keys
 from cycleqd.records.documents import AnswersDocument, EvaluateEntry
 from cycleqd.records.json_text import parse_json
@@ -41,7 +42,7 @@ def what_is_known(run: RunStore, generations: int) -> tuple[dict[str, Knowledge]
                     yield Told(entry.candidate, number, found)
 
     items = {task: _items(run, revision, task) for task in revision.tasks}
-    knowledge = known(items, told(), generations)
+    knowledge = known(items, told(), generations, expert_order(revision.spec))
     return knowledge, silent
 
 
