@@ -226,7 +226,7 @@ def other_type(place: Path) -> None:
         (empty, DatasetError, r"^spec\.tasks\[1\]\.items\.search: new.jsonl: holds no item; write"),
         (missing, DatasetError, r"^spec\.tasks\[1\]\.items\.search: new.jsonl: no such file"),
         (shared, DatasetError, r"^spec\.tasks\[1\]\.items: search and test share 1 prompts"),
-        (tested_before, DatasetError, r"^spec\.tasks\[1\]\.items: the search has used 1 of the te"),
+        (tested_before, DatasetError, r"^spec\.tasks\[1\]\.items\.test: the search has used 1 of "),
         (too_long, DatasetError, r"^spec\.tasks\[1\]\.items\.search: .*: prompt: has 600 to"),
         (no_generation_left, InputError, r"^spec\.evolution\.generations: .*search of .*write 4"),
         (other_type, RunMismatch, r"^spec\.tasks\[1\]\.type: the run in the store has .*; restore"),

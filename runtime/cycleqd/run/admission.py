@@ -14,13 +14,13 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from cycleqd.errors import DatasetError, InputError, RunMismatch
 from cycleqd.evolution.joining import Joining
 from cycleqd.manifest.changes import identity
-from cycleqd.manifest.model import Manifest, Task
+from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.schema import canonical
 from cycleqd.records import keys
 from cycleqd.records.documents import (
@@ -37,7 +37,7 @@ from cycleqd.run.admitted_checkpoints import (
 )
 from cycleqd.run.continuation import AdmitNewcomers, Newcomers, OtherItems, continue_run
 from cycleqd.run.items import SPLITS, read_split, uri_of
-from cycleqd.run.new_items import check_earlier, following, other_items, stored_items
+from cycleqd.run.new_items import after_earlier, other_items
 from cycleqd.run.own_checkpoints import tell_differences
 from cycleqd.run.prompts import SplitItems, check_prompts
 from cycleqd.run.refusals import Refusals
@@ -214,7 +214,9 @@ def _examine(desk: Desk, sought: Sought) -> Examined:
     """
     refusals, s3, say = Refusals(), desk.s3, desk.say
     with ExitStack() as kept:
-        read = _read_items(desk, sought, refusals, kept)
+        read = _read_items(sought, s3, refusals, kept)
+        if sought.known is not None:
+            read = after_earlier(RunStore(desk.objects), sought.known, sought, read, refusals)
         found = admit_checkpoints(sought, desk.checkpoints, s3, say=say, refusals=refusals)
         if found is not None:
             base, experts = found.base_folder, found.folders
@@ -237,41 +239,22 @@ def _is_new(items: SplitItems, sought: Sought) -> bool:
 
 
 def _read_items(
-    desk: Desk, sought: Sought, refusals: Refusals, kept: ExitStack
+    sought: Sought, s3: S3Settings | None, refusals: Refusals, kept: ExitStack
 ) -> list[SplitItems]:
     """Read the items of the tasks that are sought; ``kept`` keeps databases that it downloads."""
     read: list[SplitItems] = []
     for number, task in enumerate(sought.spec.tasks):
         if task.name not in sought.tasks:
             continue
-        found: dict[Split, SplitItems] = {}
+        prompts: dict[Split, set[str]] = {split: set() for split in SPLITS}
         for split in SPLITS:
             with refusals.of(f"spec.tasks[{number}].items.{split}"):
-                dataset = read_split(task, split, desk.s3, kept)
-                items = SplitItems(number, task.name, split, uri_of(task, split), dataset)
-                found[split] = _after(desk, sought, task, items)
-        prompts: dict[Split, list[str]] = {
-            split: found[split].prompts if split in found else [] for split in SPLITS
-        }
+                found = read_split(task, split, s3, kept)
+                read.append(SplitItems(number, task.name, split, uri_of(task, split), found))
+                prompts[split] = set(read[-1].prompts)
         with refusals.of():
-            check_unseen(number, {*prompts["search"]}, {*prompts["test"]})
-            if sought.known is not None and task.name in sought.known.items:
-                added = prompts["search"] if "search" in sought.items[task.name] else []
-                if added and (extends := found["search"].record.extends):
-                    added = added[extends[-1] :]
-                check_earlier(RunStore(desk.objects), number, task, added, prompts["test"])
-        read += found.values()
+            check_unseen(number, prompts["search"], prompts["test"])
     return read
-
-
-def _after(desk: Desk, sought: Sought, task: Task, items: SplitItems) -> SplitItems:
-    """Items of a task that the run has, as what comes after those that it has had."""
-    known = sought.known
-    if known is None or task.name not in known.items:
-        return items
-    record = known.items[task.name][items.split]
-    had = stored_items(RunStore(desk.objects), known, task, items.split)
-    return replace(items, after=following(record, items.split, had, items.found))
 
 
 def _store_items(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from cycleqd.evaluation.tasks.reading import Dataset
 from cycleqd.manifest.model import Manifest, Task
 from cycleqd.manifest.uris import local_path
 from cycleqd.records.documents import ItemsRecord, Split
+from cycleqd.run.admitted_checkpoints import Sought
 from cycleqd.run.items import SPLITS, read_split, uri_of
+from cycleqd.run.prompts import SplitItems
 from cycleqd.run.refusals import Refusals
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
@@ -131,35 +134,59 @@ def following(
     )
 
 
-def check_earlier(
-    run: RunStore, number: int, task: Task, added: Sequence[str], test: Sequence[str]
-) -> None:
-    """See that held-out items were never searched on, and unseen ones never taught.
+def after_earlier(
+    run: RunStore,
+    known: Revision,
+    sought: Sought,
+    read: Sequence[SplitItems],
+    refusals: Refusals,
+) -> list[SplitItems]:
+    """Items as what comes after those that their tasks have had, where they have had any.
 
     Args:
         run: the run's store.
-        number: the task's in the manifest.
-        task: is to get other items.
-        added: prompts of search items that it has not yet.
-        test: prompts of its held-out items, as they are to be.
+        known: the run as it is.
+        sought: says which tasks get other items.
+        read: all items that were read, some for comparison alone.
+        refusals: takes what must not come after what was there.
+    """
+    found: list[SplitItems] = []
+    for items in read:
+        if items.name not in known.items:
+            found.append(items)
+            continue
+        task, split = sought.spec.tasks[items.task], items.split
+        record, had = known.items[task.name][split], stored_items(run, known, task, split)
+        now = replace(items, after=following(record, split, had, items.found))
+        found.append(now)
+        if split in sought.items[task.name]:
+            with refusals.of(items.field):
+                _check_earlier(run, task, now)
+    return found
+
+
+def _check_earlier(run: RunStore, task: Task, items: SplitItems) -> None:
+    """See that held-out items were never searched on, and unseen ones never taught.
 
     Raises:
         DatasetError: it is not so.
     """
-    place = f"spec.tasks[{number}].items"
     searched = set(_searched(run, task))
-    if shared := searched & {*test}:
-        raise DatasetError(
-            f"{place}: the search has used {len(shared)} of the test items before, for example "
-            f"{min(shared)[:80]!r}; the held-out items must be unseen: take other ones"
-        )
+    if items.split == "test":
+        if shared := searched & {*items.prompts}:
+            raise DatasetError(
+                f"the search has used {len(shared)} of these items before, for example "
+                f"{min(shared)[:80]!r}; the held-out items must be unseen: take other ones"
+            )
+        return
     tune = run.history.latest().spec.evolution.tune
     if tune is None or tune.hold_out_share == 0 or not task.train:
         return
-    if shared := searched & {*added}:
+    kept = items.record.extends[-1] if items.record.extends else 0
+    if shared := searched & {*items.prompts[kept:]}:
         raise DatasetError(
-            f"{place}.search: {len(shared)} of the new items were among those that the run had, "
-            f"for example {min(shared)[:80]!r}; members may have learned their answers, and "
+            f"{len(shared)} of the new items were among those that the run had, for example "
+            f"{min(shared)[:80]!r}; members may have learned their answers, and "
             "spec.evolution.tune.holdOutShare keeps a part unseen: append new items to those that "
             "are there, or take others"
         )
