@@ -51,6 +51,8 @@ FREE: Final[list[Edit]] = [
     {"spec.storage.s3.caBundleRef": REMOVE},
     {"spec.storage.s3.addressingStyle": "Virtual"},
     {"spec.storage.s3.checksums": "WhenRequired"},
+    {"spec.tasks[0].items.search": "s3://items/other-search.jsonl"},
+    {"spec.tasks[1].items": {"search": "s3://items/1.jsonl", "test": "s3://items/2.jsonl"}},
     {"metadata.labels": {"team": "agents"}},
 ]
 """Always accepted; the coordinator continues with them."""
@@ -73,6 +75,7 @@ DECISIVE: Final = [
     Refused({"spec.experts[0].name": "other"}, "spec.experts", "is append-only"),
     Refused({"spec.experts[1]": REMOVE}, "spec.experts", "is append-only"),
     Refused({"spec.experts[0]": _EXPERT}, "spec.experts", "is append-only"),
+    Refused({"spec.tasks[0].type": "exact"}, "spec.tasks[0]", "is immutable but for items"),
     Refused({"spec.tasks[0].maxNewTokens": 65}, "spec.tasks[0]", "is immutable"),
     Refused({"spec.tasks[0].stop": REMOVE}, "spec.tasks[0]", "is immutable"),
     Refused({"spec.tasks[1].bounds": REMOVE}, "spec.tasks[1]", "is immutable"),

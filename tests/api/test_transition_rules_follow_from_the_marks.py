@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+from cycleqd.manifest.schema import manifest_schema
 from cycleqd_operator.api.mutability import KEYS, MUTABILITY
 
 _FIXED = {
     "spec.seed",
     "spec.base",
     "spec.experts[]",
-    "spec.tasks[]",
     "spec.curriculum[]",
     "spec.archive",
     "spec.evaluation",
@@ -36,13 +38,24 @@ def _rules(path: str) -> list[tuple[str, str]]:
 
 def test_rules_stand_where_a_change_would_be_refused() -> None:
     others = {*KEYS, "spec.evolution", "spec.evolution.generations"}
-    assert set(MUTABILITY) == _FIXED | others | {"spec.storage", "spec.storage.s3"}
+    in_part = {"spec.tasks[]", "spec.storage", "spec.storage.s3"}
+    assert set(MUTABILITY) == _FIXED | others | in_part
 
 
 def test_what_decides_the_candidates_is_immutable() -> None:
     for path in _FIXED:
         assert _rules(path) == [("", "is immutable, since")]
         assert MUTABILITY[path][0].rule == "self == oldSelf"
+
+
+def test_a_task_that_is_there_may_get_other_items_and_nothing_else() -> None:
+    (rule,) = MUTABILITY["spec.tasks[]"]
+    assert rule.message.startswith("is immutable but for items, since")
+    parts = rule.rule.split(" && has(")
+    compared = {re.findall(r"self\.(\w+)", part)[0] for part in parts}
+    tasks = manifest_schema()["properties"]["spec"]["properties"]["tasks"]
+    assert compared == {*tasks["items"]["properties"]} - {"items", "type"}
+    assert parts[0] == "self.name == oldSelf.name && self.type == oldSelf.type"
 
 
 def test_what_is_optional_is_compared_from_what_holds_it() -> None:

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from cycleqd.errors import StoreCorrupt
 from cycleqd.records import documents, final_table
+from cycleqd.records.document import Document
 from cycleqd.records.documents import (
     AnswersDocument,
     ArchiveDocument,
-    Document,
     EvaluateEntry,
     FactorEntry,
     ItemsRecord,

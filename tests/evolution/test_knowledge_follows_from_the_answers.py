@@ -5,6 +5,7 @@ from __future__ import annotations
 from cycleqd.evolution.knowledge import Told, known
 
 ITEMS = {"sql": ["q1", "q2", "q3", "q4", "q5"], "code": ["p1"]}
+EXPERTS = ("expert-a", "expert-b")
 TOLD = (
     Told("expert-a", 0, {"sql": {"q1": "one", "foreign": "x"}, "unknown": {"q1": "x"}}),
     Told("expert-b", 0, {"sql": {"q1": "uno", "q3": "three"}}),
@@ -15,7 +16,7 @@ TOLD = (
 
 
 def test_by_hand() -> None:
-    found = known(ITEMS, TOLD, 3)
+    found = known(ITEMS, TOLD, 3, EXPERTS)
     sql, code = found["sql"], found["code"]
     assert sql.solved == (2, 2, 4, 4)
     assert [(f.item, f.candidate, f.answer, f.solvers) for f in sql.firsts] == [
@@ -31,7 +32,15 @@ def test_by_hand() -> None:
     assert (code.items, code.solved, code.firsts, code.unsolved) == (1, (0, 0, 0, 0), (), ("p1",))
 
 
+def test_what_an_expert_is_asked_later_is_new_to_nobody() -> None:
+    later = (*TOLD, Told("expert-b", 3, {"sql": {"q4": "IV", "q5": "V"}}))
+    sql = known(ITEMS, later, 3, EXPERTS)["sql"]
+    assert sql.by_experts == {"q1", "q3", "q4", "q5"}
+    assert [f.item for f in sql.new()] == ["q2"]
+    assert sql.solved == (2, 2, 4, 5)
+
+
 def test_no_answers_are_no_knowledge() -> None:
-    found = known(ITEMS, (), 0)
+    found = known(ITEMS, (), 0, EXPERTS)
     assert found["sql"].solved == (0,)
     assert found["sql"].alone() == {}

@@ -110,6 +110,8 @@ def test_the_same_fields_ask_an_ended_run_for_nothing() -> None:
     [
         ('metadata.labels["a.b/c"]', Change.PODS),
         ("spec.tasks[1].bounds.min", Change.APPENDED),
+        ("spec.tasks[1].items.search", Change.RENEWED),
+        ("spec.tasks[12].items.testLimit", Change.RENEWED),
         ("spec.evolution.mutation.rank", Change.FIXED),
         ("spec.storage.s3.endpoint", Change.PLACE),
         ("spec.storage.s3.checksums", Change.ACCESS),

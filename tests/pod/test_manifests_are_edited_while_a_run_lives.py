@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from cycleqd.pod.coordinate import PodCoordinator
 from cycleqd.pod.metrics import CoordinatorMetrics
 from cycleqd.pod.publishing import Publisher
 from cycleqd.pod.settings import CoordinatorSettings
+from cycleqd.records.documents import Split
 from cycleqd.roles.entry_queue import EntryQueue
 from cycleqd.roles.worker import Worker, WorkerSettings
 from cycleqd.run.continuation import Newcomers
@@ -162,14 +163,19 @@ class Beside:
         self._error = error
         self.done = threading.Event()
 
-    def __call__(self, current: Revision, arrived: Sequence[Arrival]) -> list[Newcomers]:
+    def __call__(
+        self,
+        current: Revision,
+        arrived: Sequence[Arrival],
+        items: Mapping[str, frozenset[Split]],
+    ) -> list[Newcomers]:
         objects = open_store(str(self._store))
         while RunStore(objects).committed() < self._generations:
             time.sleep(0.01)
         self.done.set()
         if self._error is not None:
             raise self._error
-        return admit_synthetic(objects, current, arrived)
+        return admit_synthetic(objects, current, arrived, items)
 
 
 def look(cluster: Cluster, beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:

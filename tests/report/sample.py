@@ -228,7 +228,7 @@ def knowledge_sample(task: str) -> TaskKnowledge:
     alone = (("c000090", (f"{task}-90", f"{task}-3")), (f"e-{task}", (f"{task}-44",)))
     unsolved = tuple(f"{task}-{n}" for n in range(100, 125))
     solved = (52, 53, 53, 53, 54, 54, 54, 54, 54, 54, 54, 54, 55)
-    return TaskKnowledge(task, 80, solved, new, alone, unsolved, new[:2])
+    return TaskKnowledge(task, 80, solved, new, alone, unsolved, new[:2], 52)
 
 
 def started() -> ReportData:

@@ -24,7 +24,7 @@ def hostile() -> TaskKnowledge:
     first = FirstAnswer(script, image, 3, f"</pre>{script}</details>{braces}")
     return TaskKnowledge(
         task=script, items=9, solved=(2, 5), new=(first,), alone=((image, (script,)),),
-        unsolved=(script, braces), samples=(first,),
+        unsolved=(script, braces), samples=(first,), experts=2,
     )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def test_numbers_are_those_of_the_data(tmp_path: Path) -> None:
     assert TITLE in page.text
     assert (
         f"{known.solved[-1]} of {known.items} search items have a verified answer; the experts "
-        f"together solve {known.solved[0]}, and {len(known.new)} were first solved by"
+        f"together solve {known.experts}, and {len(known.new)} were first solved by"
     ) in page.text
     assert f"Solved by nobody ({len(known.unsolved)})" in page.text
     assert "Generations that solved more (3)" in page.text
@@ -85,10 +85,10 @@ def test_lists_and_answers_are_capped() -> None:
 
 @pytest.mark.parametrize("solved", [(0,), (3,), (1, 1, 4, 9), tuple(range(10))])
 def test_the_curve_rises_with_what_is_solved(solved: tuple[int, ...]) -> None:
-    svg = ET.fromstring(draw_solved(solved, 9))
-    assert svg.get("aria-label") == f"{solved[-1]} of 9 items solved, {solved[0]} by experts"
+    svg = ET.fromstring(draw_solved(solved, 9, 2))
+    assert svg.get("aria-label") == f"{solved[-1]} of 9 items solved, 2 by experts"
     curve = [node.get("d") or "" for node in svg.iter() if node.tag.endswith("path")][-1]
     heights = [float(step.split("H")[0]) for step in curve.split("V")[1:]]
     assert len(heights) == len(solved) - 1
     assert heights == sorted(heights, reverse=True)
-    assert draw_solved(solved, 9) == draw_solved(solved, 9)
+    assert draw_solved(solved, 9, 2) == draw_solved(solved, 9, 2)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cycleqd.records.documents import dump_json
+from cycleqd.records.document import dump_json
 from cycleqd.store import open_store
 
 ARCHIVE = "generations/000002/archive.json"

@@ -6,16 +6,17 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cycleqd.evolution.genome import GenomeLayout, TensorSlot
 from cycleqd.evolution.joining import Joining, joining
-from cycleqd.evolution.race import race_of
 from cycleqd.manifest.curriculum import Arrival, arrivals
-from cycleqd.manifest.model import Manifest
+from cycleqd.manifest.model import Manifest, Task
 from cycleqd.manifest.reader import parse_manifest
 from cycleqd.manifest.schema import canonical
 from cycleqd.records import keys
@@ -27,6 +28,7 @@ from cycleqd.records.documents import (
     ResultDocument,
     RunDocument,
     SourceRecord,
+    Split,
     Telemetry,
 )
 from cycleqd.roles.coordinator import Coordinator
@@ -49,6 +51,7 @@ def manifest(
     experts: Sequence[str] | None = None,
     tolerance: float | None = None,
     curriculum: Sequence[Mapping[str, object]] = (),
+    items: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
     **evolution: object,
 ) -> Manifest:
     document: dict[str, Any] = {
@@ -62,7 +65,11 @@ def manifest(
                 {
                     "name": s,
                     "type": "exact",
-                    "items": {"search": f"{s}.search.jsonl", "test": f"{s}.test.jsonl"},
+                    "items": {
+                        "search": f"{s}.search.jsonl",
+                        "test": f"{s}.test.jsonl",
+                        **items.get(s, {}),
+                    },
                 }
                 for s in skills
             ],
@@ -105,20 +112,63 @@ def newcomers(store: ObjectStore, document: Manifest, new: Joining) -> Newcomers
 
 def grow(run: RunStore, document: Manifest) -> None:
     """Continue a run with a longer manifest."""
-    continue_run(run, document, partial(admit_synthetic, run.objects))
+    continue_run(run, document, partial(admit_synthetic, run.objects), renamed)
 
 
 def admit_synthetic(
-    store: ObjectStore, current: Revision, arrived: Sequence[Arrival]
+    store: ObjectStore,
+    current: Revision,
+    arrived: Sequence[Arrival],
+    items: Mapping[str, frozenset[Split]],
 ) -> list[Newcomers]:
-    """What all who join a synthetic run bring."""
-    return _brought(store, [current.manifest, *(arrival.manifest for arrival in arrived)])
+    """What all who join a synthetic run bring; the first also brings other items."""
+    first, *later = _brought(store, [current.manifest, *(a.manifest for a in arrived)])
+    tasks = {task.name: task for task in arrived[0].manifest.spec.tasks}
+    other = {
+        name: {
+            split: _other_items(store, tasks[name], split, current.items[name][split])
+            for split in splits
+        }
+        for name, splits in items.items()
+    }
+    return [replace(first, items={**first.items, **other}), *later]
 
 
 def _brought(store: ObjectStore, manifests: Sequence[Manifest]) -> list[Newcomers]:
     """What those bring who join from one manifest to the next."""
     pairs = itertools.pairwise(manifests)
     return [newcomers(store, now, joining(was.spec, now.spec)) for was, now in pairs]
+
+
+def renamed(current: Revision, document: Manifest) -> dict[str, frozenset[Split]]:
+    """The tasks whose items have another name or another limit."""
+    found = {}
+    for was, now in zip(current.spec.tasks, document.spec.tasks, strict=False):
+        splits: list[tuple[Split, bool]] = [
+            ("search", _search_items(was) != _search_items(now)),
+            ("test", was.items.test != now.items.test),
+        ]
+        if changed := frozenset(split for split, differs in splits if differs):
+            found[now.name] = changed
+    return found
+
+
+def _search_items(task: Task) -> tuple[str, int | None]:
+    return task.items.search, task.items.search_limit
+
+
+def _other_items(store: ObjectStore, task: Task, split: Split, known: ItemsRecord) -> ItemsRecord:
+    """Items after others; they extend these where they have the same name and a higher limit."""
+    uri = task.items.search if split == "search" else task.items.test
+    count = (task.items.search_limit if split == "search" else None) or ITEMS
+    content = f"{uri} {count}\n".encode()
+    digest = hashlib.sha256(content).hexdigest()
+    store.create(keys.items(task.name, split, digest), content)
+    same = known.uri in (uri, ITEM.uri if uri == f"{task.name}.{split}.jsonl" else uri)
+    extends = (*known.extends, known.count) if same and count > known.count else ()
+    return ItemsRecord(
+        uri=uri, digest=digest, count=count, version=known.version + 1, extends=extends
+    )
 
 
 def _write_items(store: ObjectStore, tasks: Iterable[str]) -> None:
@@ -174,14 +224,19 @@ class SyntheticWorkbench:
             shares = shares + genome.gain.astype(float).mean(axis=1)
         share = dict(zip(genome.layout.experts, shares, strict=True))
         solved = {}
+        counts = {task: revision.items[task][entry.split].count for task in entry.tasks}
         for task in entry.tasks:
+            record = revision.items[task][entry.split]
             level = float(np.clip(1.0 - abs(0.7 - share.get(task, 0.0)), 0.0, 1.0))
-            offset = 0 if entry.split == "search" else 1
-            marks = [((i * 7 + offset) % ITEMS) / ITEMS < level for i in range(ITEMS)]
+            offset = (0 if entry.split == "search" else 1) + 3 * (
+                record.version - len(record.extends)
+            )
+            places = range(entry.first_items.get(task, 0), record.count)
+            marks = [((i * 7 + offset) % ITEMS) / ITEMS < level for i in places]
             solved[task] = "".join("1" if m else "0" for m in marks)
-        race, stopped = race_of(revision.spec), False
+        race, stopped = revision.race, False
         if race is not None and entry.race is not None:
-            first = {task: race.first(task, ITEMS) for task in solved}
+            first = {task: race.first(task, counts[task]) for task in solved}
             early = {task: "".join(solved[task][p] for p in first[task]) for task in solved}
             stopped = race.is_lost(entry.race, early)
             if stopped:
@@ -192,7 +247,7 @@ class SyntheticWorkbench:
         return ResultDocument(
             entry=0,
             candidate=entry.candidate,
-            scores={t: o.count("1") / (ITEMS - o.count("-")) for t, o in solved.items()},
+            scores={t: o.count("1") / (len(o) - o.count("-")) for t, o in solved.items()},
             outcomes=solved,
             stopped=stopped,
             digest=f"sha256:{entry.genome}",

@@ -261,7 +261,8 @@ def test_what_is_taught_are_the_answers_of_committed_members(finished: RunStore)
     tune = finished.latest().spec.evolution.tune
     assert tune is not None
     teaching = Teaching(finished)
-    late, early = (teaching.lessons("sql", generation, tune) for generation in (GENERATIONS, 0))
+    now = finished.latest()
+    late, early = (teaching.lessons("sql", number, tune, now) for number in (GENERATIONS, 0))
     assert {lesson.item for lesson in early} == {f"{n}" for n in range(ITEMS)}
     assert all(lesson.givers == (keys.expert("sql"),) for lesson in early)
     tuned = {entry.candidate for entry, _ in entries(finished) if entry.tune is not None}

@@ -221,7 +221,7 @@ def begun(tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[S
         (tmp_path / "models" / model).mkdir(parents=True)
         (tmp_path / "models" / model / "config.json").touch()
     for name in (f"{skill}.{split}.jsonl" for skill in SKILLS for split in ("search", "test")):
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text("{}\n")  # as the run has them
     (tmp_path / "run.json").write_text(canonical_text(manifest()))
     begin(open_store("store"), manifest())
     noted: list[Sequence[str]] = []

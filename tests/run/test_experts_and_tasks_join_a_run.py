@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -11,7 +11,7 @@ from cycleqd.api.run import Run
 from cycleqd.errors import InputError, RunMismatch
 from cycleqd.manifest.curriculum import Arrival
 from cycleqd.records import keys
-from cycleqd.records.documents import EvaluateEntry, FactorEntry, PlanDocument
+from cycleqd.records.documents import EvaluateEntry, FactorEntry, PlanDocument, Split
 from cycleqd.report.from_store import report_data
 from cycleqd.run.continuation import Newcomers, continue_run
 from cycleqd.run.members import Members
@@ -29,6 +29,7 @@ from tests.run.synthetic import (
     fresh,
     grow,
     manifest,
+    renamed,
 )
 
 MORE = (*SKILLS, "regex")
@@ -189,12 +190,16 @@ def test_who_is_looked_at_until_the_run_has_ended_is_refused() -> None:
 def slowly_grown(run: RunStore, meanwhile: Callable[[], None], generations: int) -> None:
     """Grow a run that another process goes on with while newcomers are looked at."""
 
-    def look(current: Revision, arrived: Sequence[Arrival]) -> list[Newcomers]:
+    def look(
+        current: Revision,
+        arrived: Sequence[Arrival],
+        items: Mapping[str, frozenset[Split]],
+    ) -> list[Newcomers]:
         meanwhile()
-        return admit_synthetic(run.objects, current, arrived)
+        return admit_synthetic(run.objects, current, arrived, items)
 
     asked = manifest(generations=generations, pipelineDepth=2, skills=MORE)
-    continue_run(RunStore(run.objects), asked, look)
+    continue_run(RunStore(run.objects), asked, look, renamed)
 
 
 def test_a_raised_limit_waits_for_who_was_accepted_before() -> None:

@@ -1,11 +1,9 @@
 """What may change on a run, by the path where the rule stands: transition rules.
 
 They say what `cycleqd.manifest.changes.check_continuation` would say, before the change is stored,
-and follow from the marks at the manifest's fields (`cycleqd.manifest.mutability`). A list that may
-be appended to is closed once the run has begun (``status.runId``): archives in the store have an
-axis for each task and genomes a coefficient for each expert, so the coordinator could not continue.
-An append in the moment between beginning and ``runId`` being written is refused by the coordinator,
-and told in the run's conditions.
+and follow from the marks at the manifest's fields (`cycleqd.manifest.mutability`). Of a list that
+may be appended to the elements that are there stay, but for fields that may be renewed. Whether
+what is new can join is for the coordinator to see, and told in the run's conditions.
 
 A transition rule on an optional field would not see it come and go, so such fields are compared
 from the mapping that holds them.
@@ -53,6 +51,25 @@ def _immutable_optional(mark: Change, field: str) -> Rule:
     )
 
 
+def _immutable_but(element: dict[str, Any], renewed: list[str]) -> Rule:
+    """The rule of a list's elements of which some fields may change."""
+    required = element.get("required", [])
+    same = [
+        f"self.{name} == oldSelf.{name}"
+        if name in required
+        else f"has(self.{name}) == has(oldSelf.{name})"
+        f" && (!has(self.{name}) || self.{name} == oldSelf.{name})"
+        for name in element["properties"]
+        if name not in renewed
+    ]
+    others = " and ".join(renewed)
+    return Rule(
+        " && ".join(same),
+        f"is immutable but for {others}, since {_SINCE[Change.FIXED]}; restore it, or {_NEW_RUN}",
+        reason="FieldValueForbidden",
+    )
+
+
 def _append_only(what: str, key: str) -> Rule:
     return Rule(
         f"oldSelf.all(i, old, i < size(self) && self[i].{key} == old.{key})",
@@ -79,7 +96,9 @@ def _rules(node: dict[str, Any], path: str) -> Iterator[tuple[str, Rule]]:
             case Change.APPENDED:
                 what = "steps" if name == "curriculum" else name
                 yield field, _append_only(what, KEYS[field])
-                yield f"{field}[]", _immutable(Change.FIXED)
+                renewed = [n for n in part["items"]["properties"] if f"{field}[].{n}" in marks()]
+                element = _immutable_but(part["items"], renewed) if renewed else None
+                yield f"{field}[]", element or _immutable(Change.FIXED)
 
 
 def _by_path() -> dict[str, tuple[Rule, ...]]:

@@ -17,7 +17,6 @@ from cycleqd.errors import InputError
 from cycleqd.evaluation.engines.skeleton import read_skeleton
 from cycleqd.evolution.genome import base_genome
 from cycleqd.evolution.metrics import mean_and_error
-from cycleqd.records import keys
 from cycleqd.records.documents import NOT_ASKED
 from cycleqd.records.loss import LOSS_FILE, LossDocument, TaskLoss
 from cycleqd.roles.workbench import ModelWorkbench
@@ -176,13 +175,8 @@ class _Export:
 
 def stored_outcomes(run: RunStore, candidate: str) -> Mapping[str, str] | None:
     """What a run knows of a member on all search items, by task; None where it knows not all."""
-    found = Members(run).find_entry(candidate)
-    if found is not None:
-        stage, index, split = keys.generation(found[0]), found[1], found[2].split
-    if found is None or index not in run.finished_entries(stage):
-        return None
-    outcomes = run.result(stage, index).outcomes
-    whole = split == "search" and not any(NOT_ASKED in marks for marks in outcomes.values())
+    outcomes = Members(run).outcomes(candidate)
+    whole = outcomes and not any(NOT_ASKED in marks for marks in outcomes.values())
     return outcomes if whole else None
 
 

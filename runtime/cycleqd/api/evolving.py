@@ -78,6 +78,7 @@ def prepare(
     workers_field: str = "workers",
     say: Callable[[str], None] = lambda message: None,
     check_experts: bool = False,
+    look_at_items: bool = True,
 ) -> Prepared:
     """Admit a run and get its workers ready; `evolve` says what the arguments are.
 
@@ -89,6 +90,7 @@ def prepare(
         workers_field: how the caller's user calls ``workers``, for messages.
         say: told what is being done.
         check_experts: open experts' own checkpoints, and say which ones the run makes less of.
+        look_at_items: take other items in the files that the manifest names for what joins the run.
     """
     uri = _store_of(manifest) if store is None else str(store)
     problems = check_files(manifest)
@@ -121,6 +123,7 @@ def prepare(
         s3=settings,
         say=say,
         check_experts=check_experts,
+        look_at_items=look_at_items,
     )
     runner = LocalRunner(
         run,

@@ -50,10 +50,14 @@ def history(store: StoreArgument, as_json: JsonOption = False) -> None:
 
 
 def _told(cost: Cost) -> str:
-    who = [f"expert {name}" for name in cost.experts] + [f"task {name}" for name in cost.tasks]
+    who = [
+        *(f"expert {name}" for name in cost.experts),
+        *(f"task {name}" for name in cost.tasks),
+        *(f"items of {name}" for name in cost.items),
+    ]
     return (
-        f"generation {cost.generation}: {', '.join(who)} joined; {cost.revisited} evaluated on new "
-        f"tasks, {cost.introduced} on all, {cost.seconds:.0f} worker-seconds"
+        f"generation {cost.generation}: {', '.join(who)} joined; {cost.revisited} evaluated on "
+        f"what is new, {cost.introduced} on everything, {cost.seconds:.0f} worker-seconds"
     )
 
 
@@ -107,6 +111,7 @@ def _document(life: Timeline) -> dict[str, Any]:
                 "generation": cost.generation,
                 "experts": list(cost.experts),
                 "tasks": list(cost.tasks),
+                "items": list(cost.items),
                 "revisited": cost.revisited,
                 "introduced": cost.introduced,
                 "seconds": cost.seconds,

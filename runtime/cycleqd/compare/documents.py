@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cycleqd.manifest.values import Name
-from cycleqd.records.documents import CandidateId, Count, Document, Score
+from cycleqd.records.document import Document
+from cycleqd.records.documents import CandidateId, Count, Score
 
 
 class ModelScores(Document):

@@ -23,7 +23,8 @@ from cycleqd.manifest.schema import canonical
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry, Split
 from cycleqd.roles.worker import Workbench
-from cycleqd.run.admission import check_unseen, limit_of
+from cycleqd.run.admission import check_unseen
+from cycleqd.run.items import limit_of
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store.cache import cache_folder
@@ -66,7 +67,7 @@ def count_items(run: RunStore, limit: int | None) -> dict[str, int]:
 
 
 def _prompts(run: RunStore, task: Task, split: Split, limit: int | None) -> list[str]:
-    with run.items_file(task.name, split) as path:
+    with run.items_file(run.latest(), task.name, split) as path:
         found = read_items(path, skill_of(task.type, task.settings), limit=limit)
     return [item.text("prompt") for item in found.items]
 

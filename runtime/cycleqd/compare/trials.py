@@ -93,6 +93,7 @@ def prepare_trials(
             say=lambda message, label=store.name: say(f"{label}: {message}"),  # type: ignore[misc]
             # The other runs have the same experts.
             check_experts=reference or not trials,
+            look_at_items=False,
         )
         run = RunStore(open_store(str(store)))
         trials.append(Trial(name, seed, run, prepared.runner.run, reference))

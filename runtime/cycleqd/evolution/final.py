@@ -15,7 +15,7 @@ from cycleqd.evolution.aggregate import aggregate
 from cycleqd.evolution.archive import Member
 from cycleqd.evolution.front import balance, chosen, front_mean, members_of, trials
 from cycleqd.evolution.genome import Genome, GenomeLayout, base_genome, expert_genome
-from cycleqd.evolution.hold_out import hold_out_of
+from cycleqd.evolution.hold_out import NONE_HELD_OUT, HoldOut
 from cycleqd.evolution.metrics import mean_and_error
 from cycleqd.evolution.search import Commit
 from cycleqd.evolution.strategies.uniform_merge import uniform_merge
@@ -78,6 +78,7 @@ def finalists(
     commit: Commit,
     tried: Mapping[str, ResultDocument] | None = None,
     joined: int = 0,
+    hold_out: HoldOut = NONE_HELD_OUT,
 ) -> list[Finalist]:
     """The rows of the table, in its order.
 
@@ -87,10 +88,11 @@ def finalists(
         tried: results on the search split of the means of the front, by candidate id, without those
             that failed; the smallest first.
         joined: how many experts have joined after the run had begun.
+        hold_out: the search items that nobody is trained on.
     """
     rows = _others(spec, commit, joined)
     if spec.evolution.aggregate.method == "Front":
-        hold_out, results = hold_out_of(spec), list((tried or {}).items())
+        results = list((tried or {}).items())
         means = [Member(name, r.scores, hold_out.scores(r.outcomes)) for name, r in results]
         counts = hold_out.counts(results[0][1].outcomes) if results else {}
         best = chosen(balanced_member(commit), means, counts)

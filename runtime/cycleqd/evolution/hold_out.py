@@ -8,7 +8,8 @@ tunes (`spec.evolution.tune.holdOutShare`); on these a score means the same for 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from cycleqd.evolution.rng import stream
 from cycleqd.manifest.model import Spec
@@ -22,11 +23,14 @@ class HoldOut:
         share: of each task's items.
         seed: of the draw, the run's.
         trained: tasks whose answers are taught; the others' items are all unseen.
+        extends: by task how many items it had whenever it got more, fewest first. What was kept out
+            then stays so, and a part of what was added is.
     """
 
     share: float = 0.0
     seed: int = 0
     trained: frozenset[str] = frozenset()
+    extends: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def positions(self, task: str, count: int) -> frozenset[int]:
         """Which of a task's items nobody is trained on.
@@ -37,17 +41,25 @@ class HoldOut:
 
         Returns:
             Places in the dataset's order, none without a share; else at least one stays on either
-            side where there are two.
+            side where there are two (of those that came together).
         """
         if self.share == 0:
             return frozenset()
         if task not in self.trained:
             return frozenset(range(count))
+        starts = (0, *(start for start in self.extends.get(task, ()) if start < count))
+        ends = (*starts[1:], count)
+        drawn = (self._drawn(task, *part) for part in zip(starts, ends, strict=True))
+        return frozenset[int]().union(*drawn)
+
+    def _drawn(self, task: str, start: int, end: int) -> frozenset[int]:
+        """The places that are kept out, of items that came together."""
+        count = end - start
         if count < 2:
             return frozenset()
         kept = min(count - 1, max(1, round(self.share * count)))
-        order = stream(self.seed, 0, "hold-out", task).uniform(count).argsort(kind="stable")
-        return frozenset(int(place) for place in order[:kept])
+        order = stream(self.seed, start, "hold-out", task).uniform(count).argsort(kind="stable")
+        return frozenset(start + int(place) for place in order[:kept])
 
     def scores(self, outcomes: Mapping[str, str]) -> dict[str, float]:
         """Share of these items that are solved, by task; empty where none are kept out.
@@ -84,10 +96,18 @@ class HoldOut:
 NONE_HELD_OUT = HoldOut()
 
 
-def hold_out_of(spec: Spec) -> HoldOut:
-    """What a run keeps out of tuning."""
+_NEVER: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+
+
+def hold_out_of(spec: Spec, extends: Mapping[str, tuple[int, ...]] = _NEVER) -> HoldOut:
+    """What a run keeps out of tuning.
+
+    Args:
+        spec: the run.
+        extends: see `HoldOut.extends`.
+    """
     tune = spec.evolution.tune
     if tune is None or tune.hold_out_share == 0:
         return NONE_HELD_OUT
     trained = frozenset(task.name for task in spec.tasks if task.train)
-    return HoldOut(tune.hold_out_share, spec.seed, trained)
+    return HoldOut(tune.hold_out_share, spec.seed, trained, extends)

@@ -1,8 +1,11 @@
-"""Experts and tasks that join a living run: the generation spent on them, as pure functions.
+"""Experts, tasks and items that join a living run: the generation spent on them, as pure functions.
 
 Nothing that was evaluated is lost or repeated. New experts are evaluated on all tasks. On a new
 task the members of the archives are evaluated, and the older experts, which set its axis; on the
 others their stored scores hold. Axes, cells and archives then follow from scores alone.
+
+A task may get other search items, too. Where they are added to those that it had, members and
+experts are evaluated on these alone; where they replace them, on all (`cycleqd.evolution.added`).
 
 An expert is not left to chance: the best members, each with a part of its task vector added, are
 evaluated in the same generation (*introduced* members), so that the next one has children of it.
@@ -11,20 +14,20 @@ evaluated in the same generation (*introduced* members), so that the next one ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from cycleqd.errors import RunFailed
+from cycleqd.evolution.added import Added
 from cycleqd.evolution.archive import Axis, Member, axis_from_experts, make_archives
 from cycleqd.evolution.front import members_of
 from cycleqd.evolution.genome import Genome
-from cycleqd.evolution.hold_out import HoldOut
 from cycleqd.evolution.search import Commit, expert_order, failures, focus_experts, within_limit
 from cycleqd.evolution.strategies import SearchState
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
-from cycleqd.records.documents import ResultDocument
+from cycleqd.records.documents import ResultDocument, Split
 
 _PARTS = (0.5, 0.25)
 """Factors of a new expert's task vector: all of the best members get the first of them, the most
@@ -38,14 +41,16 @@ class Joining:
     Attributes:
         experts: names of new experts, in the manifest's order.
         tasks: names of new tasks, in the manifest's order.
+        items: by name of a task that was there and gets other items, the splits that change.
     """
 
     experts: tuple[str, ...]
     tasks: tuple[str, ...]
+    items: Mapping[str, frozenset[Split]] = field(default_factory=dict)
 
 
 def joining(before: Spec, spec: Spec) -> Joining:
-    """What a manifest has that the one before it had not."""
+    """The experts and tasks that a manifest has and the one before it had not."""
     experts = {expert.name for expert in before.experts}
     tasks = {task.name for task in before.tasks}
     return Joining(
@@ -55,7 +60,7 @@ def joining(before: Spec, spec: Spec) -> Joining:
 
 
 def revisited(before: Spec, commit: Commit) -> list[str]:
-    """Who is evaluated on new tasks: the experts so far, then all other members, once each."""
+    """Who is evaluated on what is new: the experts so far, then all other members, once each."""
     experts = expert_order(before)
     members = {
         member.candidate
@@ -117,9 +122,9 @@ def join(
     results: Sequence[ResultDocument],
     *,
     limit: int,
-    hold_out: HoldOut,
+    added: Added,
 ) -> Commit:
-    """The state after the generation that experts or tasks joined in.
+    """The state after the generation that experts, tasks or items joined in.
 
     Args:
         previous: the generation before.
@@ -127,40 +132,51 @@ def join(
         spec: the run from now on.
         results: of its plan's evaluations, in the plan's order.
         limit: ``maxFailedCandidates``.
-        hold_out: the items that members' `Member.unseen` is of.
+        added: what tells scores on all items of those on the new ones.
 
     Raises:
-        RunFailed: a new expert, or an older one on a new task, could not be evaluated.
+        RunFailed: a new expert, or an older one on what is new, could not be evaluated.
         TooManyFailedCandidates: more candidates failed than the limit allows.
     """
     new = joining(before, spec)
+    asked_again = (*added.first_items, *new.tasks)
     needed = {*expert_order(before), *(keys.expert(name) for name in new.experts)}
     for lost in failures(r for r in results if r.candidate in needed):
         raise RunFailed(
             f"{lost.candidate} could not be evaluated ({lost.cause}: {lost.message}); every "
-            "expert is needed where tasks or experts join. Mend what is named and go on with the "
-            "run as it was in another store"
+            "expert is needed where somebody joins. Mend what is named and go on with the run as "
+            "it was in another store"
         )
     failed = within_limit(previous, results, limit)
     whole = [result for result in results if result.failure is None and result.candidate]
-    again = {*revisited(before, previous)} if new.tasks else set()
-    experts = [r for r in whole if r.candidate in needed]
-    axes = tuple(_axes(previous, before, spec, experts))
+    again = {*revisited(before, previous)} if asked_again else set()
+    experts = {
+        r.candidate: added.scores(added.experts[r.candidate] if r.candidate in again else {}, r)
+        for r in whole
+        if r.candidate in needed
+    }
+    axes = tuple(_axes(previous, before, spec, experts, added.first_items))
     archives = make_archives(axes)
     found = {r.candidate: r for r in whole if r.candidate in again}
     for member in _known_members(before, previous):
-        grown = _with_new_scores(member, found, new.tasks, hold_out)
+        grown = _with_new_scores(member, found, added) if asked_again else member
         if grown is not None:
             for archive in archives.values():
                 archive.offer(grown)
     fresh = [r for r in whole if r.candidate not in again]
     for result in fresh:
         assert result.candidate is not None
-        member = Member(result.candidate, result.scores, hold_out.scores(result.outcomes))
+        member = Member(result.candidate, result.scores, added.hold_out.scores(result.outcomes))
         for archive in archives.values():
             archive.offer(member)
     known = previous.state.focus_experts
-    chosen = focus_experts(spec, _scores_by_expert(spec, new.tasks, experts))
+    chosen = focus_experts(
+        spec,
+        {
+            task: [experts[candidate][task] for candidate in expert_order(spec)]
+            for task in asked_again
+        },
+    )
     return Commit(
         generation=previous.generation + 1,
         evaluations=previous.evaluations + len(results),
@@ -183,28 +199,27 @@ def _known_members(before: Spec, commit: Commit) -> list[Member]:
 
 
 def _with_new_scores(
-    member: Member,
-    found: Mapping[str, ResultDocument],
-    tasks: Sequence[str],
-    hold_out: HoldOut,
+    member: Member, found: Mapping[str, ResultDocument], added: Added
 ) -> Member | None:
-    """A member with its scores on the new tasks; None where it could not be evaluated on them."""
-    if not tasks:
-        return member
+    """A member with its scores on what is new; None where it could not be evaluated on that."""
     result = found.get(member.candidate)
     if result is None:
         return None
-    unseen = hold_out.scores(result.outcomes)
-    both = {**member.unseen, **unseen} if member.unseen and unseen else {}
-    return Member(member.candidate, {**member.scores, **result.scores}, both)
+    return Member(
+        member.candidate, added.scores(member.scores, result), added.unseen(member.unseen, result)
+    )
 
 
 def _axes(
-    previous: Commit, before: Spec, spec: Spec, experts: Sequence[ResultDocument]
+    previous: Commit,
+    before: Spec,
+    spec: Spec,
+    experts: Mapping[str, Mapping[str, float]],
+    first_items: Mapping[str, int],
 ) -> Iterable[Axis]:
-    """The axes of all tasks: those of new ones from all experts, the others' made wider."""
+    """The axes of all tasks: those of other items from all experts, the others' made wider."""
     settings = spec.archive
-    known = {axis.task: axis for axis in previous.axes}
+    known = {axis.task: axis for axis in previous.axes if axis.task not in first_items}
     fresh = {keys.expert(name) for name in joining(before, spec).experts}
     for task in spec.tasks:
         if task.bounds is not None:
@@ -212,9 +227,9 @@ def _axes(
             continue
         axis = known.get(task.name)
         scores = [
-            result.scores[task.name]
-            for result in experts
-            if axis is None or result.candidate in fresh
+            found[task.name]
+            for candidate, found in experts.items()
+            if axis is None or candidate in fresh
         ]
         if axis is not None and not scores:
             yield axis
@@ -230,13 +245,3 @@ def _axes(
             yield own
         else:
             yield replace(axis, lower=min(axis.lower, own.lower), upper=max(axis.upper, own.upper))
-
-
-def _scores_by_expert(
-    spec: Spec, tasks: Sequence[str], experts: Sequence[ResultDocument]
-) -> dict[str, list[float]]:
-    """By new task the scores of all experts, in the manifest's order."""
-    by_id = {result.candidate: result for result in experts}
-    return {
-        task: [by_id[candidate].scores[task] for candidate in expert_order(spec)] for task in tasks
-    }

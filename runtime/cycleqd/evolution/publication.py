@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cycleqd.evolution.final import Finalist, balanced_member, recommended
-from cycleqd.evolution.hold_out import hold_out_of
+from cycleqd.evolution.hold_out import HoldOut
 from cycleqd.evolution.metrics import mean_and_error
 from cycleqd.evolution.search import Commit
 from cycleqd.manifest.model import Spec
@@ -75,6 +75,7 @@ def published_before(
     before: SummaryDocument | None,
     search: Mapping[str, ResultDocument],
     test: Mapping[str, ResultDocument],
+    hold_out: HoldOut,
 ) -> list[Finalist]:
     """The row of the model that the run stood for, where the gate compares with it.
 
@@ -83,12 +84,13 @@ def published_before(
         before: the table before.
         search: results of its table on the search items, by candidate id.
         test: the same on the held-out items.
+        hold_out: the search items that nobody is trained on.
     """
     old = predecessor(before)
     if spec.publication is None or old is None or old not in test:
         return []
     result = search[old]
-    unseen = hold_out_of(spec).scores(result.outcomes)
+    unseen = hold_out.scores(result.outcomes)
     return [Finalist("published before", "published", old, result.scores, unseen)]
 
 
@@ -97,6 +99,7 @@ def publication(
     before: SummaryDocument | None,
     table: SummaryDocument,
     search: Mapping[str, ResultDocument],
+    hold_out: HoldOut,
 ) -> PublicationRecord | None:
     """Which model the run stands for from now on.
 
@@ -105,6 +108,7 @@ def publication(
         before: the table before, None where this is the first.
         table: the final table, without a publication.
         search: results on the search items, by candidate id.
+        hold_out: the search items that nobody is trained on.
 
     Returns:
         None without ``spec.publication``, or where no model could be evaluated at all.
@@ -119,7 +123,6 @@ def publication(
         return PublicationRecord(candidate=new)
     if _failed(search.get(new)):
         return PublicationRecord(candidate=old, held=new)
-    hold_out = hold_out_of(spec)
     lost = losses(hold_out.compared(search[old].outcomes), hold_out.compared(search[new].outcomes))
     held = holds_back(lost.values(), spec.publication.tolerance)
     return PublicationRecord(

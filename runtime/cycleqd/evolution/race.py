@@ -78,12 +78,17 @@ class Race:
         return geometric_mean(shares.values()) + self.errors * error < order.balance
 
 
-def race_of(spec: Spec) -> Race | None:
-    """How a run's children are raced; None where all are asked everything."""
+def race_of(spec: Spec, hold_out: HoldOut | None = None) -> Race | None:
+    """How a run's children are raced; None where all are asked everything.
+
+    Args:
+        spec: the run.
+        hold_out: its items that nobody is trained on; those that it begins with when absent.
+    """
     settings = spec.evolution.race
     if settings is None:
         return None
-    return Race(settings.share, settings.errors, spec.seed, hold_out_of(spec))
+    return Race(settings.share, settings.errors, spec.seed, hold_out or hold_out_of(spec))
 
 
 def race_order(archives: Mapping[str, Archive]) -> RaceOrder:

@@ -259,23 +259,6 @@ def as_told(results: Iterable[ResultDocument]) -> list[Told]:
     return [Told(r.candidate, r.scores, r.outcomes) for r in ordered if r.candidate is not None]
 
 
-def comparable(told: Iterable[Told], tasks: Iterable[str]) -> list[Told]:
-    """Candidates with all that is known of each, without those that some task was not asked of.
-
-    Args:
-        told: in the order of their plans; once more for the tasks that joined later.
-        tasks: those that count now.
-    """
-    found: dict[str, Told] = {}
-    for one in told:
-        known = found.get(one.candidate, Told(one.candidate, {}))
-        found[one.candidate] = Told(
-            one.candidate, {**known.scores, **one.scores}, {**known.outcomes, **one.outcomes}
-        )
-    wanted = {*tasks}
-    return [one for one in found.values() if not one.scores or wanted <= one.scores.keys()]
-
-
 def numbers_of(generation: int, spec: Spec, joins: Sequence[int] = ()) -> range:
     """Candidate numbers of a generation, from 1 on.
 

@@ -21,7 +21,10 @@ from cycleqd.manifest.schema import canonical, manifest_schema
 
 @cache
 def marks() -> Mapping[str, Change]:
-    """The mark of every field that is no part of a list, by path, in the document's order."""
+    """The mark of every field by path, in the document's order.
+
+    Of the fields of a list's elements those that have a mark of their own: ``spec.tasks[].items``.
+    """
     found: dict[str, Change] = {}
 
     def walk(node: dict[str, Any], path: str, inherited: Change) -> None:
@@ -30,6 +33,9 @@ def marks() -> Mapping[str, Change]:
             found[path] = mark
         for name, part in node.get("properties", {}).items():
             walk(part, f"{path}.{name}".lstrip("."), mark)
+        for name, part in node.get("items", {}).get("properties", {}).items():
+            if CHANGE in part:
+                walk(part, f"{path}[].{name}", mark)
 
     walk(manifest_schema(), "", Change.FIXED)
     return MappingProxyType(found)
@@ -37,7 +43,8 @@ def marks() -> Mapping[str, Change]:
 
 def mark_of(path: str) -> Change:
     """The mark of what stands at a path such as ``spec.tasks[1].bounds.min``."""
-    return marks()[max((field for field in marks() if _within(path, field)), key=len)]
+    field = re.sub(r"\[\d+\]", "[]", path)
+    return marks()[max((known for known in marks() if _within(field, known)), key=len)]
 
 
 def _within(path: str, field: str) -> bool:
@@ -117,7 +124,7 @@ def _is_appended(path: str, old: Manifest) -> bool:
 def check_continuation(old: Manifest, new: Manifest) -> None:
     """Check that a manifest may continue the run that a store holds.
 
-    Experts and tasks may be appended, and steps in which they join.
+    Experts and tasks may be appended, and steps in which they join; tasks may get other items.
 
     Raises:
         RunMismatch: one line for each field that may not change, with both values.

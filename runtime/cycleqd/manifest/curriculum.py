@@ -41,12 +41,15 @@ class Arrival:
         return None if self.step is None else self.manifest.spec.curriculum[self.step].generation
 
 
-def arrivals(manifest: Manifest, known: Spec | None = None) -> list[Arrival]:
+def arrivals(
+    manifest: Manifest, known: Spec | None = None, *, changed: bool = False
+) -> list[Arrival]:
     """Who comes when, in this order.
 
     Args:
         manifest: what is asked for.
         known: what the run is already, with which its lists begin; None where none has begun.
+        changed: whether something of what it is already joins as well, which is then the first.
 
     Raises:
         InputError: it lists somebody behind others who join later, or lets somebody join who is in
@@ -75,7 +78,7 @@ def arrivals(manifest: Manifest, known: Spec | None = None) -> list[Arrival]:
     nobody = known is not None and all(
         len(getattr(unnamed, name)) == len(getattr(known, name)) for name in LISTS
     )
-    return found[1:] if nobody else found
+    return found[1:] if nobody and not changed else found
 
 
 def _misplaced(

@@ -111,8 +111,9 @@ class Task(Model):
         Field(description=f"How a completion is graded: {TASK_TYPES.summaries()}."),
     ]
 
-    items: Items
-    """The examples."""
+    items: Annotated[Items, Change.RENEWED]
+    """The examples. Others may be given to a run of any age: members are evaluated on those that
+    are new (``docs/lifelong.md``)."""
 
     expert: Name | None = None
     """The expert of this skill, whose directions mutate children while the task is in focus.

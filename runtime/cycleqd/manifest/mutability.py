@@ -35,6 +35,9 @@ class Change(Enum):
     APPENDED = "Appended"
     """A list that may grow at its end, and decides what candidates are: what is new joins."""
 
+    RENEWED = "Renewed"
+    """Of an element of such a list: may change, and what is then new joins the run, too."""
+
     RAISED = "Raised"
     """A number that only grows: the run goes on for longer, after its end too."""
 

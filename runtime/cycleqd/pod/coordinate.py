@@ -27,11 +27,11 @@ from cycleqd.pod.view import told, with_store_error
 from cycleqd.records import keys
 from cycleqd.roles.coordinator import Coordinator
 from cycleqd.roles.polling import seconds_between_looks
-from cycleqd.run.admission import Desk, admit, newcomers
+from cycleqd.run.admission import Desk, admit, items_that_differ, newcomers
 from cycleqd.run.continuation import AdmitNewcomers, continue_run
 from cycleqd.run.store import RunStore
 from cycleqd.scratch import scratch_folder
-from cycleqd.store import open_store
+from cycleqd.store import ObjectStore, open_store
 from cycleqd.store.access import settings_of
 from cycleqd.store.patient import PatientStore, patiently
 
@@ -184,7 +184,8 @@ class PodCoordinator:
     def _is_answered(self, run: RunStore, version: ManifestVersion) -> bool:
         """Take a new version of the manifest or say why not; false while that is not known."""
         try:
-            continue_run(run, parse_manifest(version.text, DOCUMENT), self._newcomers)
+            manifest = parse_manifest(version.text, DOCUMENT)
+            continue_run(run, manifest, self._newcomers, items_that_differ(self._desk(self._store)))
         except StillLooking:
             return False
         except InputError as error:
@@ -197,8 +198,10 @@ class PodCoordinator:
     def _open_desk(self) -> AdmitNewcomers:
         """What looks at newcomers beside the run, with a connection of its own to the store."""
         store = PatientStore(open_store(self._settings.store, self._s3), _log_store)
-        checkpoints = self._settings.scratch / "checkpoints"
-        return newcomers(Desk(store, checkpoints, self._s3, log.info))
+        return newcomers(self._desk(store))
+
+    def _desk(self, store: ObjectStore) -> Desk:
+        return Desk(store, self._settings.scratch / "checkpoints", self._s3, log.info)
 
     def _refuse(self, version: ManifestVersion, error: InputError) -> None:
         log.warning("manifest of generation %d refused: %s", version.generation, error)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cycleqd.manifest.curriculum import Arrival
+from cycleqd.records.documents import Split
 from cycleqd.run.continuation import AdmitNewcomers, Newcomers
 from cycleqd.run.revision import Revision
 
@@ -29,7 +30,12 @@ class LookBeside:
         self._open_desk = open_desk
         self._look: _Look | None = None
 
-    def __call__(self, current: Revision, arrived: Sequence[Arrival]) -> Sequence[Newcomers]:
+    def __call__(
+        self,
+        current: Revision,
+        arrived: Sequence[Arrival],
+        items: Mapping[str, frozenset[Split]],
+    ) -> Sequence[Newcomers]:
         """See `AdmitNewcomers`.
 
         Raises:
@@ -39,13 +45,13 @@ class LookBeside:
         """
         look = self._look
         if look is None:
-            look = self._look = _Look(self._open_desk, current, arrived)
+            look = self._look = _Look(self._open_desk, current, arrived, items)
             look.start()
         if look.is_alive():
             raise StillLooking
         self._look = None
-        if not look.is_for(current, arrived):
-            return self(current, arrived)
+        if not look.is_for(current, arrived, items):
+            return self(current, arrived, items)
         if look.error is not None:
             raise look.error
         return look.found
@@ -59,20 +65,28 @@ class _Look(threading.Thread):
         open_desk: Callable[[], AdmitNewcomers],
         current: Revision,
         arrived: Sequence[Arrival],
+        items: Mapping[str, frozenset[Split]],
     ) -> None:
         super().__init__(name="newcomers", daemon=True)
         self._open_desk = open_desk
         self._current = current
         self._arrived = arrived
+        self._items = items
         self.found: Sequence[Newcomers] = ()
         self.error: Exception | None = None
 
     def run(self) -> None:
         try:
-            self.found = self._open_desk()(self._current, self._arrived)
+            self.found = self._open_desk()(self._current, self._arrived, self._items)
         except Exception as error:  # noqa: BLE001 - raised where the answer is asked for
             self.error = error
 
-    def is_for(self, current: Revision, arrived: Sequence[Arrival]) -> bool:
+    def is_for(
+        self,
+        current: Revision,
+        arrived: Sequence[Arrival],
+        items: Mapping[str, frozenset[Split]],
+    ) -> bool:
         """Whether it looks at these newcomers of this revision."""
-        return self._current.number == current.number and list(self._arrived) == list(arrived)
+        asked = (self._current.number, list(self._arrived), dict(self._items))
+        return asked == (current.number, list(arrived), dict(items))

@@ -8,7 +8,8 @@ other commands take for granted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -17,14 +18,15 @@ from cycleqd.errors import StoreCorrupt
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.values import Name
 from cycleqd.records import keys
+from cycleqd.records.document import Document, first_fault
 from cycleqd.records.documents import (
     ArchiveDocument,
     ArchiveRecord,
     Count,
-    Document,
+    ItemsRecord,
     RevisionDocument,
     RunDocument,
-    first_fault,
+    Split,
 )
 from cycleqd.records.final_table import SummaryDocument
 
@@ -62,11 +64,17 @@ def check_run(run: RunDocument) -> None:
         raise StoreCorrupt(f"{keys.RUN}: chatTemplates are not those of its manifest's tasks")
 
 
-def check_revision(before: Manifest, revision: RevisionDocument, key: str) -> None:
-    """Check that a revision leaves a run's experts and tasks as they are, but for those that join.
+def check_revision(
+    before: Manifest,
+    had: Mapping[str, Mapping[Split, ItemsRecord]],
+    revision: RevisionDocument,
+    key: str,
+) -> None:
+    """Check that a revision leaves a run's experts and tasks as they are, but for what joins.
 
     Args:
         before: the manifest that it follows.
+        had: the items that it follows, by task and split.
         revision: the accepted change.
         key: where it is stored.
 
@@ -78,9 +86,15 @@ def check_revision(before: Manifest, revision: RevisionDocument, key: str) -> No
         if new[: len(old)] != old:
             raise StoreCorrupt(f"{key}: its manifest has other experts or tasks than before it")
     experts, tasks = (new[len(old) :] for old, new in zip(was, now, strict=True))
-    joining = {*revision.experts} == {*experts} and {*revision.items} == {*tasks}
-    if not joining or any(len(splits) != 2 for splits in revision.items.values()):
+    joining = {*revision.experts} == {*experts} and {*revision.items} >= {*tasks}
+    if not joining or any(len(revision.items[task]) != 2 for task in tasks):
         raise StoreCorrupt(f"{key}: does not tell of what its manifest adds")
+    for task, splits in revision.items.items():
+        for split, record in splits.items():
+            known = had.get(task, {}).get(split)
+            first = known is None and task in tasks and not (record.version or record.extends)
+            if not (first or (known is not None and _follows(known, record))):
+                raise StoreCorrupt(f"{key}: {split} items of {task} follow none that the run had")
     later = _manifest(revision.manifest, key).spec.tasks[len(before.spec.tasks) :]
     if set(revision.chat_templates) != {task.chat_template_from for task in later} - {None}:
         raise StoreCorrupt(f"{key}: chatTemplates are not those of the tasks that join")
@@ -88,6 +102,15 @@ def check_revision(before: Manifest, revision: RevisionDocument, key: str) -> No
         raise StoreCorrupt(f"{key}: has a layout without new experts, or none with them")
     if revision.layout is not None and _layout(revision.layout, key).experts != tuple(now[0]):
         raise StoreCorrupt(f"{key}: its manifest and layout name other experts")
+
+
+def _follows(known: ItemsRecord, record: ItemsRecord) -> bool:
+    """Whether items may come after others: in their place, or as what is added to them."""
+    extends = not record.extends or (
+        record.extends == (*known.extends, known.count) and record.count > known.count
+    )
+    named = re.fullmatch("[0-9a-f]{64}", record.digest) is not None
+    return record.version == known.version + 1 and extends and named
 
 
 def check_archive(tasks: Iterable[str], archive: ArchiveDocument, generation: int) -> None:

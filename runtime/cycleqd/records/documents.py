@@ -7,15 +7,13 @@ of workers or order; what does (`Telemetry`) stands in results only.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, field_validator, model_validator
 
-from cycleqd.errors import StoreCorrupt
 from cycleqd.manifest.values import Label, Name
-from cycleqd.records.json_text import MAX_SHOWN, parse_json
+from cycleqd.records.document import Document
 
 CandidateId = Label
 """Made from a number or a name of the manifest, so it is as safe in keys and paths as those."""
@@ -26,53 +24,6 @@ Split = Literal["search", "test"]
 
 NOT_ASKED = "-"
 """Mark of an item that a stopped candidate was not asked."""
-
-
-class Document(BaseModel):
-    """Base of all documents: frozen, camelCase, canonical bytes."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        validate_by_name=True,
-        allow_inf_nan=False,
-    )
-
-    def to_bytes(self) -> bytes:
-        """Canonical JSON: sorted keys, two spaces, a newline at the end."""
-        return dump_json(self.model_dump(mode="json", by_alias=True))
-
-    @classmethod
-    def from_bytes(cls, data: bytes, key: str) -> Self:
-        """Parse what `to_bytes` wrote.
-
-        Raises:
-            StoreCorrupt: the bytes are not this document, or of a version we do not know.
-        """
-        try:
-            document = cls.model_validate(parse_json(data))
-        except ValidationError as error:
-            raise StoreCorrupt(
-                f"{key}: not a {cls.__name__} of this version of cycleqd ({first_fault(error)})"
-            ) from error
-        except ValueError as error:
-            raise StoreCorrupt(f"{key}: not a {cls.__name__} of cycleqd ({error})") from error
-        if "format" in cls.model_fields and "format" not in document.model_fields_set:
-            raise StoreCorrupt(f"{key}: not a {cls.__name__} of cycleqd (format: Field required)")
-        return document
-
-
-def dump_json(document: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Canonical JSON bytes of a value."""
-    return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
-
-
-def first_fault(error: ValidationError) -> str:
-    """Where the first fault is, and what it is."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part)[:MAX_SHOWN] for part in first["loc"])
-    return f"{where}: {first['msg']}"
 
 
 class SourceRecord(Document):
@@ -91,27 +42,45 @@ class SourceRecord(Document):
 
 
 class ItemsRecord(Document):
-    """A task's items of one split, copied into the store."""
+    """A task's items of one split, copied into the store.
+
+    Attributes:
+        uri: as the manifest writes it.
+        digest: SHA-256 of what is stored, in hexadecimal.
+        count: how many of them are used.
+        version: how often the task had others before.
+        extends: numbers of items of the versions before that this one continues, oldest first; none
+            where its items replaced others.
+    """
 
     uri: str
     digest: str
     count: Count
+    version: Count = Field(default=0, exclude_if=lambda version: version == 0)
+    extends: tuple[Count, ...] = Field(default=(), exclude_if=lambda extends: not extends)
+
+    def holds(self, other: ItemsRecord) -> bool:
+        """Whether another version is this one or its beginning: what was solved there counts."""
+        return self.version - len(self.extends) <= other.version <= self.version
 
 
 class RevisionDocument(Document):
     """``revisions/<n>.json``, or part of ``run.json``: an accepted change of a run.
 
     Attributes:
-        format: the second where experts or tasks join, which earlier versions cannot follow.
+        format: the second where experts or tasks join, the third where a task gets other items;
+            versions that know only earlier ones cannot follow.
         manifest: the manifest from now on.
         from_generation: the first generation planned under it.
         experts: checkpoints of the experts that join, by name.
-        items: of the tasks that join, by task and split.
+        items: of the tasks that join, and those that others get, by task and split.
         layout: of genomes from now on; None where no expert joins.
         chat_templates: SHA-256 of those that new tasks take from experts, by expert.
     """
 
-    format: Literal["cycleqd-revision/1", "cycleqd-revision/2"] = "cycleqd-revision/1"
+    format: Literal["cycleqd-revision/1", "cycleqd-revision/2", "cycleqd-revision/3"] = (
+        "cycleqd-revision/1"
+    )
     manifest: dict[str, Any]
     from_generation: Count
     experts: dict[Name, SourceRecord] = Field(default={}, exclude_if=lambda joins: not joins)
@@ -123,13 +92,13 @@ class RevisionDocument(Document):
 
     @property
     def joins(self) -> bool:
-        """Whether experts or tasks join."""
-        return bool(self.experts or self.items)
+        """Whether experts, tasks or search items join, which a generation is spent on."""
+        return bool(self.experts) or any("search" in splits for splits in self.items.values())
 
     @model_validator(mode="after")
     def _of_its_format(self) -> Self:
-        if self.joins != (self.format == "cycleqd-revision/2"):
-            raise ValueError("only the second format tells of experts and tasks that join")
+        if self.format != revision_format(self.experts, self.items):
+            raise ValueError("is not the format of what joins")
         return self
 
 
@@ -158,6 +127,15 @@ class RunDocument(Document):
     layout: dict[str, Any]
     chat_templates: dict[Name, str] = Field(default={}, exclude_if=lambda found: not found)
     revisions: tuple[RevisionDocument, ...] = Field(default=(), exclude_if=lambda found: not found)
+
+
+def revision_format(
+    experts: Mapping[str, SourceRecord], items: Mapping[str, Mapping[Split, ItemsRecord]]
+) -> Literal["cycleqd-revision/1", "cycleqd-revision/2", "cycleqd-revision/3"]:
+    """The earliest format that tells of these experts and items."""
+    if any(record.version for splits in items.values() for record in splits.values()):
+        return "cycleqd-revision/3"
+    return "cycleqd-revision/2" if experts or items else "cycleqd-revision/1"
 
 
 class FactorEntry(Document):
@@ -205,8 +183,10 @@ class EvaluateEntry(Document):
         parents: the ids of its parents.
         tune: what it learns before, None where it is as its genome says.
         race: when it is stopped early, None where it is asked all items whatever it solves.
-        revisit: the generation that tasks join in, where a member is evaluated on them; 0 where a
-            candidate is evaluated for the first time.
+        revisit: the generation that tasks or items join in, where a member is evaluated on them; 0
+            where a candidate is evaluated for the first time.
+        first_items: by task the place of the first item that is asked, where those before it were
+            asked earlier; all are asked of tasks that are not named.
     """
 
     kind: Literal["Evaluate"] = "Evaluate"
@@ -219,6 +199,7 @@ class EvaluateEntry(Document):
     tune: TuneOrder | None = Field(default=None, exclude_if=lambda tune: tune is None)
     race: RaceOrder | None = Field(default=None, exclude_if=lambda race: race is None)
     revisit: Count = Field(default=0, exclude_if=lambda revisit: revisit == 0)
+    first_items: dict[Name, Count] = Field(default={}, exclude_if=lambda first: not first)
 
 
 Entry = Annotated[FactorEntry | EvaluateEntry, Field(discriminator="kind")]
@@ -271,8 +252,8 @@ class ResultDocument(Document):
     format: Literal["cycleqd-result/1"] = "cycleqd-result/1"
     entry: Count
     candidate: CandidateId | None
-    scores: dict[Name, Score] = {}
-    outcomes: dict[Name, str] = {}
+    scores: dict[Name, Score] = Field(default={})
+    outcomes: dict[Name, str] = Field(default={})
     stopped: bool = Field(default=False, exclude_if=lambda stopped: not stopped)
     digest: str | None = None
     failure: Failure | None = None

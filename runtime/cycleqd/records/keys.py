@@ -126,9 +126,15 @@ def revision_numbers(names: Iterable[str]) -> set[int]:
     return {n for name in names if (n := number(name, _JSON)) is not None}
 
 
-def items(task: str, split: str) -> str:
-    """Key of a task's items."""
-    return f"tasks/{task}/{split}.jsonl"
+def items(task: str, split: str, digest: str = "") -> str:
+    """Key of a task's items.
+
+    Args:
+        task: its name.
+        split: which items.
+        digest: SHA-256 of those that came after the first; empty for these.
+    """
+    return f"tasks/{task}/{split}-{digest}.jsonl" if digest else f"tasks/{task}/{split}.jsonl"
 
 
 def chat_template(expert: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from cycleqd.manifest.values import Name
-from cycleqd.records.documents import CandidateId, Count, Document, Score
+from cycleqd.records.document import Document
+from cycleqd.records.documents import CandidateId, Count, Score
 
 LOSS_FILE = "measured_loss.json"
 

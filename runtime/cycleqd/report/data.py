@@ -168,11 +168,12 @@ class TaskKnowledge:
     Attributes:
         task: the task.
         items: how many there are.
-        solved: how many somebody had solved after each generation; first the experts alone.
+        solved: how many somebody had solved after each generation.
         new: first answers to the items that no expert solves, oldest first.
         alone: candidates with the items that nobody else solves.
         unsolved: ids of the items that nobody solves.
         samples: answers worth reading.
+        experts: how many items the experts together solve.
     """
 
     task: str
@@ -182,6 +183,7 @@ class TaskKnowledge:
     alone: tuple[tuple[str, tuple[str, ...]], ...]
     unsolved: tuple[str, ...]
     samples: tuple[FirstAnswer, ...]
+    experts: int
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,7 @@ def _knowledge(run: RunStore, committed: int) -> tuple[tuple[TaskKnowledge, ...]
             alone=tuple(known.alone().items()),
             unsolved=known.unsolved,
             samples=_first_answers(known.samples(SAMPLES)),
+            experts=len(known.by_experts),
         )
         for task, known in found.items()
     ), silent

@@ -62,14 +62,14 @@ class KnowledgeLines:
 
 def knowledge_lines(known: TaskKnowledge) -> KnowledgeLines:
     """What is shown of one task."""
-    experts, now = known.solved[0], known.solved[-1]
+    now = known.solved[-1]
     return KnowledgeLines(
         task=known.task,
         sentence=(
             f"{now} of {known.items} search items have a verified answer; the experts together "
-            f"solve {experts}, and {len(known.new)} were first solved by their descendants."
+            f"solve {known.experts}, and {len(known.new)} were first solved by their descendants."
         ),
-        svg=draw_solved(known.solved, known.items),
+        svg=draw_solved(known.solved, known.items, known.experts),
         growth=_listed(
             [
                 f"generation {number}: {after - before} more, {after} in all"
@@ -87,7 +87,7 @@ def knowledge_lines(known: TaskKnowledge) -> KnowledgeLines:
     )
 
 
-def draw_solved(solved: Sequence[int], items: int) -> str:
+def draw_solved(solved: Sequence[int], items: int, experts: int) -> str:
     """Solved items by generation as a complete ``<svg>``; the dashed line is the experts' share."""
     right, bottom = _WIDTH - _EDGE, _HEIGHT - _EDGE
     step = (right - _LEFT) / max(1, len(solved) - 1)
@@ -102,9 +102,9 @@ def draw_solved(solved: Sequence[int], items: int) -> str:
     text = f'font-size="10" style="fill:var(--muted, {LIGHT.muted})"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{solved[-1]} of {items} items solved, {solved[0]} by experts">'
+        f'aria-label="{solved[-1]} of {items} items solved, {experts} by experts">'
         f'<path d="M{_LEFT} {_EDGE}V{bottom}H{right}" style="{line}"/>'
-        f'<path d="M{_LEFT} {height(solved[0]):.1f}H{right}" '
+        f'<path d="M{_LEFT} {height(experts):.1f}H{right}" '
         f'style="{line};stroke-dasharray:4 4"/>'
         f'<path d="{path}" style="fill:none;stroke:var(--accent, #2f6fde);stroke-width:2"/>'
         f'<text x="{_LEFT - 5}" y="{_EDGE + 4}" text-anchor="end" {text}>{items}</text>'

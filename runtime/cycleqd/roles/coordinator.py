@@ -218,7 +218,9 @@ class Coordinator:
         history = self._run.history
         revision = history.as_of(number)
         before = history.as_of(number - 1) if number in revision.joins else None
-        commit = planning.make_commit(revision, results, self._commits.get(number - 1), before)
+        known = self._told.experts(number - 1) if before is not None else ()
+        last = self._commits.get(number - 1)
+        commit = planning.make_commit(revision, results, last, before, known)
         document = commit.document()
         create_same(self._objects, stage.commit_key, document.to_bytes())
         self._committed = number

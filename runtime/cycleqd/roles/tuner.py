@@ -12,7 +12,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cycleqd.evolution.hold_out import hold_out_of
 from cycleqd.run.teaching import Teaching, shown
 from cycleqd.tuning.examples import Example
 from cycleqd.tuning.tune import TuneSchedule, tune
@@ -70,10 +69,10 @@ class Tuner:
         assert settings is not None, "a plan has tunes where the manifest has"
         begin = self._run.begin(candidate)
         seed = _seed(models.revision.spec.seed, candidate)
-        hold_out = hold_out_of(models.revision.spec)
+        hold_out = models.revision.hold_out
         lessons = {
             name: _taught(
-                self._teaching.lessons(name, order.answers, settings),
+                self._teaching.lessons(name, order.answers, settings, models.revision),
                 tasks[name].ids,
                 hold_out.positions(name, len(tasks[name].ids)),
             )

@@ -22,7 +22,6 @@ from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.task import Task
 from cycleqd.evaluation.tasks import load_task
 from cycleqd.evolution.genome import Genome, base_genome
-from cycleqd.evolution.race import race_of
 from cycleqd.manifest.model import Task as ManifestTask
 from cycleqd.records import keys
 from cycleqd.records.documents import (
@@ -36,8 +35,8 @@ from cycleqd.records.documents import (
     TuneOrder,
 )
 from cycleqd.roles.tuner import Tuner
-from cycleqd.run.admission import limit_of
 from cycleqd.run.databases import StoredDatabases
+from cycleqd.run.items import limit_of
 from cycleqd.run.models import RevisionModels, RunModels
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
@@ -146,7 +145,7 @@ class ModelWorkbench:
         self, genome: Genome, entry: EvaluateEntry, models: RevisionModels
     ) -> ResultDocument:
         engine = self._ready_engine(models)
-        tasks = [self._task(name, entry.split, models) for name in entry.tasks]
+        tasks = [self._asked(name, entry, models) for name in entry.tasks]
         start = time.monotonic()
         tensors = DigestingIterator(models.materializer.tensors(genome))
         engine.load(tensors)
@@ -171,12 +170,18 @@ class ModelWorkbench:
             ),
         )
 
+    def _asked(self, name: str, entry: EvaluateEntry, models: RevisionModels) -> Task:
+        """A task with the items that an entry asks."""
+        task = self._task(name, entry.split, models)
+        first = entry.first_items.get(name, 0)
+        return task.part(range(first, len(task.ids))) if first else task
+
     @staticmethod
     def _outcomes(
         engine: Engine, tasks: list[Task], entry: EvaluateEntry, models: RevisionModels
     ) -> tuple[dict[str, Outcomes], bool]:
         """Outcomes by task, and whether the candidate was stopped after its first items."""
-        race, order = race_of(models.revision.spec), entry.race
+        race, order = models.revision.race, entry.race
         if race is None or order is None:
             return evaluate(engine, tasks), False
         first = {task.name: race.first(task.name, len(task.ids)) for task in tasks}
@@ -241,7 +246,7 @@ class ModelWorkbench:
         spec = next(task for task in revision.spec.tasks if task.name == name)
         if self._sandbox is None:
             self._sandbox = Sandbox()
-        with self._run.items_file(name, split) as path:
+        with self._run.items_file(revision, name, split) as path:
             task = load_task(
                 name,
                 spec.type,

@@ -13,19 +13,17 @@ import hashlib
 import importlib.util
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from cycleqd.errors import DatasetError, InputError, ObjectNotFound, RunMismatch
-from cycleqd.evaluation.tasks import read_items, skill_of
+from cycleqd.errors import DatasetError, InputError, RunMismatch
 from cycleqd.evolution.joining import joining
 from cycleqd.manifest.changes import identity
 from cycleqd.manifest.curriculum import Arrival, arrivals
-from cycleqd.manifest.model import Manifest, Spec, Task
+from cycleqd.manifest.model import Manifest, Spec
 from cycleqd.manifest.schema import canonical
-from cycleqd.manifest.uris import where_paths_start
 from cycleqd.records import keys
 from cycleqd.records.documents import (
     ItemsRecord,
@@ -39,21 +37,23 @@ from cycleqd.run.admitted_checkpoints import (
     Sought,
     admit_checkpoints,
 )
-from cycleqd.run.continuation import AdmitNewcomers, Newcomers, accepted, continue_run
-from cycleqd.run.databases import published_databases
+from cycleqd.run.continuation import (
+    AdmitNewcomers,
+    Newcomers,
+    OtherItems,
+    accepted,
+    continue_run,
+)
+from cycleqd.run.items import SPLITS, read_split, uri_of
+from cycleqd.run.new_items import after_earlier, other_items
 from cycleqd.run.own_checkpoints import tell_differences
 from cycleqd.run.prompts import SplitItems, check_prompts
 from cycleqd.run.refusals import Refusals
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
-from cycleqd.scratch import scratch_folder
 from cycleqd.store import ObjectStore, S3Settings
-from cycleqd.store.access import open_location
-from cycleqd.store.foreign import download_foreign
 
 log = logging.getLogger(__name__)
-
-SPLITS: tuple[Split, Split] = ("search", "test")
 
 
 def _say_nothing(message: str) -> None:
@@ -70,6 +70,8 @@ class Desk:
         s3: how to reach checkpoints and items on S3.
         say: told what is being done.
         check_experts: whether experts' own checkpoints are opened, too.
+        look_at_items: whether files of this machine that a manifest names as before are looked at,
+            lest they hold other items now.
     """
 
     objects: ObjectStore
@@ -77,6 +79,7 @@ class Desk:
     s3: S3Settings | None
     say: Say = _say_nothing
     check_experts: bool = False
+    look_at_items: bool = False
 
 
 def admit(
@@ -87,6 +90,7 @@ def admit(
     s3: S3Settings | None = None,
     say: Say = _say_nothing,
     check_experts: bool = False,
+    look_at_items: bool = False,
 ) -> RunStore:
     """Begin a run, or accept the manifest as the continuation of the one in the store.
 
@@ -97,42 +101,58 @@ def admit(
         s3: how to reach checkpoints and items on S3.
         say: told what is being done.
         check_experts: open experts' own checkpoints, and say which ones the run makes less of.
+        look_at_items: see `Desk`.
 
     Raises:
         InputError: something the user wrote cannot run, or does not continue the stored run.
         StoreError: the store failed.
     """
     objects.probe()
-    desk = Desk(objects, checkpoints, s3, say, check_experts)
+    desk = Desk(objects, checkpoints, s3, say, check_experts, look_at_items)
     run = RunStore(objects)
     if not run.exists():
         say("checking checkpoints and items")
         _begin(desk, manifest)
         run = RunStore(objects)
-    continue_run(run, manifest, newcomers(desk))
+    continue_run(run, manifest, newcomers(desk), items_that_differ(desk))
     return run
 
 
 def newcomers(desk: Desk) -> AdmitNewcomers:
     """What looks at experts and tasks that are to join a run, and copies their items."""
 
-    def admit_newcomers(current: Revision, arrived: Sequence[Arrival]) -> list[Newcomers]:
+    def admit_newcomers(
+        current: Revision,
+        arrived: Sequence[Arrival],
+        items: Mapping[str, frozenset[Split]],
+    ) -> list[Newcomers]:
         desk.say("checking what joins the run")
         spec = arrived[-1].manifest.spec
         new = joining(current.spec, spec)
-        examined = _examine(desk, Sought(spec, new.experts, new.tasks, current.engine, current))
-        return _brought(examined, current.spec, arrived)
+        tasks = (*new.tasks, *items)
+        sought = Sought(spec, new.experts, tasks, current.engine, current, items)
+        examined = _examine(desk, sought)
+        for task, splits in items.items():
+            for split in sorted(splits):
+                record = examined.items[task][split]
+                first = record.extends[-1] if record.extends else 0
+                what = "join" if first else "replace"
+                desk.say(f"task {task}: {record.count - first} {split} items {what} those it has")
+        return _brought(examined, current.spec, arrived, items)
 
     return admit_newcomers
 
 
-def _brought(examined: Examined, before: Spec, arrived: Sequence[Arrival]) -> list[Newcomers]:
+def _brought(
+    examined: Examined, before: Spec, arrived: Sequence[Arrival], changed: Iterable[str] = ()
+) -> list[Newcomers]:
     """What each arrival brings of all that was examined.
 
     Args:
         examined: checkpoints and items of all of them.
         before: the run before the first.
         arrived: who comes, in order.
+        changed: the tasks that get other items, with the first.
     """
     checkpoints = examined.checkpoints
     found = []
@@ -143,13 +163,23 @@ def _brought(examined: Examined, before: Spec, arrived: Sequence[Arrival]) -> li
         found.append(
             Newcomers(
                 {name: checkpoints.experts[name] for name in new.experts},
-                {name: examined.items[name] for name in new.tasks},
+                {name: examined.items[name] for name in (*new.tasks, *changed)},
                 checkpoints.layout(len(spec.experts)) if new.experts else None,
                 {e: digest for e, digest in examined.chat_templates.items() if e in writers},
             )
         )
-        before = spec
+        before, changed = spec, ()
     return found
+
+
+def items_that_differ(desk: Desk) -> OtherItems:
+    """What tells which tasks of a run are to get other items."""
+
+    def differing(current: Revision, manifest: Manifest) -> Mapping[str, frozenset[Split]]:
+        run = RunStore(desk.objects)
+        return other_items(run, current, manifest, desk.s3, look=desk.look_at_items)
+
+    return differing
 
 
 def choose_engine(requested: str) -> EngineName:
@@ -229,6 +259,8 @@ def _examine(desk: Desk, sought: Sought) -> Examined:
     refusals, s3, say = Refusals(), desk.s3, desk.say
     with ExitStack() as kept:
         read = _read_items(sought, s3, refusals, kept)
+        if sought.known is not None:
+            read = after_earlier(RunStore(desk.objects), sought.known, sought, read, refusals)
         found = admit_checkpoints(sought, desk.checkpoints, s3, say=say, refusals=refusals)
         if found is not None:
             base, experts = found.base_folder, found.folders
@@ -240,9 +272,14 @@ def _examine(desk: Desk, sought: Sought) -> Examined:
             tell_differences(sought, base, experts, prompts.samples, say)
         return Examined(
             found,
-            _store_items(desk.objects, read),
+            _store_items(desk.objects, [items for items in read if _is_new(items, sought)]),
             _store_templates(desk.objects, prompts.templates),
         )
+
+
+def _is_new(items: SplitItems, sought: Sought) -> bool:
+    """Whether the run has not these items already."""
+    return items.split in sought.items.get(items.name, SPLITS)
 
 
 def _read_items(
@@ -254,14 +291,10 @@ def _read_items(
         if task.name not in sought.tasks:
             continue
         prompts: dict[Split, set[str]] = {split: set() for split in SPLITS}
-        skill = skill_of(task.type, task.settings)
         for split in SPLITS:
-            uri = task.items.search if split == "search" else task.items.test
-            with refusals.of(f"spec.tasks[{number}].items.{split}"), _local_file(uri, s3) as path:
-                files = kept.enter_context(published_databases(uri, skill.database_folder, s3))
-                limit = limit_of(task, split)
-                found = read_items(path, skill, limit=limit, name=uri, databases=files)
-                read.append(SplitItems(number, task.name, split, uri, found))
+            with refusals.of(f"spec.tasks[{number}].items.{split}"):
+                found = read_split(task, split, s3, kept)
+                read.append(SplitItems(number, task.name, split, uri_of(task, split), found))
                 prompts[split] = set(read[-1].prompts)
         with refusals.of():
             check_unseen(number, prompts["search"], prompts["test"])
@@ -283,7 +316,8 @@ def _store_items(
     for items in read:
         for digest, file in items.found.files.items():
             objects.create_file(keys.database(digest), file)
-        key = keys.items(items.name, items.split)
+        record = items.record
+        key = keys.items(items.name, items.split, record.digest if record.version else "")
         if not objects.create(key, items.found.content):
             stored = hashlib.sha256(objects.read(key)).hexdigest()
             if stored != items.found.digest:
@@ -291,7 +325,7 @@ def _store_items(
                     f"{items.field}: {objects.uri}/{key} holds other items, of an earlier attempt "
                     "that ended before its run began; remove that store, or name another one"
                 )
-        records.setdefault(items.name, {})[items.split] = items.record
+        records.setdefault(items.name, {})[items.split] = record
     return records
 
 
@@ -327,26 +361,3 @@ def check_unseen(number: int, search: set[str], test: set[str]) -> None:
             f"spec.tasks[{number}].items: search and test share {len(shared)} prompts, for "
             f"example {min(shared)[:80]!r}; the held-out items must be unseen"
         )
-
-
-def limit_of(task: Task, split: Split) -> int | None:
-    """How many items of a split are used, None for all."""
-    return task.items.search_limit if split == "search" else task.items.test_limit
-
-
-@contextmanager
-def _local_file(uri: str, s3: S3Settings | None) -> Iterator[Path]:
-    """A local file with an object's content."""
-    if not uri.startswith("s3://"):
-        if not Path(uri).is_file():
-            raise DatasetError(f"{uri}: no such file; {where_paths_start(uri)}")
-        yield Path(uri)
-        return
-    store, name = open_location(uri, s3)
-    with scratch_folder("items") as folder:
-        path = folder / name
-        try:
-            download_foreign(store, name, path)
-        except ObjectNotFound as error:
-            raise DatasetError(f"{uri}: no such object") from error
-        yield path

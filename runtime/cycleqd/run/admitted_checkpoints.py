@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,7 @@ from cycleqd.checkpoints.source import location_of, resolve
 from cycleqd.errors import CheckpointError, RunMismatch
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.model import Spec
-from cycleqd.records.documents import SourceRecord
+from cycleqd.records.documents import SourceRecord, Split
 from cycleqd.run.refusals import Refusals
 from cycleqd.run.revision import Revision
 from cycleqd.store import S3Settings
@@ -34,6 +34,7 @@ class Sought:
         tasks: names of those whose items are read.
         engine: that was chosen.
         known: the run as it is; None where none has begun.
+        items: of tasks that the run has, the splits that change.
     """
 
     spec: Spec
@@ -41,6 +42,7 @@ class Sought:
     tasks: Collection[str]
     engine: EngineName
     known: Revision | None = None
+    items: Mapping[str, Collection[Split]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """A manifest that continues a run: what may change is accepted as a revision, the rest is refused.
 
-Where experts or tasks join, the revision tells of their checkpoints and items, and from which
-generation on it holds: that of their step, or the second after the last that is planned. The one
-between may be planned in part, by a coordinator that was killed, and its candidates are then those
-of the older manifest.
+Where experts, tasks or other items of a task join, the revision tells of their checkpoints and
+items, and from which generation on it holds: that of their step, or the second after the last that
+is planned. The one between may be planned in part, by a coordinator that was killed, and its
+candidates are then those of the older manifest. Other held-out items alone hold from the next
+generation that is committed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from cycleqd.manifest.curriculum import Arrival, arrivals, growing
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.schema import canonical
 from cycleqd.records import keys
-from cycleqd.records.documents import ItemsRecord, RevisionDocument, SourceRecord, Split
+from cycleqd.records.documents import (
+    ItemsRecord,
+    RevisionDocument,
+    SourceRecord,
+    Split,
+    revision_format,
+)
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 
@@ -41,21 +48,35 @@ class Newcomers:
     chat_templates: Mapping[str, str] = field(default_factory=dict)
 
 
-AdmitNewcomers = Callable[[Revision, Sequence[Arrival]], Sequence[Newcomers]]
-"""Looks at all who are to join the run as of a revision; says of each arrival what it brings.
+AdmitNewcomers = Callable[
+    [Revision, Sequence[Arrival], Mapping[str, frozenset[Split]]], Sequence[Newcomers]
+]
+"""Looks at all who are to join the run as of a revision; says of each arrival what it brings. The
+first also brings other items of the tasks that are named, with the splits that change.
 
 Raises:
     InputError: somebody cannot join.
 """
 
 
-def continue_run(run: RunStore, manifest: Manifest, admit_newcomers: AdmitNewcomers) -> None:
+OtherItems = Callable[[Revision, Manifest], Mapping[str, frozenset[Split]]]
+"""Tells which tasks of a run are to get other items, by name the splits that change.
+
+Raises:
+    InputError: they cannot be used.
+"""
+
+
+def continue_run(
+    run: RunStore, manifest: Manifest, admit_newcomers: AdmitNewcomers, other_items: OtherItems
+) -> None:
     """Accept what may change, refuse the rest.
 
     Args:
         run: the run's store.
         manifest: what is asked for now.
         admit_newcomers: looks at what joins, before anything is accepted.
+        other_items: looks at the items of the tasks that the run has.
 
     Raises:
         RunMismatch: the manifest describes another run than the stored one.
@@ -65,22 +86,34 @@ def continue_run(run: RunStore, manifest: Manifest, admit_newcomers: AdmitNewcom
         revisions = run.history.refresh()
         current = revisions[-1]
         check_continuation(current.manifest, manifest)
-        if all(concerns_pods_only(path) for path in changes(current.manifest, manifest)):
+        edited = changes(current.manifest, manifest)
+        items = other_items(current, manifest)
+        if not items and all(concerns_pods_only(path) for path in edited):
             return
-        arrived = arrivals(manifest, current.spec)
+        searched = any("search" in splits for splits in items.values())
+        arrived = arrivals(manifest, current.spec, changed=searched)
         if arrived:
-            _join_generations(run, current, arrived)
-            found = admit_newcomers(current, arrived)
+            _join_generations(run, current, arrived, items)
+            found = admit_newcomers(current, arrived, items)
             # That may have taken a while, in which another process went on with the run.
-            documents = accepted(arrived, found, _join_generations(run, current, arrived))
+            documents = accepted(arrived, found, _join_generations(run, current, arrived, items))
+        elif items:
+            alone = [Arrival(manifest)]
+            _check_use(_first(run, current), manifest, items)
+            found = admit_newcomers(current, alone, items)
+            documents = accepted(alone, found, [_first(run, current)])
         else:
-            # Never before somebody who was accepted earlier has joined.
-            first = max(run.committed() + 1, current.from_generation)
+            first = _first(run, current)
             documents = [RevisionDocument(manifest=canonical(manifest), from_generation=first)]
         # Where another coordinator took a number first, its manifest is the one to continue.
         for number, document in enumerate(documents, len(revisions)):
             if not run.objects.create(keys.revision(number), document.to_bytes()):
                 break
+
+
+def _first(run: RunStore, current: Revision) -> int:
+    """The generation from which a change holds that lets nobody join: never before others have."""
+    return max(run.committed() + 1, current.from_generation)
 
 
 def accepted(
@@ -95,7 +128,7 @@ def accepted(
     """
     return [
         RevisionDocument(
-            format="cycleqd-revision/2",
+            format=revision_format(brought.experts, brought.items),
             manifest=canonical(arrival.manifest),
             from_generation=generation,
             experts=dict(brought.experts),
@@ -107,8 +140,13 @@ def accepted(
     ]
 
 
-def _join_generations(run: RunStore, current: Revision, arrived: Sequence[Arrival]) -> list[int]:
-    """The generations that experts and tasks join in if they are accepted now.
+def _join_generations(
+    run: RunStore,
+    current: Revision,
+    arrived: Sequence[Arrival],
+    items: Mapping[str, frozenset[Split]],
+) -> list[int]:
+    """The generations that experts, tasks and items join in if they are accepted now.
 
     Raises:
         InputError: the search cannot take them in, or not then.
@@ -117,8 +155,9 @@ def _join_generations(run: RunStore, current: Revision, arrived: Sequence[Arriva
     if not strategy_of(evolution).grows:
         able = " and ".join(growing())
         raise InputError(
-            f"spec.evolution.strategy: {evolution.strategy} cannot take in experts or tasks in the "
-            f"middle of a search; {able} can. Begin a run of all of them in another store"
+            f"spec.evolution.strategy: {evolution.strategy} cannot take in experts, tasks or "
+            f"items in the middle of a search{_told(items)}; {able} can. Begin a run of all of "
+            "them in another store"
         )
     planned = run.committed()
     while run.objects.exists(keys.generation(planned + 1).plan_key):
@@ -141,7 +180,27 @@ def _join_generations(run: RunStore, current: Revision, arrived: Sequence[Arriva
         earliest = generations[-1] + 1
     if evolution.generations <= (last := generations[-1]):
         raise InputError(
-            f"spec.evolution.generations: what is new joins in generation {last}, and the run "
-            f"ends after {evolution.generations}; write {last + 1} or more"
+            f"spec.evolution.generations: what is new{_told(items)} joins in generation {last}, "
+            f"and the run ends after {evolution.generations}; write {last + 1} or more"
         )
     return generations
+
+
+def _check_use(first: int, manifest: Manifest, items: Mapping[str, frozenset[Split]]) -> None:
+    """See that there is another final table to use held-out items for.
+
+    Raises:
+        InputError: there is not.
+    """
+    last = manifest.spec.evolution.generations
+    if last < first:
+        raise InputError(
+            f"spec.evolution.generations: what is new{_told(items)} is used from generation "
+            f"{first} on, and the run ends after {last}; write {first} or more"
+        )
+
+
+def _told(items: Mapping[str, frozenset[Split]]) -> str:
+    """The tasks that get other items, in a message: files may have changed unnoticed."""
+    named = [f"items.{s} of {task}" for task, splits in items.items() for s in sorted(splits)]
+    return f" ({', '.join(named)})" if named else ""

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from cycleqd.errors import ObjectNotFound, StoreCorrupt
 from cycleqd.evolution.knowledge import Knowledge, Told, known
+from cycleqd.evolution.search import expert_order
 from cycleqd.records import keys
 from cycleqd.records.documents import AnswersDocument, EvaluateEntry
 from cycleqd.records.json_text import parse_json
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 
 
@@ -20,6 +22,7 @@ def what_is_known(run: RunStore, generations: int) -> tuple[dict[str, Knowledge]
         they were evaluated: earlier versions of cycleqd kept none.
     """
     archive = run.committed_archive(generations)
+    revision = run.history.as_of(generations)
     failed = {candidate.candidate for candidate in archive.failed}
     silent = 0
 
@@ -34,10 +37,12 @@ def what_is_known(run: RunStore, generations: int) -> tuple[dict[str, Knowledge]
                 if answers is None:
                     silent += 1
                 else:
-                    yield Told(entry.candidate, number, answers.answers)
+                    counted = revision.holding(run.history.as_of(number))
+                    found = {t: a for t, a in answers.answers.items() if t in counted}
+                    yield Told(entry.candidate, number, found)
 
-    items = {task: _items(run, task) for task in run.history.as_of(generations).tasks}
-    knowledge = known(items, told(), generations)
+    items = {task: _items(run, revision, task) for task in revision.tasks}
+    knowledge = known(items, told(), generations, expert_order(revision.spec))
     return knowledge, silent
 
 
@@ -53,12 +58,12 @@ def _answers(run: RunStore, entry: EvaluateEntry) -> AnswersDocument | None:
     return document
 
 
-def _items(run: RunStore, task: str) -> list[str]:
+def _items(run: RunStore, revision: Revision, task: str) -> list[str]:
     """Ids of a task's search items in their order."""
-    key = keys.items(task, "search")
+    key = revision.items_key(task, "search")
     lines = [line for line in run.objects.read(key).splitlines() if line.strip()]
     ids: list[str] = []
-    for number, line in enumerate(lines[: run.history.latest().items[task]["search"].count], 1):
+    for number, line in enumerate(lines[: revision.items[task]["search"].count], 1):
         try:
             item = parse_json(line)
         except ValueError as error:

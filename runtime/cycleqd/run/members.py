@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from cycleqd.errors import InputError
+from cycleqd.evolution.asked import Asked, is_whole, put_together
 from cycleqd.evolution.final import balanced_member
 from cycleqd.evolution.publication import predecessor
 from cycleqd.evolution.search import Commit, generation_of
+from cycleqd.evolution.strategies import Told
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry
+from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store.keys import is_name
 
@@ -104,15 +107,32 @@ class Members:
 
     def scores(self, candidate: str) -> dict[str, float]:
         """Scores on the search items of all tasks that a candidate was evaluated on so far."""
-        scores: dict[str, float] = {}
-        for generation in (*self._made_in(candidate), *self._revision.joins):
+        return dict(self._known(candidate, self._run.history.as_of(self._run.committed())).scores)
+
+    def outcomes(self, candidate: str) -> Mapping[str, str] | None:
+        """Outcomes on all search items that count now, by task; None where some are not known."""
+        told = self._known(candidate, self._revision)
+        return told.outcomes if is_whole(told, self._revision.search_counts) else None
+
+    def _known(self, candidate: str, revision: Revision) -> Told:
+        """What is known of a candidate on the items of a revision."""
+        told = Told(candidate, {})
+        for generation in sorted({*self._made_in(candidate), *self._revision.joins}):
             stage = keys.generation(generation)
             entries = list(self._entries(generation, candidate))
             finished = self._run.finished_entries(stage) if entries else set()
-            for index, _ in entries:
+            counted = revision.holding(self._run.history.as_of(generation))
+            for index, entry in entries:
                 if index in finished:
-                    scores |= self._run.result(stage, index).scores
-        return scores
+                    asked = Asked.of(entry, self._run.result(stage, index))
+                    told = put_together(told, asked, counted)
+        counts = revision.search_counts
+        whole = {t for t in told.scores if is_whole(told, {t: counts.get(t)})}
+        return Told(
+            candidate,
+            {task: score for task, score in told.scores.items() if task in whole},
+            {task: marks for task, marks in told.outcomes.items() if task in whole},
+        )
 
     def parents(self, candidate: str) -> tuple[str, ...]:
         """Ids of a candidate's parents, none for experts and finalists."""

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from cycleqd.errors import RunFailed, StoreCorrupt
+from cycleqd.evolution.added import Added
 from cycleqd.evolution.combination import as_parent
 from cycleqd.evolution.final import finalists, new_genomes, planned, summarise
 from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.growth import extended
-from cycleqd.evolution.hold_out import hold_out_of
 from cycleqd.evolution.joining import introductions, join, joining, revisited
 from cycleqd.evolution.publication import Asked, asked, publication, published_before
 from cycleqd.evolution.race import race_order
@@ -86,7 +86,7 @@ def first_plan(revision: Revision) -> Plan:
 def join_plan(
     before: Revision, revision: Revision, number: int, commit: Commit, genome_of: GenomeOf
 ) -> Plan:
-    """The plan of a generation that experts or tasks join in.
+    """The plan of a generation that experts, tasks or items join in.
 
     Args:
         before: the run until then.
@@ -102,15 +102,18 @@ def join_plan(
     genomes = {keys.expert(name): expert_genome(layout, name) for name in new.experts}
     genomes |= {one.candidate: one.genome for one in introduced}
     parents = {one.candidate: one.parents for one in introduced}
-    again = revisited(before.spec, commit) if new.tasks else []
+    first_items = revision.first_items(before)
+    asked = (*first_items, *new.tasks)
+    again = revisited(before.spec, commit) if asked else []
     evaluations = [
         *(
             EvaluateEntry(
                 candidate=candidate,
                 genome=genome_digest(genome_of(candidate)),
                 split="search",
-                tasks=new.tasks,
+                tasks=asked,
                 revisit=number,
+                first_items={task: first for task, first in first_items.items() if first},
             )
             for candidate in again
         ),
@@ -221,6 +224,7 @@ def make_commit(
     results: Sequence[ResultDocument],
     previous: Commit | None,
     before: Revision | None = None,
+    experts: Sequence[Told] = (),
 ) -> Commit:
     """The state after a generation.
 
@@ -228,12 +232,13 @@ def make_commit(
         revision: the run as of that generation.
         results: one for each entry of its plan.
         previous: the generation before, None for generation 0.
-        before: the run until then, where experts or tasks join in this generation; else None.
+        before: the run until then, where somebody joins in this generation; else None.
+        experts: those of the run until then, where it is given.
 
     Raises:
         RunFailed: an expert, or too many candidates, could not be evaluated.
     """
-    spec, hold_out, limit = revision.spec, hold_out_of(revision.spec), revision.max_failed
+    spec, hold_out, limit = revision.spec, revision.hold_out, revision.max_failed
     if previous is not None and before is None:
         return tell(previous, results, limit, hold_out)
     for result in results:
@@ -243,7 +248,9 @@ def make_commit(
     if previous is None:
         return first_commit(spec, evaluated)
     assert before is not None
-    return join(previous, before.spec, spec, evaluated, limit=limit, hold_out=hold_out)
+    known = {expert.candidate: expert.scores for expert in experts}
+    added = Added(hold_out, revision.first_items(before), known)
+    return join(previous, before.spec, spec, evaluated, limit=limit, added=added)
 
 
 def make_summary(
@@ -277,12 +284,13 @@ def make_summary(
             found[one.split][one.candidate] = result
     means = {who for who, split in planned(spec, commit, joined) if split == "search"}
     tried = {c: r for c, r in found["search"].items() if c in means and r.failure is None}
+    hold_out = revision.hold_out
     rows = [
-        *finalists(spec, commit, tried, joined),
-        *published_before(spec, before, found["search"], found["test"]),
+        *finalists(spec, commit, tried, joined, hold_out),
+        *published_before(spec, before, found["search"], found["test"], hold_out),
     ]
     table = summarise(spec, commit.generation, rows, found["test"])
-    published = publication(spec, before, table, found["search"])
+    published = publication(spec, before, table, found["search"], hold_out)
     return table.model_copy(update={"published": published})
 
 

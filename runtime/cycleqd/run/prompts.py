@@ -29,6 +29,7 @@ class SplitItems:
         split: which items of it.
         uri: what the manifest calls their file.
         found: what it holds.
+        after: what the run says of them where they come after others of the task.
     """
 
     task: int
@@ -36,6 +37,7 @@ class SplitItems:
     split: Split
     uri: str
     found: Dataset
+    after: ItemsRecord | None = None
 
     @property
     def field(self) -> str:
@@ -50,7 +52,10 @@ class SplitItems:
     @property
     def record(self) -> ItemsRecord:
         """What the run says of them."""
-        return ItemsRecord(uri=self.uri, digest=self.found.digest, count=len(self.found.items))
+        record = ItemsRecord(uri=self.uri, digest=self.found.digest, count=len(self.found.items))
+        if self.after is None:
+            return record
+        return self.after.model_copy(update={"uri": self.uri})
 
 
 @dataclass(frozen=True)

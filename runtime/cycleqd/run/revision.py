@@ -8,12 +8,14 @@ nothing of it by itself. The latest one may be of the future: it tells what was 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from cycleqd.errors import InputError, ObjectNotFound
 from cycleqd.evolution.genome import GenomeLayout
+from cycleqd.evolution.hold_out import HoldOut, hold_out_of
+from cycleqd.evolution.race import Race, race_of
 from cycleqd.manifest.model import Manifest, Spec
 from cycleqd.records import consistency, keys
 from cycleqd.records.documents import (
@@ -32,7 +34,7 @@ class Revision:
 
     Attributes:
         number: 0 for the run as it began, then the number of the accepted change.
-        from_generation: the first generation that it holds for. Where experts or tasks join, that
+        from_generation: the first generation that it holds for. Where somebody joins, that
             generation is spent on it (`cycleqd.evolution.joining`).
         run: what was accepted when the run began.
         manifest: the manifest in force.
@@ -40,7 +42,7 @@ class Revision:
         experts: expert checkpoints by name.
         items: items by task and split.
         chat_templates: SHA-256 of those that tasks take from experts, by expert.
-        joins: the generations that experts or tasks have joined in, each spent on that.
+        joins: the generations that experts, tasks or items have joined in, each spent on that.
         max_failed: how many candidates may fail. More at once where a later change allows it, even
             if that holds as a whole only after somebody has joined.
     """
@@ -85,7 +87,10 @@ class Revision:
             manifest=manifest,
             layouts=(*self.layouts, *more),
             experts={**self.experts, **document.experts},
-            items={**self.items, **document.items},
+            items={
+                **self.items,
+                **{t: {**self.items.get(t, {}), **new} for t, new in document.items.items()},
+            },
             chat_templates={**self.chat_templates, **document.chat_templates},
             joins=tuple(sorted(joins)),
             max_failed=manifest.spec.evolution.max_failed_candidates,
@@ -110,6 +115,52 @@ class Revision:
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks in the manifest's order."""
         return tuple(task.name for task in self.spec.tasks)
+
+    def items_key(self, task: str, split: Split) -> str:
+        """Key of the items that a task has."""
+        record = self.items[task][split]
+        return keys.items(task, split, record.digest if record.version else "")
+
+    def first_items(self, before: Revision) -> dict[str, int]:
+        """The tasks whose search items are not those that they had, in the manifest's order.
+
+        Args:
+            before: the run until then.
+
+        Returns:
+            By task the place of the first item that is new: 0 where the items replace others.
+        """
+        found: dict[str, int] = {}
+        for task in before.tasks:
+            known, now = before.items[task]["search"], self.items[task]["search"]
+            if known.version != now.version:
+                found[task] = known.count if now.holds(known) else 0
+        return found
+
+    def holding(self, other: Revision) -> Collection[str]:
+        """The tasks whose search items another revision had too, or a beginning of them."""
+        return [
+            task
+            for task in self.tasks
+            if task in other.items and self.items[task]["search"].holds(other.items[task]["search"])
+        ]
+
+    @property
+    def search_counts(self) -> dict[str, int | None]:
+        """By task the number of search items; None where it has never had others."""
+        found = {task: self.items[task]["search"] for task in self.tasks}
+        return {task: record.count if record.version else None for task, record in found.items()}
+
+    @property
+    def hold_out(self) -> HoldOut:
+        """The search items that nobody is trained on."""
+        extended = {task: splits["search"].extends for task, splits in self.items.items()}
+        return hold_out_of(self.spec, {t: counts for t, counts in extended.items() if counts})
+
+    @property
+    def race(self) -> Race | None:
+        """How children are raced; None where all are asked everything."""
+        return race_of(self.spec, self.hold_out)
 
     @property
     def engine(self) -> Literal["transformers", "vllm"]:
@@ -188,7 +239,7 @@ class History:
 
 def _followed(known: list[Revision], document: RevisionDocument, key: str) -> list[Revision]:
     """All revisions with the next one, which may let more candidates fail from now on."""
-    consistency.check_revision(known[-1].manifest, document, key)
+    consistency.check_revision(known[-1].manifest, known[-1].items, document, key)
     after = known[-1].followed_by(document)
     return [*(replace(r, max_failed=max(r.max_failed, after.max_failed)) for r in known), after]
 

@@ -128,11 +128,11 @@ class RunStore:
         return [self.result(stage, entry) for entry in entries]
 
     @contextmanager
-    def items_file(self, task: str, split: Split) -> Iterator[Path]:
-        """A local file of a task's items, for as long as the block lasts."""
+    def items_file(self, revision: Revision, task: str, split: Split) -> Iterator[Path]:
+        """A local file of the items that a task has, for as long as the block lasts."""
         with scratch_folder("items") as folder:
             path = folder / f"{task}.{split}.jsonl"
-            self.objects.download(keys.items(task, split), path)
+            self.objects.download(revision.items_key(task, split), path)
             yield path
 
     def chat_template(self, expert: str) -> str:

@@ -17,6 +17,7 @@ from cycleqd.records.documents import AnswersDocument, EvaluateEntry
 
 if TYPE_CHECKING:
     from cycleqd.manifest.evolution import Tune
+    from cycleqd.run.revision import Revision
     from cycleqd.run.store import RunStore
 
 
@@ -31,20 +32,29 @@ class Teaching:
         self._run = run
         self._told: list[list[AnswersDocument]] = []
 
-    def lessons(self, task: str, generation: int, tune: Tune) -> tuple[Lesson, ...]:
+    def lessons(
+        self, task: str, generation: int, tune: Tune, revision: Revision
+    ) -> tuple[Lesson, ...]:
         """The answers of a task that are taught, by item.
 
         Args:
             task: its name.
             generation: the last one whose members teach; it is committed.
             tune: how many answers of an item, and which.
+            revision: says to which items: what was answered to others is no lesson.
 
         Raises:
             StoreCorrupt: a member has a result and no answers.
         """
         while len(self._told) <= generation:
             self._told.append(self._read(len(self._told)))
-        told = (document for part in self._told[: generation + 1] for document in part)
+        as_of = self._run.history.as_of
+        told = (
+            document
+            for number, part in enumerate(self._told[: generation + 1])
+            if task in revision.holding(as_of(number))
+            for document in part
+        )
         ways = gather((document.candidate, document.answers.get(task, {})) for document in told)
         return tuple(
             way for each in ways.values() for way in choose(each, tune.answers, tune.choice)

@@ -26,7 +26,8 @@ class Cost:
         generation: its number.
         experts: who joined.
         tasks: which tasks joined.
-        revisited: members and experts that were evaluated on new tasks.
+        items: tasks that were there and got other search items.
+        revisited: members and experts that were evaluated on new tasks and items.
         introduced: new experts, and members with a part of one.
         seconds: of workers, factoring included.
     """
@@ -34,6 +35,7 @@ class Cost:
     generation: int
     experts: tuple[str, ...]
     tasks: tuple[str, ...]
+    items: tuple[str, ...]
     revisited: int
     introduced: int
     seconds: float
@@ -163,10 +165,9 @@ def _experts(run: RunStore, revision: Revision, asked: Asked) -> dict[str, Answe
 def _costs(run: RunStore, revisions: Sequence[Revision]) -> Iterator[Cost]:
     for before, revision in pairwise(revisions):
         generation = revision.from_generation
-        experts = tuple(revision.experts.keys() - before.experts.keys())
-        tasks = tuple(task for task in revision.tasks if task not in before.tasks)
+        experts = {*revision.experts} - {*before.experts}
         stage = keys.generation(generation)
-        plan = run.plan(stage) if experts or tasks else None
+        plan = run.plan(stage) if generation in revision.joins else None
         if plan is None:
             continue
         finished = run.finished_entries(stage)
@@ -176,7 +177,8 @@ def _costs(run: RunStore, revisions: Sequence[Revision]) -> Iterator[Cost]:
         yield Cost(
             generation=generation,
             experts=tuple(e.name for e in revision.spec.experts if e.name in experts),
-            tasks=tasks,
+            tasks=tuple(task for task in revision.tasks if task not in before.tasks),
+            items=tuple(revision.first_items(before)),
             revisited=sum(again),
             introduced=len(evaluated) - sum(again),
             seconds=sum(run.result(stage, index).telemetry.seconds for index in finished),

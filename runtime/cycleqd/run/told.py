@@ -8,13 +8,14 @@ stays a pure function of what is stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from cycleqd.errors import StoreCorrupt
-from cycleqd.evolution.search import as_told, comparable
+from cycleqd.evolution.asked import Asked, comparable
+from cycleqd.evolution.search import expert_order
 from cycleqd.evolution.strategies import Told
 from cycleqd.records import keys
+from cycleqd.records.documents import EvaluateEntry
 from cycleqd.run.store import RunStore
 
 
@@ -27,25 +28,50 @@ class ToldResults:
 
     def __init__(self, run: RunStore) -> None:
         self._run = run
-        self._generations: list[list[Told]] = []
+        self._generations: dict[int, list[Asked]] = {}
 
     def up_to(self, generation: int) -> Callable[[], Sequence[Told]]:
         """What gives all candidates of the generations up to a committed one, in their order.
 
-        Where tasks have joined, those that were not evaluated on them are left out.
+        Where tasks or items have joined, those that were not evaluated on them are left out.
         """
 
         def told() -> Sequence[Told]:
-            while len(self._generations) <= generation:
-                self._generations.append(self._read(len(self._generations)))
-            found = chain.from_iterable(self._generations[: generation + 1])
-            return comparable(found, self._run.history.as_of(generation).tasks)
+            revision = self._run.history.as_of(generation)
+            asked = self._counted(range(generation + 1), generation)
+            return comparable(asked, revision.search_counts)
 
         return told
 
-    def _read(self, generation: int) -> list[Told]:
-        stage = keys.generation(generation)
-        plan = self._run.plan(stage)
-        if plan is None:
-            raise StoreCorrupt(f"{self._run.objects.uri}: {stage.plan_key} is missing")
-        return as_told(self._run.results(stage, range(len(plan.entries))))
+    def experts(self, generation: int) -> Sequence[Told]:
+        """The experts as of a committed generation; only where they were asked is read."""
+        revision = self._run.history.as_of(generation)
+        wanted = expert_order(revision.spec)
+        asked = self._counted([0, *revision.joins], generation)
+        return comparable(
+            ((one, counted) for one, counted in asked if one.candidate in wanted),
+            revision.search_counts,
+        )
+
+    def _counted(
+        self, generations: Iterable[int], now: int
+    ) -> Iterator[tuple[Asked, Collection[str]]]:
+        """What some generations asked, with the tasks whose items still count in one."""
+        history = self._run.history
+        for number in generations:
+            counted = history.as_of(now).holding(history.as_of(number))
+            for asked in self._read(number):
+                yield asked, counted
+
+    def _read(self, generation: int) -> list[Asked]:
+        if generation not in self._generations:
+            stage = keys.generation(generation)
+            plan = self._run.plan(stage)
+            if plan is None:
+                raise StoreCorrupt(f"{self._run.objects.uri}: {stage.plan_key} is missing")
+            self._generations[generation] = [
+                Asked.of(entry, self._run.result(stage, index))
+                for index, entry in enumerate(plan.entries)
+                if isinstance(entry, EvaluateEntry)
+            ]
+        return self._generations[generation]

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cycleqd.errors import VerificationError
-from cycleqd.evolution.race import race_of
 from cycleqd.evolution.search import Commit, read_generation
 from cycleqd.records import keys
 from cycleqd.records.documents import NOT_ASKED, EvaluateEntry, PlanDocument, ResultDocument
@@ -92,7 +91,9 @@ class Verifier:
                 self._run.committed_archive(number)
                 results = self._results(stage, plan, revision)
                 before = history.as_of(number - 1) if number in revision.joins else None
-                commit = planning.make_commit(revision, results, commits.get(number - 1), before)
+                known = self._told.experts(number - 1) if before is not None else ()
+                last = commits.get(number - 1)
+                commit = planning.make_commit(revision, results, last, before, known)
                 self._same(stage.commit_key, commit.document().to_bytes())
                 self.verified.archives += 1
                 commits[number] = commit
@@ -110,15 +111,17 @@ class Verifier:
         return planning.make_plan(revision, number, read, genome, told)
 
     def _items(self) -> None:
-        for task, splits in self._run.latest().items.items():
-            for split, record in splits.items():
-                key = keys.items(task, split)
-                found = hashlib.sha256(self._run.objects.read(key)).hexdigest()
-                if found != record.digest:
-                    raise VerificationError(
-                        f"{key}: SHA-256 {found}, run.json says {record.digest}"
-                    )
-                self.verified.items += 1
+        wanted = {
+            revision.items_key(task, split): record.digest
+            for revision in self._run.history.refresh()
+            for task, splits in revision.items.items()
+            for split, record in splits.items()
+        }
+        for key, digest in wanted.items():
+            found = hashlib.sha256(self._run.objects.read(key)).hexdigest()
+            if found != digest:
+                raise VerificationError(f"{key}: SHA-256 {found}, the run says {digest}")
+            self.verified.items += 1
         for expert, digest in self._run.latest().chat_templates.items():
             key = keys.chat_template(expert)
             found = hashlib.sha256(self._run.objects.read(key)).hexdigest()
@@ -168,7 +171,7 @@ class Verifier:
         if set(result.outcomes) != set(entry.tasks) or set(result.scores) != set(entry.tasks):
             raise VerificationError(f"{key}: holds other tasks than its plan")
         for task, outcome in result.outcomes.items():
-            count = revision.items[task][entry.split].count
+            count = revision.items[task][entry.split].count - entry.first_items.get(task, 0)
             if len(outcome) != count:
                 raise VerificationError(f"{key}: outcomes of {task} are not {count} marks")
         asked = self._asked(key, entry, result, revision)
@@ -202,7 +205,7 @@ class Verifier:
         key: str, entry: EvaluateEntry, result: ResultDocument, revision: Revision
     ) -> dict[str, tuple[int, ...]]:
         """By task the places of the only items that a candidate was asked; empty: it was all."""
-        race = race_of(revision.spec)
+        race = revision.race
         if race is None or entry.race is None:
             if result.stopped:
                 raise VerificationError(f"{key}: was stopped, though its plan says nothing of it")

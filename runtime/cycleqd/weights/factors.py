@@ -27,7 +27,7 @@ from safetensors.torch import save_file
 from cycleqd.checkpoints.safetensors_file import read_header
 from cycleqd.errors import RunMismatch, StoreCorrupt
 from cycleqd.records import keys
-from cycleqd.records.documents import Document
+from cycleqd.records.document import Document
 from cycleqd.scratch import scratch_folder
 from cycleqd.weights import digest
 from cycleqd.weights.checkpoint import MappedFile
