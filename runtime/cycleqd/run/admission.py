@@ -12,9 +12,9 @@ import hashlib
 import importlib.util
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cycleqd.errors import DatasetError, InputError, ObjectNotFound, RunMismatch
@@ -28,6 +28,7 @@ from cycleqd.records import keys
 from cycleqd.records.documents import (
     ItemsRecord,
     RunDocument,
+    SourceRecord,
     Split,
 )
 from cycleqd.run.admitted_checkpoints import (
@@ -48,6 +49,7 @@ from cycleqd.scratch import scratch_folder
 from cycleqd.store import ObjectStore, S3Settings
 from cycleqd.store.access import open_location
 from cycleqd.store.foreign import download_foreign
+from cycleqd.store.localfile import disk_errors
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ class Desk:
 
     Attributes:
         objects: the run's store.
-        checkpoints: folder for downloaded checkpoints.
+        checkpoints: folder for downloaded checkpoints; what is made of them lies beside it.
         s3: how to reach checkpoints and items on S3.
         say: told what is being done.
         check_experts: whether experts' own checkpoints are opened, too.
@@ -195,6 +197,7 @@ def _examine(desk: Desk, sought: Sought) -> Examined:
     """
     refusals, s3, say = Refusals(), desk.s3, desk.say
     with ExitStack() as kept:
+        sought = replace(sought, members=_export_members(desk, sought, refusals, kept))
         read = _read_items(sought, s3, refusals, kept)
         found = admit_checkpoints(sought, desk.checkpoints, s3, say=say, refusals=refusals)
         if found is not None:
@@ -205,11 +208,57 @@ def _examine(desk: Desk, sought: Sought) -> Examined:
         assert found is not None, "what is not admitted was refused"
         if desk.check_experts and prompts.samples:
             tell_differences(sought, base, experts, prompts.samples, say)
+        _keep_members(desk, sought, found.experts)
         return Examined(
             found,
             _store_items(desk.objects, read),
             _store_templates(desk.objects, prompts.templates),
         )
+
+
+def _export_members(
+    desk: Desk, sought: Sought, refusals: Refusals, kept: ExitStack
+) -> dict[str, Path]:
+    """Folders of the members that are to become experts, by these' names; ``kept`` keeps them."""
+    folders: dict[str, Path] = {}
+    models = None
+    for number, expert in enumerate(sought.spec.experts):
+        if expert.member is None or expert.name not in sought.experts:
+            continue
+        # torch is only needed here, whenever a member becomes an expert.
+        from cycleqd.run.kept_models import check_member  # noqa: PLC0415
+        from cycleqd.run.models import RunModels  # noqa: PLC0415
+
+        with refusals.of(f"spec.experts[{number}].member"):
+            if sought.known is None:
+                raise InputError(
+                    f"{expert.member}: a run that begins has no members yet; name a checkpoint by "
+                    "uri, and append a member once the run has one"
+                )
+            run, scratch = RunStore(desk.objects), desk.checkpoints.parent
+            check_member(run, expert.member)
+            desk.say(f"making the weights of {expert.member}")
+            with disk_errors(f"cannot write {scratch}"):
+                scratch.mkdir(parents=True, exist_ok=True)
+            models = models or RunModels(run, scratch).latest()
+            folder = kept.enter_context(scratch_folder("model", scratch)) / "model"
+            models.export(expert.member, folder)
+            folders[expert.name] = folder
+    return folders
+
+
+def _keep_members(desk: Desk, sought: Sought, experts: Mapping[str, SourceRecord]) -> None:
+    """Keep the weights of members that become experts in the store, where every process opens them.
+
+    Raises:
+        StoreCorrupt: other weights are kept there.
+    """
+    for name, folder in sought.members.items():
+        from cycleqd.run.kept_models import keep_model  # noqa: PLC0415 - torch
+
+        source = experts[name]
+        assert source.member is not None
+        keep_model(desk.objects, source.member, folder, source.digest, desk.checkpoints)
 
 
 def _read_items(

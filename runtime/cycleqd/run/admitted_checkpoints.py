@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +11,9 @@ from cycleqd.checkpoints.compatibility import added_tokens
 from cycleqd.checkpoints.source import location_of, resolve
 from cycleqd.errors import CheckpointError, RunMismatch
 from cycleqd.evolution.strategies import strategy_of
+from cycleqd.manifest.model import Expert as ManifestExpert
 from cycleqd.manifest.model import Spec
+from cycleqd.records import keys
 from cycleqd.records.documents import SourceRecord
 from cycleqd.run.refusals import Refusals
 from cycleqd.run.revision import Revision
@@ -34,6 +36,7 @@ class Sought:
         tasks: names of those whose items are read.
         engine: that was chosen.
         known: the run as it is; None where none has begun.
+        members: folders of the members that become experts, by the experts' names.
     """
 
     spec: Spec
@@ -41,6 +44,7 @@ class Sought:
     tasks: Collection[str]
     engine: EngineName
     known: Revision | None = None
+    members: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,20 +103,25 @@ def admit_checkpoints(
     writers = {task.chat_template_from for task in spec.tasks if task.name in sought.tasks}
     for number, expert in enumerate(spec.experts):
         if expert.name not in sought.experts:
-            if expert.name in writers:  # a new task's prompts are written as it does
+            # A new task's prompts may be written as it does.
+            if expert.name in writers and expert.uri is not None:
                 with refusals.of(f"spec.experts[{number}].uri"):
                     folders[expert.name] = resolve(expert.uri, folder, s3)
             continue
         say(f"checking expert {expert.name}")
-        with refusals.of(f"spec.experts[{number}].uri"):
+        made = sought.members.get(expert.name)
+        if expert.uri is None and made is None:
+            continue  # was refused
+        with refusals.of(f"spec.experts[{number}].{'member' if expert.uri is None else 'uri'}"):
             other = expert.vocabulary == "Base"
-            found = open_expert(resolve(expert.uri, folder, s3), base, base_vocabulary=other)
+            place = made or resolve(expert.uri or "", folder, s3)
+            found = open_expert(place, base, base_vocabulary=other)
             check_expert(base, found, base_vocabulary=other)
             if isinstance(found, Checkpoint):  # an adapter has no settings of its own
                 check_settings(base.folder, found.folder, retied=found.header.retied)
             if added := added_tokens(base.folder, found.folder):
                 say(f"expert {expert.name}: the base's tokenizer is used, without {added[0]!r}")
-            records[expert.name] = _source(expert.uri, found.digest())
+            records[expert.name] = _record(expert, found.digest())
             folders[expert.name] = found.folder
             vector = task_vector(base, found)
             limits = {name: max(rank, vector.rank(name)) for name, rank in limits.items()}
@@ -172,6 +181,14 @@ def _admit_base(
         with refusals.of("spec.evaluation.maxModelLen"):
             check_length(base.folder, spec.evaluation.max_model_len)
     return base, engine
+
+
+def _record(expert: ManifestExpert, digest: str) -> SourceRecord:
+    if expert.member is not None:
+        where = keys.model_folder(expert.member)
+        return SourceRecord(uri=where, digest=digest, member=expert.member)
+    assert expert.uri is not None, "the manifest's rules want one of the two"
+    return _source(expert.uri, digest)
 
 
 def _source(uri: str, digest: str) -> SourceRecord:
