@@ -41,6 +41,7 @@ class Wrong(NamedTuple):
 
 
 _GAUSSIAN: Final = {"spec.evolution.mutation": {"method": "Gaussian"}}
+_MEMBER: Final = {"uri": REMOVE, "member": "c000001"}
 _UNIFORM: Final = {"method": "Uniform", "high": "0.9"}
 
 
@@ -54,7 +55,6 @@ def _steps(*steps: dict[str, Any]) -> Edit:
 
 _SHAPES: Final = [
     Wrong("no base", {"spec.base": REMOVE}, "spec.base", "Required value"),
-    Wrong("no uri", {"spec.experts[0].uri": REMOVE}, "spec.experts[0].uri", "Required value"),
     Wrong("null uri", {"spec.base.uri": None}, "spec.base.uri", "Required value"),
     Wrong("no type", {"spec.tasks[0].type": REMOVE}, "spec.tasks[0].type", "Required value"),
     Wrong("no spec", {"spec": REMOVE}, "spec", "Required value"),
@@ -177,6 +177,46 @@ _BETWEEN: Final = [
         {"spec.experts[0].name": "base"},
         "spec.experts[0].name",
         "must not be base, aggregate, uniform-merge",
+    ),
+    Wrong("no uri", {"spec.experts[0].uri": REMOVE}, "spec.experts[0].uri", "either a uri or"),
+    Wrong(
+        "member beside a uri",
+        {"spec.experts[0].member": "c000001"},
+        "spec.experts[0].uri",
+        "either a uri or",
+    ),
+    Wrong(
+        "role as member",
+        {"spec.experts[0].uri": REMOVE, "spec.experts[0].member": "balanced"},
+        "spec.experts[0].member",
+        "must be the id of a candidate",
+    ),
+    Wrong(
+        "vocabulary of a member",
+        {
+            "spec.experts[0].uri": REMOVE,
+            "spec.experts[0].member": "c000001",
+            "spec.experts[0].vocabulary": "Base",
+        },
+        "spec.experts[0].vocabulary",
+        "has no effect with member",
+    ),
+    Wrong(
+        "two experts of one member",
+        {f"spec.experts[{n}].{field}": value for n in (0, 1) for field, value in _MEMBER.items()},
+        "spec.experts",
+        "member must be another for each expert",
+    ),
+    Wrong(
+        "template of a member",
+        {
+            "spec.experts[0].uri": REMOVE,
+            "spec.experts[0].member": "c000001",
+            "spec.tasks[0].chat": True,
+            "spec.tasks[0].chatTemplateFrom": "python",
+        },
+        "spec.tasks",
+        "must not name a member",
     ),
     Wrong("unknown expert", {"spec.tasks[2].expert": "shel"}, "spec.tasks", "one of spec.experts"),
     Wrong(

@@ -26,7 +26,12 @@ class Wrong(NamedTuple):
 WRONG_FIELDS: Final = [
     # Fields that are missing or unknown
     Wrong("no base", {"spec.base": REMOVE}, "spec.base", "is missing; add it with uri"),
-    Wrong("no uri", {"spec.experts[0].uri": REMOVE}, "spec.experts[0].uri", "is missing; add text"),
+    Wrong(
+        "no uri",
+        {"spec.experts[0].uri": REMOVE},
+        "spec.experts[0].uri",
+        "is missing; add the expert",
+    ),
     Wrong("no type", {"spec.tasks[0].type": REMOVE}, "spec.tasks[0].type", "add one of python,"),
     Wrong("no spec", {"spec": REMOVE}, "spec", "is missing; add it with base, experts, tasks"),
     Wrong("no kind", {"kind": REMOVE}, "kind", "is missing; add `kind: CycleQDRun`"),

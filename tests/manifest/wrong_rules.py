@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from .documents import REMOVE
 from .wrong_fields import Wrong
 
 _GAUSSIAN: Final = {"spec.evolution.mutation": {"method": "Gaussian"}}
+_MEMBER: Final = {"uri": REMOVE, "member": "c000001"}
 _FOLDER: Final = {
     "spec.storage.uri": "runs",
     "spec.experts[2].uri": "models/shell",
@@ -54,6 +56,45 @@ WRONG_RULES: Final = [
         {"spec.tasks[0].chat": False, "spec.tasks[0].systemMessage": "Be brief."},
         "spec.tasks[0].systemMessage",
         "has no effect without chat; write chat: true beside it, or remove the line",
+    ),
+    Wrong(
+        "member beside a checkpoint",
+        {"spec.experts[0].member": "c000001"},
+        "spec.experts[0].member",
+        "stands beside uri; keep one of the two",
+    ),
+    Wrong(
+        "role as member",
+        {"spec.experts[0].uri": REMOVE, "spec.experts[0].member": "best:sql"},
+        "spec.experts[0].member",
+        '"best:sql" is no candidate\'s id, such as c000123; `cycleqd list` prints those of',
+    ),
+    Wrong(
+        "two experts of one member",
+        {f"spec.experts[{n}].{field}": value for n in (0, 1) for field, value in _MEMBER.items()},
+        "spec.experts[1].member",
+        '"c000001" is also spec.experts[0].member; name another member',
+    ),
+    Wrong(
+        "vocabulary of a member",
+        {
+            "spec.experts[0].uri": REMOVE,
+            "spec.experts[0].member": "c000001",
+            "spec.experts[0].vocabulary": "Base",
+        },
+        "spec.experts[0].vocabulary",
+        "has no effect with member; remove the line",
+    ),
+    Wrong(
+        "template of a member",
+        {
+            "spec.experts[0].uri": REMOVE,
+            "spec.experts[0].member": "c000001",
+            "spec.tasks[0].chat": True,
+            "spec.tasks[0].chatTemplateFrom": "python",
+        },
+        "spec.tasks[0].chatTemplateFrom",
+        '"python" is a member of the run and has no chat template of its own',
     ),
     Wrong(
         "base as expert",

@@ -22,6 +22,7 @@ from cycleqd.manifest.rules import (
     AGGREGATE_IGNORES,
     CHAT_ONLY,
     CROSSOVER_IGNORES,
+    MEMBER_ID,
     MUTATION_IGNORES,
     RESERVED_EXPERTS,
 )
@@ -149,12 +150,26 @@ _SPEC = (
         ".tasks",
     ),
     Rule(
-        "self.experts.all(e, self.experts.all(o, o.name == e.name || o.uri != e.uri))",
+        "self.tasks.all(t, !has(t.chatTemplateFrom)"
+        " || !self.experts.exists(e, e.name == t.chatTemplateFrom && has(e.member)))",
+        "chatTemplateFrom of a task must not name a member of the run, which has no chat template "
+        "of its own; name an expert with a uri",
+        ".tasks",
+    ),
+    Rule(
+        "self.experts.all(e, !has(e.uri)"
+        " || self.experts.all(o, o.name == e.name || !has(o.uri) || o.uri != e.uri))",
         "uri must be another for each expert; name another checkpoint or remove one of the two",
         ".experts",
     ),
     Rule(
-        "self.experts.all(e, e.uri != self.base.uri)",
+        "self.experts.all(e, !has(e.member)"
+        " || self.experts.all(o, o.name == e.name || !has(o.member) || o.member != e.member))",
+        "member must be another for each expert; name another member or remove one of the two",
+        ".experts",
+    ),
+    Rule(
+        "self.experts.all(e, !has(e.uri) || e.uri != self.base.uri)",
         "uri of an expert must not be that of spec.base, whose task vector is zero; name a "
         "fine-tuned checkpoint",
         ".experts",
@@ -223,6 +238,25 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "spec": _SPEC,
     "spec.base.uri": (_NO_CREDENTIALS, _CHECKPOINT),
+    "spec.experts[]": (
+        Rule(
+            "has(self.uri) != has(self.member)",
+            "must have either a uri or, in a run that has begun, a member of it",
+            ".uri",
+        ),
+        Rule(
+            "!has(self.member) || self.vocabulary == 'Same'",
+            "has no effect with member; remove it",
+            ".vocabulary",
+        ),
+    ),
+    "spec.experts[].member": (
+        Rule(
+            matches("self", MEMBER_ID),
+            "must be the id of a candidate, such as c000123; `cycleqd list` prints those of the "
+            "archives' members",
+        ),
+    ),
     "spec.experts[].name": (
         Rule(
             f"!(self in {list(RESERVED_EXPERTS)})",

@@ -71,7 +71,7 @@ def resolve(
     if uri.startswith("hf://"):
         return _from_hub(uri)
     if uri.startswith("s3://"):
-        return _from_store(uri, open_store(uri, s3), cache)
+        return from_store(uri, open_store(uri, s3), cache)
     if "://" in uri:
         raise CheckpointError(f"{uri}: unknown kind of URI; use a path, hf://org/name or s3://...")
     kind = None
@@ -121,7 +121,18 @@ def _from_hub(uri: str) -> Path:
     return Path(folder)
 
 
-def _from_store(uri: str, store: ObjectStore, cache: Path) -> Path:
+def from_store(uri: str, store: ObjectStore, cache: Path) -> Path:
+    """The local folder of a checkpoint that is all that a store holds, downloaded if need be.
+
+    Args:
+        uri: how messages call it.
+        store: with the checkpoint's files as its objects.
+        cache: where it is kept; processes may share it.
+
+    Raises:
+        CheckpointError: there is none.
+        StoreError: the store failed, or the cache cannot be written.
+    """
     stored = list(store.list())
     keys = [key for key in stored if key in _FILES or _is_weights(key)]
     if CONFIG_FILE not in keys and ADAPTER_CONFIG_FILE not in keys:

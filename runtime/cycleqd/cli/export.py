@@ -11,7 +11,6 @@ from cycleqd.api.run import MAX_LOSS, open_run
 from cycleqd.cli.console import print_note, print_result
 from cycleqd.cli.stores import StoreArgument, open_run_store
 from cycleqd.errors import InputError
-from cycleqd.records import keys
 from cycleqd.run.members import resolve_member
 from cycleqd.scratch import scratch_folder
 from cycleqd.store.cache import cache_folder
@@ -124,15 +123,14 @@ def _check_options(
 
 def materialize(store: StoreArgument, member: MemberOption) -> None:
     """Keep a member's weights in the store, under candidates/CANDIDATE/model/."""
-    from cycleqd.run.models import RunModels  # noqa: PLC0415 - torch
+    from cycleqd.run.kept_models import keep_model  # noqa: PLC0415 - torch
+    from cycleqd.run.models import RunModels  # noqa: PLC0415
 
     run = open_run_store(store)
     candidate = resolve_member(run, member)
     models = RunModels(run, cache_folder()).under_way()
-    prefix = keys.model_folder(candidate)
     with scratch_folder("model", cache_folder()) as folder:
         made = folder / "model"
         digest = models.export(candidate, made)
-        for path in sorted(made.iterdir()):
-            run.objects.create_file(f"{prefix}/{path.name}", path)
+        prefix = keep_model(run.objects, candidate, made, digest, cache_folder() / "checkpoints")
     print_result(f"{run.objects.uri}/{prefix}: weights {digest}")

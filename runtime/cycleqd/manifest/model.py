@@ -58,10 +58,15 @@ class Expert(Model):
     name: Name
     """Name of the expert, unique in the run."""
 
-    uri: Uri
+    uri: Uri | None = None
     """Its checkpoint, like ``spec.base.uri``; same architecture, shapes and tokenizer as there.
 
     Or a LoRA adapter of the base, a folder that peft saved (``adapter_config.json``)."""
+
+    member: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
+    """In place of ``uri``, in a run that has begun: a member of its archives, by the id that
+    ``cycleqd list`` prints (``c000123``). Its weights are kept with the run and become an expert's.
+    """
 
     vocabulary: Annotated[
         Literal["Same", "Base"], Field(exclude_if=lambda choice: choice == "Same")

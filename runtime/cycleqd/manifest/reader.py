@@ -166,7 +166,8 @@ def check_files(manifest: Manifest) -> list[str]:
 def _input_problems(spec: Spec) -> list[str]:
     problems = _base_problems("spec.base.uri", spec.base.uri)
     for index, expert in enumerate(spec.experts):
-        problems += _folder_problems(f"spec.experts[{index}].uri", expert.uri)
+        if expert.uri is not None:
+            problems += _folder_problems(f"spec.experts[{index}].uri", expert.uri)
     for index, task in enumerate(spec.tasks):
         problems += _file_problems(f"spec.tasks[{index}].items.search", task.items.search)
         problems += _file_problems(f"spec.tasks[{index}].items.test", task.items.test)

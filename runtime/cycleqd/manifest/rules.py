@@ -72,6 +72,50 @@ def _known_expert(spec: Part) -> Iterator[str]:
                 yield f"{expert.path}: no expert is called {shown(expert.text)}; {remedy}"
 
 
+MEMBER_ID = "c[0-9]{6,9}|joined-[0-9]{6,9}-[0-9]{3,6}"
+"""Regular expression of the ids that candidates have which are no experts."""
+
+
+def _sources(spec: Part) -> Iterator[str]:
+    """Each expert is a checkpoint or a member of the run."""
+    seen: dict[str, Part] = {}
+    for expert in spec.parts("experts"):
+        uri, member = expert.part("uri"), expert.part("member")
+        if uri.raw is None and member.raw is None and isinstance(expert.raw, dict):
+            yield (
+                f"{uri.path}: is missing; add the expert's checkpoint, or `member`, a candidate of "
+                "the run that has begun"
+            )
+        if not member.text:
+            continue
+        if uri.raw is not None:
+            yield f"{member.path}: stands beside uri; keep one of the two"
+        if not re.fullmatch(MEMBER_ID, member.text):
+            yield (
+                f"{member.path}: {shown(member.text)} is no candidate's id, such as c000123; "
+                "`cycleqd list` prints those of the archives' members"
+            )
+        other = seen.setdefault(member.text, member)
+        if other is not member:
+            yield (
+                f"{member.path}: {shown(member.text)} is also {other.path}; name another member "
+                "or remove one of the two"
+            )
+        yield from _without_effect(expert, ("vocabulary",), "member")
+
+
+def _templates_of_members(spec: Part) -> Iterator[str]:
+    """No task's chat template is that of a member, which has none of its own."""
+    members = {e.part("name").text for e in spec.parts("experts") if e.part("member").text}
+    for task in spec.parts("tasks"):
+        writer = task.part("chatTemplateFrom")
+        if writer.text in members - {None}:
+            yield (
+                f"{writer.path}: {shown(writer.text)} is a member of the run and has no chat "
+                "template of its own; remove the line, or name an expert with a uri"
+            )
+
+
 def _distinct_checkpoints(spec: Part) -> Iterator[str]:
     seen: dict[str, Part] = {}
     base = spec.part("base").part("uri")
@@ -299,6 +343,8 @@ RULES: tuple[Callable[[Part], Iterator[str]], ...] = (
     _reserved_names,
     _known_expert,
     uris,
+    _sources,
+    _templates_of_members,
     _distinct_checkpoints,
     _held_out_items,
     _bounds,

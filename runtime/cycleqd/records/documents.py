@@ -34,11 +34,14 @@ class SourceRecord(Document):
         digest: of its weights.
         location: where a relative path was found, absolute; written for such paths only. It says
             where to look first, never what is looked for: that is the digest.
+        member: the candidate of the run whose weights it is; ``uri`` is then the folder in the
+            run's store that holds them.
     """
 
     uri: str
     digest: str
     location: str | None = Field(default=None, exclude_if=lambda location: location is None)
+    member: CandidateId | None = Field(default=None, exclude_if=lambda member: member is None)
 
 
 class ItemsRecord(Document):

@@ -15,7 +15,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cycleqd.errors import DatasetError, InputError, RunMismatch
@@ -47,6 +47,7 @@ from cycleqd.run.continuation import (
 from cycleqd.run.items import SPLITS, read_split, uri_of
 from cycleqd.run.new_items import after_earlier, other_items
 from cycleqd.run.own_checkpoints import tell_differences
+from cycleqd.run.promotion import export_members, keep_members
 from cycleqd.run.prompts import SplitItems, check_prompts
 from cycleqd.run.refusals import Refusals
 from cycleqd.run.revision import Revision
@@ -66,7 +67,7 @@ class Desk:
 
     Attributes:
         objects: the run's store.
-        checkpoints: folder for downloaded checkpoints.
+        checkpoints: folder for downloaded checkpoints; what is made of them lies beside it.
         s3: how to reach checkpoints and items on S3.
         say: told what is being done.
         check_experts: whether experts' own checkpoints are opened, too.
@@ -258,6 +259,12 @@ def _examine(desk: Desk, sought: Sought) -> Examined:
     """
     refusals, s3, say = Refusals(), desk.s3, desk.say
     with ExitStack() as kept:
+        sought = replace(
+            sought,
+            members=export_members(
+                desk.objects, desk.checkpoints, sought, refusals=refusals, kept=kept, say=say
+            ),
+        )
         read = _read_items(sought, s3, refusals, kept)
         if sought.known is not None:
             read = after_earlier(RunStore(desk.objects), sought.known, sought, read, refusals)
@@ -270,6 +277,7 @@ def _examine(desk: Desk, sought: Sought) -> Examined:
         assert found is not None, "what is not admitted was refused"
         if desk.check_experts and prompts.samples:
             tell_differences(sought, base, experts, prompts.samples, say)
+        keep_members(desk.objects, desk.checkpoints, sought, found.experts)
         return Examined(
             found,
             _store_items(desk.objects, [items for items in read if _is_new(items, sought)]),

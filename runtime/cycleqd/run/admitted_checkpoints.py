@@ -11,7 +11,9 @@ from cycleqd.checkpoints.compatibility import added_tokens
 from cycleqd.checkpoints.source import location_of, resolve
 from cycleqd.errors import CheckpointError, RunMismatch
 from cycleqd.evolution.strategies import strategy_of
+from cycleqd.manifest.model import Expert as ManifestExpert
 from cycleqd.manifest.model import Spec
+from cycleqd.records import keys
 from cycleqd.records.documents import SourceRecord, Split
 from cycleqd.run.refusals import Refusals
 from cycleqd.run.revision import Revision
@@ -35,6 +37,7 @@ class Sought:
         engine: that was chosen.
         known: the run as it is; None where none has begun.
         items: of tasks that the run has, the splits that change.
+        members: folders of the members that become experts, by the experts' names.
     """
 
     spec: Spec
@@ -43,6 +46,7 @@ class Sought:
     engine: EngineName
     known: Revision | None = None
     items: Mapping[str, Collection[Split]] = field(default_factory=dict)
+    members: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,21 +106,26 @@ def admit_checkpoints(
     writers = {task.chat_template_from for task in spec.tasks if task.name in sought.tasks}
     for number, expert in enumerate(spec.experts):
         if expert.name not in sought.experts:
-            if expert.name in writers:  # a new task's prompts are written as it does
+            # A new task's prompts may be written as it does.
+            if expert.name in writers and expert.uri is not None:
                 with refusals.of(f"spec.experts[{number}].uri"):
                     folders[expert.name] = resolve(expert.uri, folder, s3)
             limits_of[number + 1] = limits
             continue
         say(f"checking expert {expert.name}")
-        with refusals.of(f"spec.experts[{number}].uri"):
+        made = sought.members.get(expert.name)
+        if expert.uri is None and made is None:
+            continue  # was refused
+        with refusals.of(f"spec.experts[{number}].{'member' if expert.uri is None else 'uri'}"):
             other = expert.vocabulary == "Base"
-            found = open_expert(resolve(expert.uri, folder, s3), base, base_vocabulary=other)
+            place = made or resolve(expert.uri or "", folder, s3)
+            found = open_expert(place, base, base_vocabulary=other)
             check_expert(base, found, base_vocabulary=other)
             if isinstance(found, Checkpoint):  # an adapter has no settings of its own
                 check_settings(base.folder, found.folder, retied=found.header.retied)
             if added := added_tokens(base.folder, found.folder):
                 say(f"expert {expert.name}: the base's tokenizer is used, without {added[0]!r}")
-            records[expert.name] = _source(expert.uri, found.digest())
+            records[expert.name] = _record(expert, found.digest())
             folders[expert.name] = found.folder
             vector = task_vector(base, found)
             limits = {name: max(rank, vector.rank(name)) for name, rank in limits.items()}
@@ -177,6 +186,14 @@ def _admit_base(
         with refusals.of("spec.evaluation.maxModelLen"):
             check_length(base.folder, spec.evaluation.max_model_len)
     return base, engine
+
+
+def _record(expert: ManifestExpert, digest: str) -> SourceRecord:
+    if expert.member is not None:
+        where = keys.model_folder(expert.member)
+        return SourceRecord(uri=where, digest=digest, member=expert.member)
+    assert expert.uri is not None, "the manifest's rules want one of the two"
+    return _source(expert.uri, digest)
 
 
 def _source(uri: str, digest: str) -> SourceRecord:

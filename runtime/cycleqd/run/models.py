@@ -20,6 +20,7 @@ from cycleqd.evolution.growth import extended
 from cycleqd.manifest.cluster import S3
 from cycleqd.records import keys
 from cycleqd.records.documents import SourceRecord
+from cycleqd.run.kept_models import kept_model
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store.access import settings_of
@@ -140,6 +141,8 @@ class RunModels:
 
     def _folder(self, source: SourceRecord, s3: S3 | None) -> Path:
         cache = self._scratch / "checkpoints"
+        if source.member is not None:
+            return kept_model(self.run.objects, source.member, cache)
         return resolve(source.uri, cache, settings_of(s3), location=source.location)
 
 

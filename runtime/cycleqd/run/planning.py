@@ -101,7 +101,10 @@ def join_plan(
     introduced = introductions(commit, number, new.experts, _as_parents(genome_of, revision))
     genomes = {keys.expert(name): expert_genome(layout, name) for name in new.experts}
     genomes |= {one.candidate: one.genome for one in introduced}
-    parents = {one.candidate: one.parents for one in introduced}
+    parents: dict[str, tuple[str, ...]] = {one.candidate: one.parents for one in introduced}
+    for expert in revision.spec.experts:
+        if expert.name in new.experts and expert.member is not None:
+            parents[keys.expert(expert.name)] = (expert.member,)
     first_items = revision.first_items(before)
     asked = (*first_items, *new.tasks)
     again = revisited(before.spec, commit) if asked else []

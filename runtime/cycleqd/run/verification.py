@@ -67,6 +67,7 @@ class Verifier:
             VerificationError: naming the first object that differs.
         """
         self._items()
+        self._promoted()
         commits: dict[int, Commit] = {}
         depth = self._run.latest().spec.evolution.pipeline_depth
         committed = self._run.committed()
@@ -129,6 +130,18 @@ class Verifier:
                 raise VerificationError(f"{key}: SHA-256 {found}, run.json says {digest}")
         for name in self._run.objects.children(keys.DATABASES):
             self._database(f"{keys.DATABASES}{name}")
+
+    def _promoted(self) -> None:
+        """An expert that was a member has that member's weights."""
+        for name, source in self._run.latest().experts.items():
+            if source.member is None or self._digest_of is None:
+                continue
+            found = self._digests[source.member] = self._digest_of(source.member)
+            self.verified.weights += 1
+            if found != source.digest:
+                raise VerificationError(
+                    f"expert {name}: has digest {source.digest}, {source.member} has {found}"
+                )
 
     def _database(self, key: str) -> None:
         """A database has the content that its key, and so the items, say."""
