@@ -12,6 +12,7 @@ from tests.demo.minimal import MINIMAL
 from cycleqd.demo import make_by
 from cycleqd.demo.folders import sole_maker
 from cycleqd.demo.material import DemoPaths
+from cycleqd.demo.skills import SKILLS
 from cycleqd.errors import InputError
 
 pytestmark = pytest.mark.runtime
@@ -96,7 +97,8 @@ def test_a_second_call_does_nothing(whole):
     assert told == []
     assert after == {file: before[file] for file in after}
     assert paths == DemoPaths.below(whole)
-    assert all(p.exists() for p in [paths.base, *paths.experts.values(), *paths.test.values()])
+    first = [folder[skill] for skill in SKILLS for folder in (paths.experts, paths.test)]
+    assert all(place.exists() for place in [paths.base, *first])
 
 
 def test_a_folder_of_another_demo_is_left_alone(whole):

@@ -135,7 +135,7 @@ def test_it_is_verified_with_its_weights(grown: tuple[str, RunStore, Path], tmp_
     from cycleqd.run.models import RunModels
 
     _, run, _ = grown
-    models = RunModels(run, tmp_path).latest()
+    models = RunModels(run, tmp_path).under_way()
     verified = Verifier(
         run, lambda candidate: models.materializer.digest(models.stored_genome(candidate))
     ).verify()
