@@ -78,7 +78,13 @@ def test_models_of_the_table_before_are_asked_what_is_new() -> None:
     before = run.summary(4)
     assert before is not None
     balanced = next(row.candidate for row in before.rows if row.kind == "balanced")
-    assert {(entry.candidate, entry.split) for entry in early} <= {(balanced, "test")}
+    # Who is in the new table as well is asked all tasks there, and nothing twice.
+    again = [
+        entry for entry in asked(run, 9) if (entry.candidate, entry.split) == (balanced, "test")
+    ]
+    assert len(again) == 1
+    assert "regex" in again[0].tasks
+    assert {entry.candidate for entry in early} <= {balanced}
     life = timeline(run)
     assert life.archive is not None
     assert life.archive.fwt is not None

@@ -14,7 +14,7 @@ evaluated in the same generation (*introduced* members), so that the next one ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from cycleqd.evolution.search import Commit, expert_order, failures, focus_exper
 from cycleqd.evolution.strategies import SearchState
 from cycleqd.manifest.model import Spec
 from cycleqd.records import keys
-from cycleqd.records.documents import ResultDocument, Split
+from cycleqd.records.documents import ResultDocument
 
 _PARTS = (0.5, 0.25)
 """Factors of a new expert's task vector: all of the best members get the first of them, the most
@@ -41,12 +41,10 @@ class Joining:
     Attributes:
         experts: names of new experts, in the manifest's order.
         tasks: names of new tasks, in the manifest's order.
-        items: by name of a task that was there and gets other items, the splits that change.
     """
 
     experts: tuple[str, ...]
     tasks: tuple[str, ...]
-    items: Mapping[str, frozenset[Split]] = field(default_factory=dict)
 
 
 def joining(before: Spec, spec: Spec) -> Joining:

@@ -25,8 +25,8 @@ from cycleqd.records.final_table import LossRecord, PublicationRecord, SummaryDo
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A model that is asked items of some tasks for the sake of the table before.
+class TableEntry:
+    """A model that is asked items of some tasks for a final table.
 
     Attributes:
         candidate: its id.
@@ -45,7 +45,7 @@ def predecessor(before: SummaryDocument | None) -> str | None:
     return None if row is None else row.candidate
 
 
-def asked(spec: Spec, commit: Commit, before: SummaryDocument | None) -> list[Asked]:
+def entries_for(spec: Spec, commit: Commit, before: SummaryDocument | None) -> list[TableEntry]:
     """Who is asked what, beside the rows of the final table themselves.
 
     Args:
@@ -56,17 +56,17 @@ def asked(spec: Spec, commit: Commit, before: SummaryDocument | None) -> list[As
     if before is None:
         return []
     tasks = tuple(task.name for task in spec.tasks)
-    found: list[Asked] = []
+    found: list[TableEntry] = []
     old = predecessor(before)
     if spec.publication is not None and old is not None:
-        found += [Asked(old, "test", tasks), Asked(old, "search", tasks)]
-        found.append(Asked(balanced_member(commit).candidate, "search", tasks))
+        found += [TableEntry(old, "test", tasks), TableEntry(old, "search", tasks)]
+        found.append(TableEntry(balanced_member(commit).candidate, "search", tasks))
     known = {task for row in before.rows for task in row.test}
     new = tuple(task for task in tasks if task not in known)
     if new:
         balanced = [row.candidate for row in before.rows if row.kind == "balanced"]
         models = dict.fromkeys([*balanced, *([] if old is None else [old])])
-        found += [Asked(candidate, "test", new) for candidate in models]
+        found += [TableEntry(candidate, "test", new) for candidate in models]
     return found
 
 

@@ -18,7 +18,7 @@ from cycleqd.evolution.final import finalists, new_genomes, planned, summarise
 from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.growth import extended
 from cycleqd.evolution.joining import introductions, join, joining, revisited
-from cycleqd.evolution.publication import Asked, asked, publication, published_before
+from cycleqd.evolution.publication import TableEntry, entries_for, publication, published_before
 from cycleqd.evolution.race import race_order
 from cycleqd.evolution.search import Commit, ask, expert_order, first_commit, numbers_of, tell
 from cycleqd.evolution.strategies import Told, Tuning, make_strategy
@@ -206,18 +206,18 @@ def make_final_plan(
             split=one.split,
             tasks=one.tasks,
         )
-        for one in _finally_asked(revision, commit, before)
+        for one in _table_entries(revision, commit, before)
     )
     return Plan(PlanDocument(entries=entries), fresh)
 
 
-def _finally_asked(
+def _table_entries(
     revision: Revision, commit: Commit, before: SummaryDocument | None
-) -> list[Asked]:
+) -> list[TableEntry]:
     """Who is asked what for a final table: its rows, and then those of the table before it."""
     rows = planned(revision.spec, commit, revision.joined_experts)
-    found = {(who, split): Asked(who, split, revision.tasks) for who, split in rows}
-    for one in asked(revision.spec, commit, before):
+    found = {(who, split): TableEntry(who, split, revision.tasks) for who, split in rows}
+    for one in entries_for(revision.spec, commit, before):
         found.setdefault((one.candidate, one.split), one)
     return list(found.values())
 
@@ -275,7 +275,7 @@ def make_summary(
     """
     spec = revision.spec
     joined = revision.joined_experts
-    plan = _finally_asked(revision, commit, before)
+    plan = _table_entries(revision, commit, before)
     if [result.candidate for result in results] != [one.candidate for one in plan]:
         raise StoreCorrupt(
             f"{keys.final(commit.generation).results_prefix}: are not those of the finalists that "

@@ -117,7 +117,7 @@ def timeline(run: RunStore) -> Timeline:
     )
 
 
-Asked = Mapping[tuple[str, str], Answered]
+Outcomes = Mapping[tuple[str, str], Answered]
 """By candidate and task."""
 
 
@@ -126,7 +126,7 @@ def _finals(run: RunStore) -> list[int]:
     return sorted(number for number in numbers if number is not None)
 
 
-def _asked(run: RunStore, generation: int) -> Asked:
+def _asked(run: RunStore, generation: int) -> Outcomes:
     """What everybody made of held-out items for one final table."""
     items = run.history.as_of(generation).items
     return {
@@ -137,11 +137,11 @@ def _asked(run: RunStore, generation: int) -> Asked:
     }
 
 
-def _of(candidate: str, asked: Asked) -> dict[str, Answered]:
+def _of(candidate: str, asked: Outcomes) -> dict[str, Answered]:
     return {task: found for (who, task), found in asked.items() if who == candidate}
 
 
-def _step(run: RunStore, table: SummaryDocument, asked: Asked) -> Step:
+def _step(run: RunStore, table: SummaryDocument, asked: Outcomes) -> Step:
     revision = run.history.as_of(table.generations)
     best = recommended(table)
     members = {row.name: row.candidate for row in table.rows if row.kind == "best-of-task"}
@@ -156,7 +156,7 @@ def _step(run: RunStore, table: SummaryDocument, asked: Asked) -> Step:
     )
 
 
-def _experts(run: RunStore, revision: Revision, asked: Asked) -> dict[str, Answered]:
+def _experts(run: RunStore, revision: Revision, asked: Outcomes) -> dict[str, Answered]:
     chosen = run.committed_archive(run.committed()).focus_experts
     who = {task: keys.expert(chosen[task]) for task in revision.tasks if task in chosen}
     return {t: asked[expert, t] for t, expert in who.items() if (expert, t) in asked}
