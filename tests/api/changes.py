@@ -54,6 +54,8 @@ FREE: Final[list[Edit]] = [
     {"spec.tasks[0].items.search": "s3://items/other-search.jsonl"},
     {"spec.tasks[1].items": {"search": "s3://items/1.jsonl", "test": "s3://items/2.jsonl"}},
     {"metadata.labels": {"team": "agents"}},
+    {"spec.tasks[1].retired": True},
+    {"spec.experts[1].retired": True},
 ]
 """Always accepted; the coordinator continues with them."""
 

@@ -10,7 +10,6 @@ from cycleqd_operator.api.mutability import KEYS, MUTABILITY
 _FIXED = {
     "spec.seed",
     "spec.base",
-    "spec.experts[]",
     "spec.curriculum[]",
     "spec.archive",
     "spec.evaluation",
@@ -38,24 +37,16 @@ def _rules(path: str) -> list[tuple[str, str]]:
 
 def test_rules_stand_where_a_change_would_be_refused() -> None:
     others = {*KEYS, "spec.evolution", "spec.evolution.generations"}
-    in_part = {"spec.tasks[]", "spec.storage", "spec.storage.s3"}
-    assert set(MUTABILITY) == _FIXED | others | in_part
+    others |= {
+        f"spec.{each}[]{field}" for each in ("experts", "tasks") for field in ("", ".retired")
+    }
+    assert set(MUTABILITY) == _FIXED | others | {"spec.storage", "spec.storage.s3"}
 
 
 def test_what_decides_the_candidates_is_immutable() -> None:
     for path in _FIXED:
         assert _rules(path) == [("", "is immutable, since")]
         assert MUTABILITY[path][0].rule == "self == oldSelf"
-
-
-def test_a_task_that_is_there_may_get_other_items_and_nothing_else() -> None:
-    (rule,) = MUTABILITY["spec.tasks[]"]
-    assert rule.message.startswith("is immutable but for items, since")
-    parts = rule.rule.split(" && has(")
-    compared = {re.findall(r"self\.(\w+)", part)[0] for part in parts}
-    tasks = manifest_schema()["properties"]["spec"]["properties"]["tasks"]
-    assert compared == {*tasks["items"]["properties"]} - {"items", "type"}
-    assert parts[0] == "self.name == oldSelf.name && self.type == oldSelf.type"
 
 
 def test_what_is_optional_is_compared_from_what_holds_it() -> None:
@@ -67,6 +58,19 @@ def test_what_is_optional_is_compared_from_what_holds_it() -> None:
         (".region", "is immutable, since"),
     ]
     assert "has(self.region) == has(oldSelf.region)" in MUTABILITY["spec.storage.s3"][1].rule
+
+
+def test_who_takes_part_is_retired_for_good_and_else_stays_as_it_is() -> None:
+    for each, renewed in (("experts", []), ("tasks", ["items"])):
+        place = f"spec.{each}[]"
+        assert _rules(f"{place}.retired") == [("", "may only be")]
+        assert MUTABILITY[f"{place}.retired"][0].rule == "self || !oldSelf"
+        (rule,) = MUTABILITY[place]
+        named = " and ".join([*renewed, "retired"])
+        assert rule.message.startswith(f"is immutable but for {named}, since")
+        whole = manifest_schema()["properties"]["spec"]["properties"][each]["items"]["properties"]
+        compared = set(re.findall(r"self\.(\w+) == oldSelf", rule.rule))
+        assert compared == {*whole} - {*renewed, "retired"}
 
 
 def test_lists_and_generations_grow() -> None:

@@ -41,7 +41,10 @@ class Wrong(NamedTuple):
 
 
 _GAUSSIAN: Final = {"spec.evolution.mutation": {"method": "Gaussian"}}
-_MEMBER: Final = {"uri": REMOVE, "member": "c000001"}
+_E: Final = "spec.experts[0]"
+_MEMBER: Final = {"spec.experts[0].uri": REMOVE, "spec.experts[0].member": "c000001"}
+_TWICE: Final = {"spec.experts[1].uri": REMOVE, "spec.experts[1].member": "c000001"}
+_CHAT: Final = {"spec.tasks[0].chat": True, "spec.tasks[0].chatTemplateFrom": "python"}
 _UNIFORM: Final = {"method": "Uniform", "high": "0.9"}
 
 
@@ -179,44 +182,22 @@ _BETWEEN: Final = [
         "must not be base, aggregate, uniform-merge",
     ),
     Wrong("no uri", {"spec.experts[0].uri": REMOVE}, "spec.experts[0].uri", "either a uri or"),
+    Wrong("uri and member", {f"{_E}.member": "c000001"}, f"{_E}.uri", "either a uri or"),
+    Wrong("role as member", _MEMBER | {f"{_E}.member": "best"}, f"{_E}.member", "id of a candid"),
+    Wrong("rows of a member", _MEMBER | {f"{_E}.vocabulary": "Base"}, f"{_E}.vocab", "no effect"),
+    Wrong("two of one member", _MEMBER | _TWICE, "spec.experts", "must be another for each"),
+    Wrong("template of a member", _MEMBER | _CHAT, "spec.tasks", "must not name a member"),
     Wrong(
-        "member beside a uri",
-        {"spec.experts[0].member": "c000001"},
-        "spec.experts[0].uri",
-        "either a uri or",
-    ),
-    Wrong(
-        "role as member",
-        {"spec.experts[0].uri": REMOVE, "spec.experts[0].member": "balanced"},
-        "spec.experts[0].member",
-        "must be the id of a candidate",
-    ),
-    Wrong(
-        "vocabulary of a member",
-        {
-            "spec.experts[0].uri": REMOVE,
-            "spec.experts[0].member": "c000001",
-            "spec.experts[0].vocabulary": "Base",
-        },
-        "spec.experts[0].vocabulary",
-        "has no effect with member",
-    ),
-    Wrong(
-        "two experts of one member",
-        {f"spec.experts[{n}].{field}": value for n in (0, 1) for field, value in _MEMBER.items()},
+        "nobody left",
+        {f"spec.experts[{n}].retired": True for n in range(3)},
         "spec.experts",
-        "member must be another for each expert",
+        "must not all be retired",
     ),
     Wrong(
-        "template of a member",
-        {
-            "spec.experts[0].uri": REMOVE,
-            "spec.experts[0].member": "c000001",
-            "spec.tasks[0].chat": True,
-            "spec.tasks[0].chatTemplateFrom": "python",
-        },
+        "all retired",
+        {f"spec.tasks[{n}].retired": True for n in range(3)},
         "spec.tasks",
-        "must not name a member",
+        "must not all be retired",
     ),
     Wrong("unknown expert", {"spec.tasks[2].expert": "shel"}, "spec.tasks", "one of spec.experts"),
     Wrong(

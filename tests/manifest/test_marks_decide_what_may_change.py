@@ -65,7 +65,7 @@ PODS_ONLY = {
 
 def _outermost(paths: set[str]) -> set[str]:
     """The paths without those below another of them."""
-    return {p for p in paths if not any(p.startswith(f"{other}.") for other in paths)}
+    return {p for p in paths if not any(p.startswith((f"{o}.", f"{o}[]")) for o in paths)}
 
 
 def test_identity_is_made_of_the_same_fields_of_the_spec() -> None:
@@ -112,6 +112,7 @@ def test_the_same_fields_ask_an_ended_run_for_nothing() -> None:
         ("spec.tasks[1].bounds.min", Change.APPENDED),
         ("spec.tasks[1].items.search", Change.RENEWED),
         ("spec.tasks[12].items.testLimit", Change.RENEWED),
+        ("spec.tasks[1].retired", Change.SET),
         ("spec.evolution.mutation.rank", Change.FIXED),
         ("spec.storage.s3.endpoint", Change.PLACE),
         ("spec.storage.s3.checksums", Change.ACCESS),

@@ -58,6 +58,18 @@ WRONG_RULES: Final = [
         "has no effect without chat; write chat: true beside it, or remove the line",
     ),
     Wrong(
+        "nobody remains",
+        {f"spec.experts[{n}].retired": True for n in range(3)},
+        "spec.experts",
+        "all are retired; leave one, or append another",
+    ),
+    Wrong(
+        "nothing remains",
+        {f"spec.tasks[{n}].retired": True for n in range(3)},
+        "spec.tasks",
+        "all are retired; leave one, or append another",
+    ),
+    Wrong(
         "member beside a checkpoint",
         {"spec.experts[0].member": "c000001"},
         "spec.experts[0].member",

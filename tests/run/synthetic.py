@@ -52,6 +52,8 @@ def manifest(
     tolerance: float | None = None,
     curriculum: Sequence[Mapping[str, object]] = (),
     items: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+    retired: Sequence[str] = (),
+    without: Sequence[str] = (),
     **evolution: object,
 ) -> Manifest:
     document: dict[str, Any] = {
@@ -60,7 +62,10 @@ def manifest(
         "metadata": {"name": "synthetic"},
         "spec": {
             "base": {"uri": "models/base"},
-            "experts": [{"name": s, "uri": f"models/{s}"} for s in experts or skills],
+            "experts": [
+                {"name": s, "uri": f"models/{s}", **({"retired": True} if s in without else {})}
+                for s in experts or skills
+            ],
             "tasks": [
                 {
                     "name": s,
@@ -70,6 +75,7 @@ def manifest(
                         "test": f"{s}.test.jsonl",
                         **items.get(s, {}),
                     },
+                    **({"retired": True} if s in retired else {}),
                 }
                 for s in skills
             ],
@@ -136,14 +142,17 @@ def admit_synthetic(
 
 def _brought(store: ObjectStore, manifests: Sequence[Manifest]) -> list[Newcomers]:
     """What those bring who join from one manifest to the next."""
-    pairs = itertools.pairwise(manifests)
-    return [newcomers(store, now, joining(was.spec, now.spec)) for was, now in pairs]
+    return [
+        newcomers(store, now, joining(was.spec.without_retired(), now.spec.without_retired()))
+        for was, now in itertools.pairwise(manifests)
+    ]
 
 
 def renamed(current: Revision, document: Manifest) -> dict[str, frozenset[Split]]:
     """The tasks whose items have another name or another limit."""
     found = {}
-    for was, now in zip(current.spec.tasks, document.spec.tasks, strict=False):
+    pairs = zip(current.manifest.spec.tasks, document.spec.tasks, strict=False)
+    for was, now in ((was, now) for was, now in pairs if not now.retired):
         splits: list[tuple[Split, bool]] = [
             ("search", _search_items(was) != _search_items(now)),
             ("test", was.items.test != now.items.test),

@@ -150,6 +150,18 @@ def test_a_member_may_follow_a_member(place: Path) -> None:
     verify(run, place / "fresh")
 
 
+def test_a_member_takes_the_place_of_an_expert(place: Path) -> None:
+    run = begun(place, {})
+    promote(place, child_of(run))
+    edit(place, lambda spec: spec["experts"][0].update(retired=True))
+    run = asked(place, run.objects)
+    work(run, place / "scratch")
+    assert run.latest().joins == (3,)
+    assert run.latest().layout.experts == ("sql", "python", NAME)
+    assert set(run.committed_archive(6).focus_experts.values()) <= {"python", NAME}
+    verify(run, place / "fresh")
+
+
 class Killed(BaseException):
     """Stands for a kill: nothing after it happens."""
 

@@ -112,6 +112,18 @@ def test_appended_items_are_asked_alone_under_another_name_or_the_same(
     verify(grown)
 
 
+def test_files_of_a_task_that_is_retired_need_not_be_there(place: Path, run: RunStore) -> None:
+    ask_for(place)
+    edit(place, lambda spec: spec["tasks"][1].update(retired=True))
+    (place / f"{TASK}.search.jsonl").unlink()
+    (place / f"{TASK}.test.jsonl").unlink()
+    grown = asked(place, run.objects)
+    do_everything(grown)
+    assert joined(grown) == []
+    assert set(grown.latest().items) > {*grown.latest().tasks}
+    verify(grown)
+
+
 def changed_first(prompts: list[str]) -> list[str]:
     return ["other", *prompts[1:], "more"]
 

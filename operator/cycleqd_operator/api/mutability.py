@@ -2,8 +2,8 @@
 
 They say what `cycleqd.manifest.changes.check_continuation` would say, before the change is stored,
 and follow from the marks at the manifest's fields (`cycleqd.manifest.mutability`). Of a list that
-may be appended to the elements that are there stay, but for fields that may be renewed. Whether
-what is new can join is for the coordinator to see, and told in the run's conditions.
+may be appended to the elements that are there stay, but for fields that may be renewed or set.
+Whether what is new can join is for the coordinator to see, and told in the run's conditions.
 
 A transition rule on an optional field would not see it come and go, so such fields are compared
 from the mapping that holds them.
@@ -27,6 +27,11 @@ _SINCE = {
 _RAISED = Rule(
     "self >= oldSelf",
     "may only be raised: generations that are committed stay",
+    reason="FieldValueForbidden",
+)
+_SET = Rule(
+    "self || !oldSelf",
+    "may only be set: it holds for good; restore it, or append another under a new name",
     reason="FieldValueForbidden",
 )
 KEYS = {"spec.experts": "name", "spec.tasks": "name", "spec.curriculum": "generation"}
@@ -96,9 +101,16 @@ def _rules(node: dict[str, Any], path: str) -> Iterator[tuple[str, Rule]]:
             case Change.APPENDED:
                 what = "steps" if name == "curriculum" else name
                 yield field, _append_only(what, KEYS[field])
-                renewed = [n for n in part["items"]["properties"] if f"{field}[].{n}" in marks()]
-                element = _immutable_but(part["items"], renewed) if renewed else None
-                yield f"{field}[]", element or _immutable(Change.FIXED)
+                yield from _of_elements(part["items"], f"{field}[]")
+
+
+def _of_elements(element: dict[str, Any], path: str) -> Iterator[tuple[str, Rule]]:
+    """The rules of a list's elements: whole, but for the fields that have a mark of their own."""
+    own = [name for name in element["properties"] if f"{path}.{name}" in marks()]
+    yield path, _immutable_but(element, own) if own else _immutable(Change.FIXED)
+    for name in own:
+        if marks()[f"{path}.{name}"] is Change.SET:
+            yield f"{path}.{name}", _SET
 
 
 def _by_path() -> dict[str, tuple[Rule, ...]]:

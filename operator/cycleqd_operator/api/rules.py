@@ -175,6 +175,16 @@ _SPEC = (
         ".experts",
     ),
     Rule(
+        "self.experts.exists(e, !e.retired)",
+        "must not all be retired; leave one, or append another",
+        ".experts",
+    ),
+    Rule(
+        "self.tasks.exists(t, !t.retired)",
+        "must not all be retired; leave one, or append another",
+        ".tasks",
+    ),
+    Rule(
         "self.tasks.all(t, self.tasks.all(o, o.items.search != t.items.test))",
         "items.test of a task must not be items.search of any task, since held-out items must not "
         "guide the search; split the items into two files",

@@ -125,7 +125,7 @@ class Run:
             generation: as of which committed generation; the last one when absent.
 
         Returns:
-            By task, in the manifest's order, those that had joined by then; empty archives before
+            By task, in the manifest's order, those that were asked then; empty archives before
             generation 0 is committed.
 
         Raises:
@@ -135,7 +135,7 @@ class Run:
         document = self._archive(generation)
         if document is None:
             return dict.fromkeys(self.tasks, ())
-        tasks = [task for task in self.tasks if task in document.archives]
+        tasks = self._run.history.as_of(document.generation).tasks
         return {
             task: tuple(
                 Elite(member.candidate, member.cell, {t: member.scores[t] for t in tasks})

@@ -55,8 +55,11 @@ def _told(cost: Cost) -> str:
         *(f"task {name}" for name in cost.tasks),
         *(f"items of {name}" for name in cost.items),
     ]
+    happened = [f"{', '.join(who)} joined"] if who else []
+    if cost.retired:
+        happened.append(f"{', '.join(cost.retired)} retired")
     return (
-        f"generation {cost.generation}: {', '.join(who)} joined; {cost.revisited} evaluated on "
+        f"generation {cost.generation}: {'; '.join(happened)}; {cost.revisited} evaluated on "
         f"what is new, {cost.introduced} on everything, {cost.seconds:.0f} worker-seconds"
     )
 
@@ -68,7 +71,7 @@ def _accuracies(
     for column in ("after generation", "revision", *life.tasks, "mean"):
         table.add_column(column, justify="right", no_wrap=True)
     for step in life.steps:
-        found = {task: one.accuracy for task, one in of(step).items()}
+        found = {task: one.accuracy for task, one in of(step).items() if task in life.tasks}
         mean = f"{sum(found.values()) / len(found):.3f}" if found else ""
         scores = (f"{found[task]:.3f}" if task in found else "" for task in life.tasks)
         table.add_row(str(step.generation), str(step.revision), *scores, mean)
@@ -112,6 +115,7 @@ def _document(life: Timeline) -> dict[str, Any]:
                 "experts": list(cost.experts),
                 "tasks": list(cost.tasks),
                 "items": list(cost.items),
+                "retired": list(cost.retired),
                 "revisited": cost.revisited,
                 "introduced": cost.introduced,
                 "seconds": cost.seconds,

@@ -75,11 +75,12 @@ def list_members(
 ) -> None:
     """Every member of every archive: candidate, cell and scores, best quality first."""
     run = open_run(store)
-    if task is not None and task not in run.tasks:
-        raise InputError(f"--task: no task {task!r}; the run has {', '.join(run.tasks)}")
+    archives = run.archives()
+    if task is not None and task not in archives:
+        raise InputError(f"--task: no task {task!r}; the run has {', '.join(archives)}")
     elites = [
         (name, elite)
-        for name, archive in run.archives().items()
+        for name, archive in archives.items()
         if task in (None, name)
         for elite in archive
     ]
@@ -99,7 +100,7 @@ def list_members(
     table = DataTable()
     for column in ("archive", "candidate", "cell"):
         table.add_column(column)
-    for name in run.tasks:
+    for name in archives:
         table.add_column(name, justify="right")
     for name, elite in elites:
         cell = ",".join(str(number) for number in elite.cell)

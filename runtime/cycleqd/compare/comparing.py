@@ -143,7 +143,7 @@ def _references(trial: Trial) -> dict[str, str]:
     return {
         "base": keys.BASE_CANDIDATE,
         **{f"expert {e.name}": keys.expert(e.name) for e in revision.spec.experts},
-        "uniform merge": keys.uniform_merge(revision.joined_experts),
+        "uniform merge": keys.uniform_merge(revision.changed_experts),
     }
 
 

@@ -52,20 +52,20 @@ def balanced_member(commit: Commit) -> Member:
     return members_of(commit.state.archives)[0]
 
 
-def planned(spec: Spec, commit: Commit, joined: int = 0) -> list[tuple[str, Split]]:
+def planned(spec: Spec, commit: Commit, changed: int = 0) -> list[tuple[str, Split]]:
     """What the final stage evaluates, in the order of its plan: candidates with the items.
 
     Args:
         spec: the run.
         commit: its last generation.
-        joined: how many experts have joined after the run had begun.
+        changed: how many experts have joined or retired after the run had begun.
 
     Means of the front are evaluated on both splits, though only one of them becomes a row: so one
     stage is enough, and which one it is follows from the search items.
     """
     aggregates = list(_aggregates(spec, commit))
     candidates = dict.fromkeys(
-        [*(row.candidate for row in _others(spec, commit, joined)), *aggregates]
+        [*(row.candidate for row in _others(spec, commit, changed)), *aggregates]
     )
     plan: list[tuple[str, Split]] = [(candidate, "test") for candidate in candidates]
     if spec.evolution.aggregate.method == "Front":
@@ -77,7 +77,7 @@ def finalists(
     spec: Spec,
     commit: Commit,
     tried: Mapping[str, ResultDocument] | None = None,
-    joined: int = 0,
+    changed: int = 0,
     hold_out: HoldOut = NONE_HELD_OUT,
 ) -> list[Finalist]:
     """The rows of the table, in its order.
@@ -87,10 +87,10 @@ def finalists(
         commit: its last generation.
         tried: results on the search split of the means of the front, by candidate id, without those
             that failed; the smallest first.
-        joined: how many experts have joined after the run had begun.
+        changed: how many experts have joined or retired after the run had begun.
         hold_out: the search items that nobody is trained on.
     """
-    rows = _others(spec, commit, joined)
+    rows = _others(spec, commit, changed)
     if spec.evolution.aggregate.method == "Front":
         results = list((tried or {}).items())
         means = [Member(name, r.scores, hold_out.scores(r.outcomes)) for name, r in results]
@@ -102,7 +102,7 @@ def finalists(
     return [*rows, row]
 
 
-def _others(spec: Spec, commit: Commit, joined: int) -> list[Finalist]:
+def _others(spec: Spec, commit: Commit, changed: int) -> list[Finalist]:
     """The rows before the aggregate's."""
     nobody = Member("", {})
     members = {member.candidate: member for member in members_of(commit.state.archives)}
@@ -113,7 +113,7 @@ def _others(spec: Spec, commit: Commit, joined: int) -> list[Finalist]:
         rows.append(
             Finalist(f"expert {expert.name}", "expert", candidate, member.scores, member.unseen)
         )
-    rows.append(Finalist("uniform merge", "uniform-merge", keys.uniform_merge(joined), {}))
+    rows.append(Finalist("uniform merge", "uniform-merge", keys.uniform_merge(changed), {}))
     for task, archive in commit.state.archives.items():
         best = archive.ranked()[0]
         rows.append(
@@ -146,10 +146,12 @@ def new_genomes(
         commit: its last generation.
         genome_of: genomes of members in the layout that holds now.
     """
+    names = [expert.name for expert in spec.experts]
     joined = len(layouts[-1].experts) - len(layouts[0].experts)
+    retired = len(layouts[-1].experts) - len(names)
     genomes = {
         keys.BASE_CANDIDATE: base_genome(layouts[0]),
-        keys.uniform_merge(joined): uniform_merge(layouts[-1]),
+        keys.uniform_merge(joined + retired): uniform_merge(layouts[-1], names),
     }
     for candidate, make in _aggregates(spec, commit).items():
         genomes[candidate] = make(genome_of)

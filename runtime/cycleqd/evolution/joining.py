@@ -1,4 +1,4 @@
-"""Experts, tasks and items that join a living run: the generation spent on them, as pure functions.
+"""Experts, tasks and items that join a living run or retire: the generation spent on it, purely.
 
 Nothing that was evaluated is lost or repeated. New experts are evaluated on all tasks. On a new
 task the members of the archives are evaluated, and the older experts, which set its axis; on the
@@ -6,6 +6,10 @@ others their stored scores hold. Axes, cells and archives then follow from score
 
 A task may get other search items, too. Where they are added to those that it had, members and
 experts are evaluated on these alone; where they replace them, on all (`cycleqd.evolution.added`).
+
+Where a task retires, its archive and its axis go. Cells of the others that only that axis told
+apart become one, which keeps the better elite. An expert that retires stays a row of all genomes;
+tasks that had it in focus get another, by the experts' stored scores.
 
 An expert is not left to chance: the best members, each with a part of its task vector added, are
 evaluated in the same generation (*introduced* members), so that the next one has children of it.
@@ -36,24 +40,36 @@ balanced one the second too. Full experts of about the same skill sum up well at
 
 @dataclass(frozen=True)
 class Joining:
-    """Who joins.
+    """Who joins, and who retires.
 
     Attributes:
         experts: names of new experts, in the manifest's order.
         tasks: names of new tasks, in the manifest's order.
+        retired: names of the tasks that the run goes on without.
+        retired_experts: names of the experts that new children get no more of.
     """
 
     experts: tuple[str, ...]
     tasks: tuple[str, ...]
+    retired: tuple[str, ...] = ()
+    retired_experts: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether a generation is spent on it."""
+        return bool(self.experts or self.tasks or self.retired or self.retired_experts)
 
 
 def joining(before: Spec, spec: Spec) -> Joining:
-    """The experts and tasks that a manifest has and the one before it had not."""
+    """How two specs, both without what is retired in them, differ in experts and tasks."""
     experts = {expert.name for expert in before.experts}
     tasks = {task.name for task in before.tasks}
+    remain = {task.name for task in spec.tasks}
+    used = {expert.name for expert in spec.experts}
     return Joining(
         tuple(expert.name for expert in spec.experts if expert.name not in experts),
         tuple(task.name for task in spec.tasks if task.name not in tasks),
+        tuple(task.name for task in before.tasks if task.name not in remain),
+        tuple(expert.name for expert in before.experts if expert.name not in used),
     )
 
 
@@ -138,7 +154,7 @@ def join(
     """
     new = joining(before, spec)
     asked_again = (*added.first_items, *new.tasks)
-    needed = {*expert_order(before), *(keys.expert(name) for name in new.experts)}
+    needed = {*expert_order(spec)}
     for lost in failures(r for r in results if r.candidate in needed):
         raise RunFailed(
             f"{lost.candidate} could not be evaluated ({lost.cause}: {lost.message}); every "
@@ -159,6 +175,7 @@ def join(
     for member in _known_members(before, previous):
         grown = _with_new_scores(member, found, added) if asked_again else member
         if grown is not None:
+            grown = _without_scores(grown, new.retired)
             for archive in archives.values():
                 archive.offer(grown)
     fresh = [r for r in whole if r.candidate not in again]
@@ -168,22 +185,42 @@ def join(
         for archive in archives.values():
             archive.offer(member)
     known = previous.state.focus_experts
-    chosen = focus_experts(
-        spec,
-        {
-            task: [experts[candidate][task] for candidate in expert_order(spec)]
-            for task in asked_again
-        },
-    )
+    chosen = focus_experts(spec, _focus_scores(known, new, added, experts, spec))
+    focus = {task: name for task, name in {**known, **chosen}.items() if task in archives}
     return Commit(
         generation=previous.generation + 1,
         evaluations=previous.evaluations + len(results),
         candidates=previous.candidates + len(fresh) - len(new.experts),
         axes=axes,
-        state=SearchState(archives, {**known, **chosen}),
+        state=SearchState(archives, focus),
         failed=failed,
         stopped=previous.stopped,
     )
+
+
+def _focus_scores(
+    known: Mapping[str, str],
+    new: Joining,
+    added: Added,
+    experts: Mapping[str, Mapping[str, float]],
+    spec: Spec,
+) -> dict[str, list[float]]:
+    """Scores of all experts on the tasks that get another in focus.
+
+    Args:
+        known: the experts in focus until now, by task.
+        new: who joins and who retires.
+        added: the scores before.
+        experts: scores of those who were evaluated now.
+        spec: the run from now on.
+    """
+    left = {task for task, name in known.items() if name in new.retired_experts}
+    scores = {**added.experts, **experts}
+    return {
+        task.name: [scores[candidate][task.name] for candidate in expert_order(spec)]
+        for task in spec.tasks
+        if task.name in (*added.first_items, *new.tasks, *left)
+    }
 
 
 def _known_members(before: Spec, commit: Commit) -> list[Member]:
@@ -206,6 +243,17 @@ def _with_new_scores(
     return Member(
         member.candidate, added.scores(member.scores, result), added.unseen(member.unseen, result)
     )
+
+
+def _without_scores(member: Member, tasks: Sequence[str]) -> Member:
+    """A member without its scores on retired tasks; the results in the store keep them."""
+    if not tasks:
+        return member
+    scores, unseen = (
+        {task: score for task, score in known.items() if task not in tasks}
+        for known in (member.scores, member.unseen)
+    )
+    return Member(member.candidate, scores, unseen)
 
 
 def _axes(

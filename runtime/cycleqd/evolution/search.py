@@ -172,6 +172,8 @@ def first_commit(spec: Spec, results: Sequence[ResultDocument]) -> Commit:
 def focus_experts(spec: Spec, scores: Mapping[str, Sequence[float]]) -> dict[str, str]:
     """For each task: the expert it names, else its namesake, else the first of the best.
 
+    One that is retired is passed over.
+
     Args:
         spec: the run.
         scores: of the tasks that are wanted, the experts' in the manifest's order.
@@ -181,7 +183,7 @@ def focus_experts(spec: Spec, scores: Mapping[str, Sequence[float]]) -> dict[str
     for task in spec.tasks:
         if task.name not in scores:
             continue
-        if task.expert is not None:
+        if task.expert in names:
             chosen[task.name] = task.expert
         elif task.name in names:
             chosen[task.name] = task.name

@@ -124,7 +124,8 @@ def _is_appended(path: str, old: Manifest) -> bool:
 def check_continuation(old: Manifest, new: Manifest) -> None:
     """Check that a manifest may continue the run that a store holds.
 
-    Experts and tasks may be appended, and steps in which they join; tasks may get other items.
+    Experts and tasks may be appended, and steps in which they join, and may retire; tasks may get
+    other items.
 
     Raises:
         RunMismatch: one line for each field that may not change, with both values.
@@ -134,7 +135,7 @@ def check_continuation(old: Manifest, new: Manifest) -> None:
         mark = mark_of(path)
         if mark not in DECISIVE or (mark is Change.RAISED and after > before):
             continue
-        if _is_appended(path, old):
+        if _is_appended(path, old) or (mark is Change.SET and after is True):
             continue
         if mark is Change.RAISED:
             problems.append(

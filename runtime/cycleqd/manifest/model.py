@@ -75,6 +75,10 @@ class Expert(Model):
     ``Base`` takes it with the base's vocabulary: rows beyond the base's are left out, rows that it
     lacks stay the base's, and the base's tokenizer writes all prompts."""
 
+    retired: Annotated[bool, Change.SET, Field(exclude_if=lambda retired: not retired)] = False
+    """Whether new children get no more of this expert than their parents have. May be set once the
+    run has begun, and stays; members stay what they are."""
+
 
 class Items(Model):
     """The examples of a task, in two files that share none."""
@@ -149,6 +153,10 @@ class Task(Model):
 
     bounds: Bounds | None = None
     """Fixed limits of the behaviour axis; from the experts' scores when absent."""
+
+    retired: Annotated[bool, Change.SET, Field(exclude_if=lambda retired: not retired)] = False
+    """Whether the run goes on without this task: no archive and no axis of its own. May be set
+    once the run has begun, and stays; what was evaluated stays too."""
 
     @property
     def settings(self) -> Model | None:
@@ -293,6 +301,14 @@ class Spec(Model):
     ] = None
     """The run is deleted so many seconds after it completed or failed; its objects in the store
     stay. Ignored outside a cluster."""
+
+    def without_retired(self) -> Spec:
+        """The same without the experts and tasks that the run goes on without."""
+        experts = tuple(expert for expert in self.experts if not expert.retired)
+        tasks = tuple(task for task in self.tasks if not task.retired)
+        if (experts, tasks) == (self.experts, self.tasks):
+            return self
+        return self.model_copy(update={"experts": experts, "tasks": tasks})
 
 
 class Manifest(Model):

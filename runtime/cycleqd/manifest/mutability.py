@@ -41,6 +41,9 @@ class Change(Enum):
     RAISED = "Raised"
     """A number that only grows: the run goes on for longer, after its end too."""
 
+    SET = "Set"
+    """A switch at an element of a list that is turned on once, for good."""
+
     FREE = "Free"
     """Tells the coordinator when to end; a change is stored as a revision and asks for more."""
 
@@ -63,7 +66,7 @@ class Change(Enum):
         return {**handler(schema), CHANGE: self.value}
 
 
-DECISIVE = frozenset({Change.FIXED, Change.APPENDED, Change.RAISED})
+DECISIVE = frozenset({Change.FIXED, Change.APPENDED, Change.RAISED, Change.SET})
 """Part of a run's identity; a run in the store is not continued with other values."""
 
 OF_PODS = frozenset({Change.PODS, Change.HOUSEKEEPING})

@@ -63,8 +63,9 @@ class Registered:
         overrides: fields of its own that, where a user writes them, leave others of its own without
             effect, each with those.
         conflicts: shared choices that it cannot combine.
-        grows: of a strategy, whether experts and tasks may join while it searches; not where what
-            it has learned is of a fixed number of them.
+        grows: of a strategy, whether experts and tasks may join and retire while it searches: its
+            new points go through `Strategy.without_retired`, and what it has learned is not of a
+            fixed number of them.
     """
 
     name: ClassVar[str]

@@ -116,6 +116,14 @@ def _templates_of_members(spec: Part) -> Iterator[str]:
             )
 
 
+def _something_remains(spec: Part) -> Iterator[str]:
+    """Not all experts are retired, nor all tasks."""
+    for field in ("experts", "tasks"):
+        elements = spec.parts(field)
+        if elements and all(element.part("retired").raw is True for element in elements):
+            yield f"{spec.part(field).path}: all are retired; leave one, or append another"
+
+
 def _distinct_checkpoints(spec: Part) -> Iterator[str]:
     seen: dict[str, Part] = {}
     base = spec.part("base").part("uri")
@@ -345,6 +353,7 @@ RULES: tuple[Callable[[Part], Iterator[str]], ...] = (
     uris,
     _sources,
     _templates_of_members,
+    _something_remains,
     _distinct_checkpoints,
     _held_out_items,
     _bounds,

@@ -15,11 +15,12 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from cycleqd.errors import StoreCorrupt
-from cycleqd.manifest.model import Manifest
+from cycleqd.manifest.model import Manifest, Spec
 from cycleqd.manifest.values import Name
 from cycleqd.records import keys
 from cycleqd.records.document import Document, first_fault
 from cycleqd.records.documents import (
+    RETIRING,
     ArchiveDocument,
     ArchiveRecord,
     Count,
@@ -58,6 +59,8 @@ def check_run(run: RunDocument) -> None:
     experts, tasks = _names(manifest)
     if list(layout.experts) != experts or set(run.experts) != set(experts):
         raise StoreCorrupt(f"{keys.RUN}: its manifest, experts and layout name other experts")
+    if _retired(manifest.spec):
+        raise StoreCorrupt(f"{keys.RUN}: somebody is retired in a run that begins")
     if set(run.items) != set(tasks) or any(len(splits) != 2 for splits in run.items.values()):
         raise StoreCorrupt(f"{keys.RUN}: items are not those of its manifest's tasks")
     if set(run.chat_templates) != {t.chat_template_from for t in manifest.spec.tasks} - {None}:
@@ -89,19 +92,36 @@ def check_revision(
     joining = {*revision.experts} == {*experts} and {*revision.items} >= {*tasks}
     if not joining or any(len(revision.items[task]) != 2 for task in tasks):
         raise StoreCorrupt(f"{key}: does not tell of what its manifest adds")
-    for task, splits in revision.items.items():
-        for split, record in splits.items():
-            known = had.get(task, {}).get(split)
-            first = known is None and task in tasks and not (record.version or record.extends)
-            if not (first or (known is not None and _follows(known, record))):
-                raise StoreCorrupt(f"{key}: {split} items of {task} follow none that the run had")
-    later = _manifest(revision.manifest, key).spec.tasks[len(before.spec.tasks) :]
+    spec = _manifest(revision.manifest, key).spec
+    later, gone = spec.tasks[len(before.spec.tasks) :], _retired(spec)
+    added = {("expert", name) for name in experts} | {("task", name) for name in tasks}
+    if not _retired(before.spec) <= gone or gone & added:
+        raise StoreCorrupt(f"{key}: retires what joins, or takes back what is retired")
+    if (revision.format == RETIRING) != (gone > _retired(before.spec)):
+        raise StoreCorrupt(f"{key}: its format is not that of what it changes")
+    _check_items(had, {*tasks}, {name for what, name in gone if what == "task"}, revision, key)
     if set(revision.chat_templates) != {task.chat_template_from for task in later} - {None}:
         raise StoreCorrupt(f"{key}: chatTemplates are not those of the tasks that join")
     if (revision.layout is None) != (not experts):
         raise StoreCorrupt(f"{key}: has a layout without new experts, or none with them")
     if revision.layout is not None and _layout(revision.layout, key).experts != tuple(now[0]):
         raise StoreCorrupt(f"{key}: its manifest and layout name other experts")
+
+
+def _check_items(
+    had: Mapping[str, Mapping[Split, ItemsRecord]],
+    joining: set[str],
+    retired: set[str],
+    revision: RevisionDocument,
+    key: str,
+) -> None:
+    for task, splits in revision.items.items():
+        for split, record in splits.items():
+            known = had.get(task, {}).get(split)
+            first = known is None and task in joining and not (record.version or record.extends)
+            after = known is not None and _follows(known, record) and task not in retired
+            if not (first or after):
+                raise StoreCorrupt(f"{key}: {split} items of {task} follow none that the run had")
 
 
 def _follows(known: ItemsRecord, record: ItemsRecord) -> bool:
@@ -181,6 +201,11 @@ def _manifest(document: dict[str, Any], key: str) -> Manifest:
         return Manifest.model_validate(document, strict=False)
     except ValidationError as error:
         raise StoreCorrupt(f"{key}: manifest.{first_fault(error)}") from error
+
+
+def _retired(spec: Spec) -> set[tuple[str, str]]:
+    experts = {("expert", expert.name) for expert in spec.experts if expert.retired}
+    return experts | {("task", task.name) for task in spec.tasks if task.retired}
 
 
 def _names(manifest: Manifest) -> tuple[list[str], list[str]]:

@@ -21,6 +21,11 @@ CandidateId = Label
 Score = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Split = Literal["search", "test"]
+RevisionFormat = Literal[
+    "cycleqd-revision/1", "cycleqd-revision/2", "cycleqd-revision/3", "cycleqd-revision/4"
+]
+RETIRING: RevisionFormat = "cycleqd-revision/4"
+"""Of revisions in which somebody retires, whoever else joins."""
 
 NOT_ASKED = "-"
 """Mark of an item that a stopped candidate was not asked."""
@@ -34,8 +39,7 @@ class SourceRecord(Document):
         digest: of its weights.
         location: where a relative path was found, absolute; written for such paths only. It says
             where to look first, never what is looked for: that is the digest.
-        member: the candidate of the run whose weights it is; ``uri`` is then the folder in the
-            run's store that holds them.
+        member: the candidate of the run whose weights these are; ``uri`` is then a key prefix.
     """
 
     uri: str
@@ -71,8 +75,8 @@ class RevisionDocument(Document):
     """``revisions/<n>.json``, or part of ``run.json``: an accepted change of a run.
 
     Attributes:
-        format: the second where experts or tasks join, the third where a task gets other items;
-            versions that know only earlier ones cannot follow.
+        format: the second where experts or tasks join, the third where a task gets other items, the
+            fourth where somebody retires; versions that know only earlier ones cannot follow.
         manifest: the manifest from now on.
         from_generation: the first generation planned under it.
         experts: checkpoints of the experts that join, by name.
@@ -81,26 +85,23 @@ class RevisionDocument(Document):
         chat_templates: SHA-256 of those that new tasks take from experts, by expert.
     """
 
-    format: Literal["cycleqd-revision/1", "cycleqd-revision/2", "cycleqd-revision/3"] = (
-        "cycleqd-revision/1"
-    )
+    format: RevisionFormat = "cycleqd-revision/1"
     manifest: dict[str, Any]
     from_generation: Count
     experts: dict[Name, SourceRecord] = Field(default={}, exclude_if=lambda joins: not joins)
-    items: dict[Name, dict[Split, ItemsRecord]] = Field(
-        default={}, exclude_if=lambda joins: not joins
-    )
+    items: dict[Name, dict[Split, ItemsRecord]] = Field(default={}, exclude_if=lambda new: not new)
     layout: dict[str, Any] | None = Field(default=None, exclude_if=lambda layout: layout is None)
     chat_templates: dict[Name, str] = Field(default={}, exclude_if=lambda found: not found)
 
     @property
     def joins(self) -> bool:
-        """Whether experts, tasks or search items join, which a generation is spent on."""
-        return bool(self.experts) or any("search" in splits for splits in self.items.values())
+        """Whether somebody joins, or search items, or somebody retires: a generation is spent."""
+        searched = any("search" in splits for splits in self.items.values())
+        return bool(self.experts) or searched or self.format == RETIRING
 
     @model_validator(mode="after")
     def _of_its_format(self) -> Self:
-        if self.format != revision_format(self.experts, self.items):
+        if self.format not in (RETIRING, revision_format(self.experts, self.items)):
             raise ValueError("is not the format of what joins")
         return self
 
@@ -134,8 +135,8 @@ class RunDocument(Document):
 
 def revision_format(
     experts: Mapping[str, SourceRecord], items: Mapping[str, Mapping[Split, ItemsRecord]]
-) -> Literal["cycleqd-revision/1", "cycleqd-revision/2", "cycleqd-revision/3"]:
-    """The earliest format that tells of these experts and items."""
+) -> RevisionFormat:
+    """The earliest format that tells of these experts and items, where nobody retires."""
     if any(record.version for splits in items.values() for record in splits.values()):
         return "cycleqd-revision/3"
     return "cycleqd-revision/2" if experts or items else "cycleqd-revision/1"

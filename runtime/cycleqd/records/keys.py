@@ -225,13 +225,13 @@ UNIFORM_MERGE_CANDIDATE = "uniform-merge"
 """Of the experts that a run began with."""
 
 
-def uniform_merge(joined: int) -> str:
-    """Candidate id of the uniform merge of all experts.
+def uniform_merge(changed: int) -> str:
+    """Candidate id of the uniform merge of the experts that are not retired.
 
     Args:
-        joined: how many of them joined after the run had begun.
+        changed: how many experts have joined or retired after the run had begun.
     """
-    return f"{UNIFORM_MERGE_CANDIDATE}-{joined}" if joined else UNIFORM_MERGE_CANDIDATE
+    return f"{UNIFORM_MERGE_CANDIDATE}-{changed}" if changed else UNIFORM_MERGE_CANDIDATE
 
 
 def aggregate(generations: int) -> str:

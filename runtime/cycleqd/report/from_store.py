@@ -228,7 +228,8 @@ def _families(run: RunStore, tasks: tuple[str, ...]) -> tuple[Family, ...]:
 def _ancestors(run: RunStore, spec: Spec, candidates: list[str]) -> dict[str, Ancestor]:
     members = Members(run)
     operators = strategy_of(spec.evolution).operators(spec.evolution)
-    names = {keys.expert(expert.name): expert.name for expert in spec.experts}
+    every = run.latest().manifest.spec.experts
+    names = {keys.expert(expert.name): expert.name for expert in every}
     ancestors: dict[str, Ancestor] = {}
     for root in candidates:
         for candidate, parents in members.lineage(root).items():

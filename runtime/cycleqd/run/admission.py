@@ -42,6 +42,7 @@ from cycleqd.run.continuation import (
     Newcomers,
     OtherItems,
     accepted,
+    check_none_retired,
     continue_run,
 )
 from cycleqd.run.items import SPLITS, read_split, uri_of
@@ -129,7 +130,7 @@ def newcomers(desk: Desk) -> AdmitNewcomers:
     ) -> list[Newcomers]:
         desk.say("checking what joins the run")
         spec = arrived[-1].manifest.spec
-        new = joining(current.spec, spec)
+        new = joining(current.spec, spec.without_retired())
         tasks = (*new.tasks, *items)
         sought = Sought(spec, new.experts, tasks, current.engine, current, items)
         examined = _examine(desk, sought)
@@ -158,14 +159,14 @@ def _brought(
     checkpoints = examined.checkpoints
     found = []
     for arrival in arrived:
-        spec = arrival.manifest.spec
+        spec = arrival.manifest.spec.without_retired()
         new = joining(before, spec)
         writers = {task.chat_template_from for task in spec.tasks if task.name in new.tasks}
         found.append(
             Newcomers(
                 {name: checkpoints.experts[name] for name in new.experts},
                 {name: examined.items[name] for name in (*new.tasks, *changed)},
-                checkpoints.layout(len(spec.experts)) if new.experts else None,
+                checkpoints.layout(len(arrival.manifest.spec.experts)) if new.experts else None,
                 {e: digest for e, digest in examined.chat_templates.items() if e in writers},
             )
         )
@@ -203,6 +204,7 @@ def choose_engine(requested: str) -> EngineName:
 def _begin(desk: Desk, manifest: Manifest) -> None:
     spec = manifest.spec
     first, *later = arrivals(manifest)
+    check_none_retired(spec)
     names = [expert.name for expert in spec.experts], [task.name for task in spec.tasks]
     sought = Sought(spec, *names, choose_engine(spec.evaluation.engine))
     examined = _examine(desk, sought)

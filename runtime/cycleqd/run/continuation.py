@@ -3,24 +3,27 @@
 Where experts, tasks or other items of a task join, the revision tells of their checkpoints and
 items, and from which generation on it holds: that of their step, or the second after the last that
 is planned. The one between may be planned in part, by a coordinator that was killed, and its
-candidates are then those of the older manifest. Other held-out items alone hold from the next
-generation that is committed.
+candidates are then those of the older manifest. So it is where experts or tasks retire. Other
+held-out items alone hold from the next generation that is committed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cycleqd.errors import InputError
+from cycleqd.evolution.joining import joining
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.changes import changes, check_continuation, concerns_pods_only
 from cycleqd.manifest.curriculum import Arrival, arrivals, growing
-from cycleqd.manifest.model import Manifest
+from cycleqd.manifest.model import Expert, Manifest, Spec, Task
 from cycleqd.manifest.schema import canonical
 from cycleqd.records import keys
 from cycleqd.records.documents import (
+    RETIRING,
     ItemsRecord,
     RevisionDocument,
     SourceRecord,
@@ -90,13 +93,22 @@ def continue_run(
         items = other_items(current, manifest)
         if not items and all(concerns_pods_only(path) for path in edited):
             return
+        known = current.manifest.spec
+        check_none_retired(manifest.spec, len(known.experts), len(known.tasks))
+        new = joining(current.spec, manifest.spec.without_retired())
+        leaves = (*new.retired_experts, *new.retired)
         searched = any("search" in splits for splits in items.values())
-        arrived = arrivals(manifest, current.spec, changed=searched)
+        arrived = arrivals(manifest, known, changed=searched or bool(leaves))
         if arrived:
-            _join_generations(run, current, arrived, items)
-            found = admit_newcomers(current, arrived, items)
+            comes = new.experts or new.tasks or items
+            place = partial(
+                _join_generations, run, current, arrived, _told(items), () if comes else leaves
+            )
+            place()
+            found = admit_newcomers(current, arrived, items) if comes else [Newcomers()]
             # That may have taken a while, in which another process went on with the run.
-            documents = accepted(arrived, found, _join_generations(run, current, arrived, items))
+            generations = place()
+            documents = accepted(arrived, found, generations, retires=bool(leaves))
         elif items:
             alone = [Arrival(manifest)]
             _check_use(_first(run, current), manifest, items)
@@ -111,13 +123,44 @@ def continue_run(
                 break
 
 
+def check_none_retired(spec: Spec, experts: int = 0, tasks: int = 0) -> None:
+    """See that nobody joins a run and is retired at once.
+
+    Args:
+        spec: what is asked for.
+        experts: how many are not new.
+        tasks: how many are not new.
+
+    Raises:
+        InputError: somebody does.
+    """
+    new: list[tuple[str, Expert | Task]] = [
+        *(
+            (f"spec.experts[{n}].retired", expert)
+            for n, expert in enumerate(spec.experts)
+            if n >= experts
+        ),
+        *((f"spec.tasks[{n}].retired", task) for n, task in enumerate(spec.tasks) if n >= tasks),
+    ]
+    for place, one in new:
+        if one.retired:
+            raise InputError(
+                f"{place}: {one.name} has never been part of this run, so there is "
+                "nothing to retire; remove it from the list"
+            )
+
+
 def _first(run: RunStore, current: Revision) -> int:
     """The generation from which a change holds that lets nobody join: never before others have."""
     return max(run.committed() + 1, current.from_generation)
 
 
 def accepted(
-    arrived: Sequence[Arrival], found: Sequence[Newcomers], generations: Sequence[int]
+    arrived: Sequence[Arrival],
+    found: Sequence[Newcomers],
+    generations: Sequence[int],
+    *,
+    retires: bool = False,
 ) -> list[RevisionDocument]:
     """The revisions of those who join, one for each arrival.
 
@@ -125,10 +168,13 @@ def accepted(
         arrived: who comes.
         found: what they bring.
         generations: those that they join in.
+        retires: whether somebody retires with the first.
     """
+    brings = [revision_format(brought.experts, brought.items) for brought in found]
+    formats = [RETIRING, *brings[1:]] if retires else brings
     return [
         RevisionDocument(
-            format=revision_format(brought.experts, brought.items),
+            format=form,
             manifest=canonical(arrival.manifest),
             from_generation=generation,
             experts=dict(brought.experts),
@@ -136,17 +182,23 @@ def accepted(
             layout=brought.layout,
             chat_templates=dict(brought.chat_templates),
         )
-        for arrival, brought, generation in zip(arrived, found, generations, strict=True)
+        for arrival, brought, generation, form in zip(
+            arrived, found, generations, formats, strict=True
+        )
     ]
 
 
 def _join_generations(
-    run: RunStore,
-    current: Revision,
-    arrived: Sequence[Arrival],
-    items: Mapping[str, frozenset[Split]],
+    run: RunStore, current: Revision, arrived: Sequence[Arrival], told: str, leaves: Sequence[str]
 ) -> list[int]:
-    """The generations that experts, tasks and items join in if they are accepted now.
+    """The generations that a change is spent in if it is accepted now.
+
+    Args:
+        run: the run's store.
+        current: the run as it is.
+        arrived: who comes.
+        told: the tasks that get other items, for a message.
+        leaves: who retires, where nobody comes.
 
     Raises:
         InputError: the search cannot take them in, or not then.
@@ -156,8 +208,8 @@ def _join_generations(
         able = " and ".join(growing())
         raise InputError(
             f"spec.evolution.strategy: {evolution.strategy} cannot take in experts, tasks or "
-            f"items in the middle of a search{_told(items)}; {able} can. Begin a run of all of "
-            "them in another store"
+            f"items in the middle of a search{told}, nor go on without some; {able} can. Begin a "
+            "run of those that you want in another store"
         )
     planned = run.committed()
     while run.objects.exists(keys.generation(planned + 1).plan_key):
@@ -179,9 +231,10 @@ def _join_generations(
         generations.append(arrival.generation or earliest)
         earliest = generations[-1] + 1
     if evolution.generations <= (last := generations[-1]):
+        what = f"{' and '.join(leaves)} would retire" if leaves else f"what is new{told} joins"
         raise InputError(
-            f"spec.evolution.generations: what is new{_told(items)} joins in generation {last}, "
-            f"and the run ends after {evolution.generations}; write {last + 1} or more"
+            f"spec.evolution.generations: {what} in generation {last}, and the run ends after "
+            f"{evolution.generations}; write {last + 1} or more"
         )
     return generations
 

@@ -171,7 +171,7 @@ class RevisionModels:
         self._models = models
         self._run = models.run
         self.revision = revision
-        chosen = {expert.name: expert.vocabulary for expert in revision.spec.experts}
+        chosen = {expert.name: expert.vocabulary for expert in revision.manifest.spec.experts}
         names = tuple(chosen)
         self._s3 = models.run.history.latest().spec.storage.s3  # how a place is reached now
         self.experts: Lazy[Expert] = Lazy(

@@ -54,8 +54,10 @@ def other_items(
     """
     refusals = Refusals()
     found: dict[str, frozenset[Split]] = {}
-    pairs = zip(current.spec.tasks, manifest.spec.tasks, strict=False)
+    pairs = zip(current.manifest.spec.tasks, manifest.spec.tasks, strict=False)
     for number, (had, task) in enumerate(pairs):
+        if task.retired:
+            continue
         splits: set[Split] = set()
         for split in SPLITS:
             named = _named(had, split) != _named(task, split)

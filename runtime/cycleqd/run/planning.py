@@ -86,7 +86,9 @@ def first_plan(revision: Revision) -> Plan:
 def join_plan(
     before: Revision, revision: Revision, number: int, commit: Commit, genome_of: GenomeOf
 ) -> Plan:
-    """The plan of a generation that experts, tasks or items join in.
+    """The plan of a generation that experts, tasks or items join or retire in.
+
+    Retiring alone asks for no evaluation: what follows is made of stored scores.
 
     Args:
         before: the run until then.
@@ -215,7 +217,7 @@ def _table_entries(
     revision: Revision, commit: Commit, before: SummaryDocument | None
 ) -> list[TableEntry]:
     """Who is asked what for a final table: its rows, and then those of the table before it."""
-    rows = planned(revision.spec, commit, revision.joined_experts)
+    rows = planned(revision.spec, commit, revision.changed_experts)
     found = {(who, split): TableEntry(who, split, revision.tasks) for who, split in rows}
     for one in entries_for(revision.spec, commit, before):
         found.setdefault((one.candidate, one.split), one)
@@ -235,7 +237,7 @@ def make_commit(
         revision: the run as of that generation.
         results: one for each entry of its plan.
         previous: the generation before, None for generation 0.
-        before: the run until then, where somebody joins in this generation; else None.
+        before: the run until then, where somebody joins or retires in this generation; else None.
         experts: those of the run until then, where it is given.
 
     Raises:
@@ -274,7 +276,7 @@ def make_summary(
         StoreCorrupt: they are results of another plan.
     """
     spec = revision.spec
-    joined = revision.joined_experts
+    changed = revision.changed_experts
     plan = _table_entries(revision, commit, before)
     if [result.candidate for result in results] != [one.candidate for one in plan]:
         raise StoreCorrupt(
@@ -285,11 +287,11 @@ def make_summary(
     for one, result in zip(plan, results, strict=True):
         if one.tasks == revision.tasks:
             found[one.split][one.candidate] = result
-    means = {who for who, split in planned(spec, commit, joined) if split == "search"}
+    means = {who for who, split in planned(spec, commit, changed) if split == "search"}
     tried = {c: r for c, r in found["search"].items() if c in means and r.failure is None}
     hold_out = revision.hold_out
     rows = [
-        *finalists(spec, commit, tried, joined, hold_out),
+        *finalists(spec, commit, tried, changed, hold_out),
         *published_before(spec, before, found["search"], found["test"], hold_out),
     ]
     table = summarise(spec, commit.generation, rows, found["test"])

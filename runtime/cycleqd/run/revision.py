@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from cycleqd.errors import InputError, ObjectNotFound
@@ -42,7 +43,8 @@ class Revision:
         experts: expert checkpoints by name.
         items: items by task and split.
         chat_templates: SHA-256 of those that tasks take from experts, by expert.
-        joins: the generations that experts, tasks or items have joined in, each spent on that.
+        joins: the generations that experts, tasks or items have joined or retired in, each spent on
+            that.
         max_failed: how many candidates may fail. More at once where a later change allows it, even
             if that holds as a whole only after somebody has joined.
     """
@@ -96,10 +98,10 @@ class Revision:
             max_failed=manifest.spec.evolution.max_failed_candidates,
         )
 
-    @property
+    @cached_property
     def spec(self) -> Spec:
-        """What to run."""
-        return self.manifest.spec
+        """What to run: the manifest's without what is retired."""
+        return self.manifest.spec.without_retired()
 
     @property
     def layout(self) -> GenomeLayout:
@@ -107,13 +109,14 @@ class Revision:
         return self.layouts[-1]
 
     @property
-    def joined_experts(self) -> int:
-        """How many experts have joined after the run had begun."""
-        return len(self.layouts[-1].experts) - len(self.layouts[0].experts)
+    def changed_experts(self) -> int:
+        """How many experts have joined or retired after the run had begun."""
+        joined = len(self.layouts[-1].experts) - len(self.layouts[0].experts)
+        return joined + len(self.layouts[-1].experts) - len(self.spec.experts)
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Names of the tasks in the manifest's order."""
+        """Names of the tasks in the manifest's order, without those that are retired."""
         return tuple(task.name for task in self.spec.tasks)
 
     def items_key(self, task: str, split: Split) -> str:
@@ -131,7 +134,7 @@ class Revision:
             By task the place of the first item that is new: 0 where the items replace others.
         """
         found: dict[str, int] = {}
-        for task in before.tasks:
+        for task in (task for task in before.tasks if task in self.tasks):
             known, now = before.items[task]["search"], self.items[task]["search"]
             if known.version != now.version:
                 found[task] = known.count if now.holds(known) else 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cycleqd.evolution.final import recommended
+from cycleqd.evolution.joining import joining
 from cycleqd.evolution.memory import Answered, Memory, memory
 from cycleqd.records import keys
 from cycleqd.records.documents import FactorEntry
@@ -26,6 +27,7 @@ class Cost:
         generation: its number.
         experts: who joined.
         tasks: which tasks joined.
+        retired: names of experts and tasks that retired.
         items: tasks that were there and got other search items.
         revisited: members and experts that were evaluated on new tasks and items.
         introduced: new experts, and members with a part of one.
@@ -35,6 +37,7 @@ class Cost:
     generation: int
     experts: tuple[str, ...]
     tasks: tuple[str, ...]
+    retired: tuple[str, ...]
     items: tuple[str, ...]
     revisited: int
     introduced: int
@@ -165,7 +168,7 @@ def _experts(run: RunStore, revision: Revision, asked: Outcomes) -> dict[str, An
 def _costs(run: RunStore, revisions: Sequence[Revision]) -> Iterator[Cost]:
     for before, revision in pairwise(revisions):
         generation = revision.from_generation
-        experts = {*revision.experts} - {*before.experts}
+        new = joining(before.spec, revision.spec)
         stage = keys.generation(generation)
         plan = run.plan(stage) if generation in revision.joins else None
         if plan is None:
@@ -176,8 +179,9 @@ def _costs(run: RunStore, revisions: Sequence[Revision]) -> Iterator[Cost]:
         evaluated = [entry for entry in entries if not isinstance(entry, FactorEntry)]
         yield Cost(
             generation=generation,
-            experts=tuple(e.name for e in revision.spec.experts if e.name in experts),
-            tasks=tuple(task for task in revision.tasks if task not in before.tasks),
+            experts=new.experts,
+            tasks=new.tasks,
+            retired=(*new.retired_experts, *new.retired),
             items=tuple(revision.first_items(before)),
             revisited=sum(again),
             introduced=len(evaluated) - sum(again),

@@ -41,4 +41,4 @@ class AtGrain(Strategy[S]):
         from cycleqd.evolution.rng import stream
 
         drawn = stream(self.spec.seed, number, *purpose).uniform(self.factors)
-        return self.genome(largest * drawn)
+        return self.without_retired(self.genome(largest * drawn))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from cycleqd.manifest.registry import Registered
@@ -121,6 +121,20 @@ class Strategy(Registered, ABC, Generic[S]):
     def operators(cls, evolution: Evolution) -> str:  # noqa: ARG003 - some look at it
         """What makes a child of its parents, in a few words."""
         return cls.name
+
+    def without_retired(self, genome: Genome) -> Genome:
+        """A genome of scales alone with none of the experts that are retired.
+
+        Args:
+            genome: made of all rows of the layout.
+        """
+        used = {expert.name for expert in self.spec.experts}
+        rows = [row for row, name in enumerate(self.layout.experts) if name not in used]
+        if not rows:
+            return genome
+        scale = genome.scale.copy()
+        scale[rows] = 0
+        return replace(genome, scale=scale)
 
     @abstractmethod
     def propose(

@@ -115,12 +115,12 @@ class CycleQD(Strategy[None]):
             self.layout, evolution.crossover, evolution.start, self.spec.seed, number
         )
         if begin is not None:
-            return Proposal(number, begin)
+            return Proposal(number, self.without_retired(begin))
         tuned = evolution.tune.rays if evolution.tune is not None else 0
         ray = tuned_ray(self.layout, evolution.start, tuned, number)
         if ray is None:
             return None
-        parent, begin = ray
+        parent, begin = ray[0], self.without_retired(ray[1])
         tuning = Tuning(begin, even_shares(self.spec))
         learned = tuned_genome(begin, keys.child(number))
         return Proposal(number, learned, None, (keys.child(parent),), tuning)

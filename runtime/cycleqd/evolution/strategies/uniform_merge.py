@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from cycleqd.evolution.strategies.base import Proposal, SearchState, Strategy
@@ -11,12 +11,18 @@ if TYPE_CHECKING:
     from cycleqd.evolution.genome import Genome, GenomeLayout
 
 
-def uniform_merge(layout: GenomeLayout) -> Genome:
-    """``base + 1/E sum of task vectors``."""
+def uniform_merge(layout: GenomeLayout, experts: Collection[str] | None = None) -> Genome:
+    """``base + 1/E sum of task vectors``.
+
+    Args:
+        layout: of the run's genomes.
+        experts: names of those that are merged; all when absent.
+    """
     from cycleqd.evolution.genome import scaled_experts_genome
 
-    experts = len(layout.experts)
-    return scaled_experts_genome(layout, [1.0 / experts] * experts)
+    merged = layout.experts if experts is None else experts
+    share = 1.0 / len(merged)
+    return scaled_experts_genome(layout, [share * (name in merged) for name in layout.experts])
 
 
 class UniformMerge(Strategy[None]):
