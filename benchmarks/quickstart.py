@@ -56,6 +56,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "dare": {**GRID, "strategy": "DARE"},
     "iso-c": {**GRID, "strategy": "IsoC"},
     "tsv-m": {**GRID, "strategy": "TSVM"},
+    "opcm": {**GRID, "strategy": "OPCM"},
     "tuned-scalar": {**TUNES, "generations": 10},
     # What the grid's scores do not tell: tunes of larger factors end higher (docs/search.md).
     "tuned-0-75": {**TUNES, "generations": 7, "tunedScalar": {"factor": "0.75"}},

@@ -76,7 +76,9 @@ def genomes(draw: st.DrawFn, layout: GenomeLayout | None = None) -> Genome:
     child = st.builds(ChildSVD, counts, st.floats(0.0, 1.0), st.none() | st.integers(1, 9))
     merged = st.builds(
         Merged, st.sampled_from(["TIES", "DARE"]), st.floats(0.01, 1.0), st.floats(-2.0, 2.0)
-    ) | st.builds(Merged, st.sampled_from(["IsoC", "TSVM"]), st.none(), st.floats(-2.0, 2.0))
+    ) | st.builds(
+        Merged, st.sampled_from(["IsoC", "TSVM", "OPCM"]), st.none(), st.floats(-2.0, 2.0)
+    )
     adapters = tuple(sorted(draw(st.sets(names, max_size=2))))
     factors = None
     if adapters:

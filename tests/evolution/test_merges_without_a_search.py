@@ -20,7 +20,13 @@ WHOLE = np.ones(len(LAYOUT.tensors))
 
 @pytest.mark.parametrize(
     ("strategy", "density", "largest"),
-    [("TIES", 0.2, 3.0), ("DARE", 0.5, 1.5), ("IsoC", None, 2.0), ("TSVM", None, 2.0)],
+    [
+        ("TIES", 0.2, 3.0),
+        ("DARE", 0.5, 1.5),
+        ("IsoC", None, 2.0),
+        ("TSVM", None, 2.0),
+        ("OPCM", None, 2.0),
+    ],
 )
 def test_the_grid_is_that_of_task_arithmetic(strategy, density, largest):
     run = spec(strategy=strategy)

@@ -261,7 +261,8 @@ def test_full_and_adapted_experts_mix(mixed: Adapted) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "density"), [("TIES", 0.3), ("DARE", 0.5), ("IsoC", None), ("TSVM", None)]
+    ("method", "density"),
+    [("TIES", 0.3), ("DARE", 0.5), ("IsoC", None), ("TSVM", None), ("OPCM", None)],
 )
 def test_merges_take_adapters_as_task_vectors(
     mixed: Adapted, method: Any, density: float | None

@@ -1,4 +1,4 @@
-"""TIES, DARE, Iso-C and TSV-M equal their papers' formulas in float64, for any sink or threads."""
+"""Merges without a search equal their papers' formulas in float64, for any sink or threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cycleqd.evolution import rng
 from cycleqd.evolution.combination import combine
 from cycleqd.evolution.genome import Genome, Merged, base_genome, expert_genome
 from cycleqd.weights import merged_vectors
-from cycleqd.weights.merged_vectors import Kept, Source, dare, iso_c, merge, ties, tsv_m
+from cycleqd.weights.merged_vectors import Kept, Source, dare, iso_c, merge, opcm, ties, tsv_m
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.runtime
 
 SHAPES = [(12, 7), (7, 12), (9, 9), (11,)]
-METHODS = [("TIES", 0.2), ("DARE", 0.5), ("IsoC", None), ("TSVM", None)]
+METHODS = [("TIES", 0.2), ("DARE", 0.5), ("IsoC", None), ("TSVM", None), ("OPCM", None)]
 
 
 def vectors(shape: tuple[int, ...], experts: int = 3) -> list[np.ndarray]:
@@ -107,6 +107,31 @@ def test_tsv_m_orthogonalises_the_leading_directions(shape: tuple[int, ...]) -> 
     pu, _, qu = np.linalg.svd(u, full_matrices=False)
     pv, _, qv = np.linalg.svd(v, full_matrices=False)
     close(tsv_m(source(arrays)), (pu @ qu) * s @ (pv @ qv))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_opcm_adds_what_the_leading_directions_before_do_not_know(shape: tuple[int, ...]) -> None:
+    arrays = vectors(shape)
+    total = arrays[0].astype(np.float64)
+    for array in arrays[1:]:
+        if len(shape) == 1:
+            total = total + array
+            continue
+        u, s, vt = np.linalg.svd(total, full_matrices=True)
+        projected = u.T @ array @ vt.T
+        rank = next(k for k in range(1, len(s) + 1) if s[:k].sum() / s.sum() > 0.5)
+        np.fill_diagonal(projected, 0)
+        projected[:rank, :rank] = 0
+        total = total + u @ projected @ vt
+    close(opcm(source(arrays)), total)
+
+
+def test_opcm_depends_on_the_order() -> None:
+    arrays = vectors((12, 7))
+    assert (opcm(source(arrays)) - opcm(source(arrays[::-1]))).abs().max() > 0.1
+    # What the first expert knows in full is not added again.
+    once = opcm(source(arrays[:1], 1))
+    assert torch.linalg.matrix_norm(opcm(source([arrays[0]] * 2, 2)) - once) < 1e-4
 
 
 def test_experts_of_low_rank_leave_what_they_do_not_reach_alone() -> None:

@@ -43,7 +43,7 @@ EXTENDED = "cycleqd-genome/2"
 """Only genomes with adapters or merged terms need it; all others stay files that every version
 reads."""
 
-MergeMethod = Literal["TIES", "DARE", "IsoC", "TSVM"]
+MergeMethod = Literal["TIES", "DARE", "IsoC", "TSVM", "OPCM"]
 
 
 @dataclass(frozen=True)

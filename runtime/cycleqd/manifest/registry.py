@@ -145,6 +145,7 @@ STRATEGIES = Registry(
     "cycleqd.evolution.strategies.dare:DARE",
     "cycleqd.evolution.strategies.iso_c:IsoC",
     "cycleqd.evolution.strategies.tsv_m:TSVM",
+    "cycleqd.evolution.strategies.opcm:OPCM",
     "cycleqd.evolution.strategies.tuned_scalar:TunedScalar",
 )
 """``spec.evolution.strategy``; each is a `cycleqd.evolution.strategies.base.Strategy`."""

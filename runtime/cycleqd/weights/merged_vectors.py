@@ -22,6 +22,9 @@ from cycleqd.weights.svd import factor
 if TYPE_CHECKING:
     from cycleqd.evolution.genome import MergeMethod
 
+_KEPT_SPECTRUM = 0.5
+"""OPCM's alpha, as in the paper."""
+
 # Elements of a block of a mask; part of its definition, since each block has a stream of its own.
 _MASK_BLOCK = 1 << 16
 
@@ -34,8 +37,8 @@ class Source:
     """What is merged.
 
     Attributes:
-        vectors: by expert, its task vector in one tensor, float32, all of one shape and not empty;
-            experts that did not change the tensor are left out.
+        vectors: by expert in the run's order, its task vector in one tensor, float32, all of one
+            shape and not empty; experts that did not change the tensor are left out.
         experts: number of all experts of the run.
         tensor: the tensor's name.
     """
@@ -97,6 +100,8 @@ def merge(source: Source, method: MergeMethod, density: float | None, seed: int)
             return iso_c(source)
         case "TSVM":
             return tsv_m(source)
+        case "OPCM":
+            return opcm(source)
 
 
 def ties(source: Source, density: float) -> torch.Tensor:
@@ -175,6 +180,32 @@ def tsv_m(source: Source) -> torch.Tensor:
         values.append(size[kept])
     left, right = _orthonormal(torch.cat(lefts, dim=1)), _orthonormal(torch.cat(rights).T)
     return ((left * torch.cat(values)) @ right.T).float()
+
+
+def opcm(source: Source) -> torch.Tensor:
+    """One expert after another, each without what would disturb the others (OPCM, algorithm 1).
+
+    The paper is of Tang et al., 2025. Of a matrix, with ``U S V^T`` the sum so far,
+    ``P = U^T tau V`` loses its diagonal and the block of the leading directions that hold half of
+    the singular values, and ``U P V^T`` is added. Other tensors are added as they are. The paper
+    divides the sum so that its norm stays the experts' mean one; that is a factor of the whole
+    model, as directions do not depend on it, and here the factor is searched.
+    """
+    first, *later = source.vectors.values()
+    if first.dim() != 2:
+        return source.total
+    merged = first.double()
+    for vector in later:
+        left, right = factor(merged, min(first.shape))
+        values = left.norm(dim=0)
+        units = left / torch.where(_significant(values, first), values, torch.inf)
+        share = values.cumsum(dim=0) / values.sum()
+        leading = int((share <= _KEPT_SPECTRUM).sum()) + 1
+        known = units.T @ vector.double() @ right.T
+        taken = torch.diag(known.diagonal())
+        taken[:leading, :leading] = known[:leading, :leading]
+        merged = merged + vector.double() - units @ taken @ right
+    return merged.float()
 
 
 def _significant(values: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
