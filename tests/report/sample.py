@@ -246,6 +246,7 @@ def started() -> ReportData:
 
 if __name__ == "__main__":
     from cycleqd.report.write import write_report
+    from tests.report.grown import with_life
 
     LONG = tuple(f"{name}-with-a-name-of-forty-characters"[:40] for name in NAMES)
     SAMPLES = {
@@ -255,6 +256,8 @@ if __name__ == "__main__":
         "k3-few-bins": sample(3, bins=5, complete=False),
         "k4": sample(4, names=LONG),
         "k7": sample(7, bins=6),
+        "grown": with_life(sample(5, bins=6), 3),
+        "grown-often": with_life(sample(14, bins=2, evaluations=60, names=LONG), 2),
         "started": started(),
         "thousands": sample(3, bins=60, evaluations=6000),
     }

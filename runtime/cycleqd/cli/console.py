@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from cycleqd.store.localfile import store_error
@@ -73,6 +73,51 @@ class DataTable(Table):
         """See `rich.table.Table.add_row`."""
         super().add_row(*(None if cell is None else _as_data(cell) for cell in cells), **options)
 
+    def parts(self, console: Console) -> list[DataTable]:
+        """The table, or where it is too wide for a console, several with some columns each.
+
+        All have the first column, which tells what a row is; nothing is cut in the middle.
+        """
+        widths = [_width(column, console) + _PADDING for column in self.columns]
+        if sum(widths) + 1 <= console.width or len(widths) < 2:
+            return [self]
+        groups: list[list[int]] = []
+        left = 0
+        for number, width in enumerate(widths[1:], 1):
+            left -= width
+            if left < 0:
+                groups.append([0])
+                left = console.width - 1 - widths[0] - width
+            groups[-1].append(number)
+        return [self._part(group, first=group is groups[0]) for group in groups]
+
+    def _part(self, group: list[int], *, first: bool) -> DataTable:
+        """A table with some of the columns; only the first one has the title."""
+        part = DataTable(title=self.title if first else None, title_justify=self.title_justify)
+        columns = [self.columns[number] for number in group]
+        for column in columns:
+            part.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap)
+        rows = zip(*(column.cells for column in columns), strict=True)
+        for row, cells in zip(self.rows, rows, strict=True):
+            part.add_row(*cells, style=row.style)
+        return part
+
+
+_PADDING = 3
+"""Columns of the terminal that a column of a table takes beside its text."""
+
+
+def _width(column: Column, console: Console) -> int:
+    """How wide a column must be for none of its texts to be cut."""
+    unbounded = console.options.update(width=_UNBOUNDED)
+    texts = [column.header, *column.cells]
+    sizes = [console.measure(text, options=unbounded) for text in texts]
+    return max(size.maximum if column.no_wrap else size.minimum for size in sizes)
+
+
+_UNBOUNDED = 100_000
+"""Wider than any table."""
+
 
 def _as_data(cell: RenderableType) -> RenderableType:
     return data(cell) if isinstance(cell, str) else cell
@@ -85,9 +130,10 @@ def print_result(text: str) -> None:
 
 
 def print_table(table: DataTable) -> None:
-    """A table on standard output."""
+    """A table on standard output, in several parts where it is too wide for one."""
     with _written():
-        _output.print(table)
+        for part in table.parts(_output):
+            _output.print(part)
 
 
 def print_note(text: str) -> None:

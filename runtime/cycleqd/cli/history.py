@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from cycleqd.cli.console import DataTable, print_json, print_note, print_result, print_table
 from cycleqd.cli.stores import JsonOption, StoreArgument, open_run_store
-from cycleqd.evolution.memory import Answered, Estimate, Memory
+from cycleqd.evolution.memory import Memory
+from cycleqd.report.life import (
+    LINES,
+    MEASURES,
+    Line,
+    answered,
+    held_back,
+    measure_lines,
+    step_lines,
+    what_happened,
+)
 from cycleqd.run.timeline import Cost, Step, Timeline, timeline
-
-_MEASURES = {
-    "acc": "average accuracy",
-    "bwt": "backward transfer",
-    "forgetting": "forgetting",
-    "fwt": "forward transfer",
-}
-_LINES = {"archive": "archives' best", "published": "published model"}
 
 
 def history(store: StoreArgument, as_json: JsonOption = False) -> None:
@@ -34,77 +35,48 @@ def history(store: StoreArgument, as_json: JsonOption = False) -> None:
     if not life.steps:
         print_note("no final table yet: one is made before somebody joins, and one at the end")
         return
-    for line, title in _LINES.items():
-        print_table(_accuracies(life, title, lambda step, line=line: getattr(step, line)))  # type: ignore[misc]
+    for line, title in LINES.items():
+        print_table(_accuracies(life, line, title))
     print_table(_measures(life))
-    for step in life.steps:
-        if step.record is not None and step.record.held is not None:
-            losses = ", ".join(
-                f"{task} {loss.mean:+.3f} ± {loss.error:.3f}"
-                for task, loss in step.record.losses.items()
-            )
-            print_result(
-                f"generation {step.generation}: {step.record.held} was held back, "
-                f"{step.candidate} stays published; loss on search items: {losses or 'unknown'}"
-            )
+    for sentence in held_back(life):
+        print_result(sentence)
 
 
 def _told(cost: Cost) -> str:
-    who = [
-        *(f"expert {name}" for name in cost.experts),
-        *(f"task {name}" for name in cost.tasks),
-        *(f"items of {name}" for name in cost.items),
-    ]
-    happened = [f"{', '.join(who)} joined"] if who else []
-    if cost.retired:
-        happened.append(f"{', '.join(cost.retired)} retired")
     return (
-        f"generation {cost.generation}: {'; '.join(happened)}; {cost.revisited} evaluated on "
+        f"generation {cost.generation}: {what_happened(cost)}; {cost.revisited} evaluated on "
         f"what is new, {cost.introduced} on everything, {cost.seconds:.0f} worker-seconds"
     )
 
 
-def _accuracies(
-    life: Timeline, title: str, of: Callable[[Step], Mapping[str, Answered]]
-) -> DataTable:
+def _accuracies(life: Timeline, line: Line, title: str) -> DataTable:
     table = DataTable(title=f"Held-out accuracy, {title}", title_justify="left")
     for column in ("after generation", "revision", *life.tasks, "mean"):
         table.add_column(column, justify="right", no_wrap=True)
-    for step in life.steps:
-        found = {task: one.accuracy for task, one in of(step).items() if task in life.tasks}
-        mean = f"{sum(found.values()) / len(found):.3f}" if found else ""
-        scores = (f"{found[task]:.3f}" if task in found else "" for task in life.tasks)
-        table.add_row(str(step.generation), str(step.revision), *scores, mean)
+    for step in step_lines(life, line):
+        table.add_row(str(step.generation), str(step.revision), *step.scores, str(step.mean))
     return table
 
 
 def _measures(life: Timeline) -> DataTable:
     table = DataTable(title="What was kept", title_justify="left")
     table.add_column("measure", no_wrap=True)
-    for title in _LINES.values():
+    for title in LINES.values():
         table.add_column(title, justify="right", no_wrap=True)
-    for name, title in _MEASURES.items():
-        table.add_row(title, *(_shown(getattr(life, line), name) for line in _LINES))
+    for measure in measure_lines(life):
+        table.add_row(measure.name, *map(str, measure.values))
     return table
 
 
-def _shown(found: Memory | None, name: str) -> str:
-    estimate: Estimate | None = getattr(found, name, None)
-    if estimate is None:
-        return ""
-    sign = "" if name == "acc" else "+"
-    return f"{estimate.value:{sign}.3f} ± {estimate.error:.3f}"
-
-
 def _document(life: Timeline) -> dict[str, Any]:
-    lines = {line: getattr(life, line) for line in _LINES}
+    lines = {line: getattr(life, line) for line in LINES}
     measures: dict[str, Any] = {
         name: {line: _value(found, name, "value") for line, found in lines.items()}
-        for name in _MEASURES
+        for name in MEASURES
     }
     errors = {
         name: {line: _value(found, name, "error") for line, found in lines.items()}
-        for name in _MEASURES
+        for name in MEASURES
     }
     return {
         "tasks": list(life.tasks),
@@ -146,8 +118,8 @@ def _step(step: Step) -> dict[str, Any]:
         "generation": step.generation,
         "revision": step.revision,
         "accuracy": {
-            line: {task: one.accuracy for task, one in getattr(step, line).items()}
-            for line in _LINES
+            line: {task: one.accuracy for task, one in answered(step, line).items()}
+            for line in LINES
         },
         "published": step.candidate or None,
         "held": None if record is None else record.held,

@@ -18,7 +18,7 @@ UNTOLD = ("best-of-task", "balanced", "aggregate", "published")
 def final_table(rows: Sequence[FinalRow], tasks: Sequence[str]) -> DataTable:
     """The held-out comparison: a row a model, best mean in bold."""
     table = DataTable(title="Held-out items", title_justify="left")
-    table.add_column("model", no_wrap=True)
+    table.add_column("model")  # whose candidate goes to a line of its own where space is short
     for task in tasks:
         table.add_column(task, justify="right", no_wrap=True)
     table.add_column("mean", justify="right", no_wrap=True)

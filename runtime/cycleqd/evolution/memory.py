@@ -60,7 +60,7 @@ class Memory:
     """The measures of one line of models: the archives' best, or the published ones.
 
     Attributes:
-        acc: average accuracy.
+        acc: average accuracy; None where nobody of the last step could be evaluated.
         bwt: backward transfer; None where every task was learned at the last step.
         forgetting: likewise.
         forgotten: forgetting by task.
@@ -68,7 +68,7 @@ class Memory:
         retention: by task; without those whose expert solves nothing.
     """
 
-    acc: Estimate
+    acc: Estimate | None
     bwt: Estimate | None
     forgetting: Estimate | None
     forgotten: Mapping[str, Estimate]
@@ -83,6 +83,12 @@ def difference(a: Answered, b: Answered) -> Estimate:
         return Estimate(*mean_and_error([[x - y for x, y in zip(*solved, strict=True)]]))
     (mean, error), (other, other_error) = (mean_and_error([column]) for column in solved)
     return Estimate(mean - other, sqrt(error**2 + other_error**2))
+
+
+def average_accuracy(found: Mapping[str, Answered]) -> Estimate | None:
+    """The mean over tasks; None of no task."""
+    solved = [[float(mark == "1") for mark in one.outcomes] for one in found.values()]
+    return Estimate(*mean_and_error(solved)) if solved else None
 
 
 def memory(
@@ -109,9 +115,8 @@ def memory(
             best = max(known, key=lambda answered: answered.accuracy)
             forgotten[task] = difference(best, now)
     gained = [difference(found, base[task]) for task, found in earlier.items() if task in base]
-    acc = mean_and_error([[float(mark == "1") for mark in one.outcomes] for one in last.values()])
     return Memory(
-        acc=Estimate(*acc),
+        acc=average_accuracy(last),
         bwt=_mean(since.values()),
         forgetting=_mean(forgotten.values()),
         forgotten=forgotten,

@@ -6,9 +6,9 @@ run too. Drawing needs the ``report`` extra (matplotlib, jinja2); the data model
 
 - ``data``: what a report tells, as plain frozen dataclasses
 - ``theme``: colours and type for light and dark, and the one way to a PNG
-- ``heatmaps``, ``marks``, ``curves``: pictures by matplotlib
+- ``heatmaps``, ``marks``, ``curves``, ``accuracy``: pictures by matplotlib
 - ``lineage``: who descends from whom, as SVG
-- ``summary``: the sentences and numbers of the page, decided from the data
+- ``summary``, ``knowledge``, ``life``: the sentences and numbers of the page, decided from the data
 - ``page``: the HTML
 - ``write``: files
 """

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from math import fsum, prod
 from typing import Literal
 
+from cycleqd.run.timeline import Timeline
+
 Scores = Mapping[str, float]
 Cell = tuple[int, ...]
 RowKind = Literal["base", "expert", "baseline", "member", "aggregate"]
@@ -281,6 +283,7 @@ class ReportData:
         recommendation: the model to take so far, None before there is one.
         knowledge: what is solved of each task, empty where no answers were kept.
         silent: evaluated candidates whose answers were not kept, by an earlier version.
+        life: who joined and what was kept; None where nobody has joined.
     """
 
     run: RunFacts
@@ -295,3 +298,4 @@ class ReportData:
     recommendation: Recommendation | None = None
     knowledge: tuple[TaskKnowledge, ...] = ()
     silent: int = 0
+    life: Timeline | None = None

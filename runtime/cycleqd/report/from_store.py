@@ -35,6 +35,7 @@ from cycleqd.report.write import ReportPaths, write_report
 from cycleqd.run.knowledge import what_is_known
 from cycleqd.run.members import Members, resolve_member
 from cycleqd.run.store import RunStore
+from cycleqd.run.timeline import Timeline, timeline
 
 SAMPLES = 3
 """Answers of each task that are shown."""
@@ -89,6 +90,7 @@ def report_data(run: RunStore) -> ReportData:
         table=_table(summary),
         knowledge=knowledge,
         silent=silent,
+        life=_life(run),
         recommendation=_recommendation(last, tasks, summary),
         ancestors=_ancestors(run, spec, [family.candidate for family in families]),
         families=families,
@@ -185,7 +187,8 @@ def _recommendation(
         row = recommended(summary)
         if row is None:
             return None
-        name, candidate, scores, unseen = row.name, row.candidate, row.search, row.unseen
+        name = "model published before" if row.kind == "published" else row.name
+        candidate, scores, unseen = row.candidate, row.search, row.unseen
     return Recommendation(
         name,
         candidate,
@@ -211,6 +214,13 @@ def _knowledge(run: RunStore, committed: int) -> tuple[tuple[TaskKnowledge, ...]
         )
         for task, known in found.items()
     ), silent
+
+
+def _life(run: RunStore) -> Timeline | None:
+    if not run.latest().joins:
+        return None
+    life = timeline(run)
+    return life if life.costs else None
 
 
 def _first_answers(solutions: tuple[Solution, ...]) -> tuple[FirstAnswer, ...]:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from cycleqd.report import summary
 from cycleqd.report.data import ArchiveView, ReportData
 from cycleqd.report.knowledge import KnowledgeLines, knowledge_lines
+from cycleqd.report.life import LINES, life_lines
 from cycleqd.report.theme import DARK, LIGHT, Theme
 from cycleqd.version import __version__
 
@@ -87,6 +88,7 @@ def render_page(
     data: ReportData,
     archives: tuple[ArchiveSection, ...],
     curves: tuple[Picture, ...],
+    accuracies: tuple[Picture, ...],
     families: tuple[FamilySection, ...],
 ) -> str:
     """The HTML text."""
@@ -106,6 +108,9 @@ def render_page(
         table=summary.table_lines(data),
         archives=archives,
         curves=curves,
+        life=None if data.life is None else life_lines(data.life),
+        life_lines=tuple(LINES.values()),
+        accuracies=accuracies,
         families=families,
         knowledge=[KnowledgeSection(knowledge_lines(known)) for known in data.knowledge],
         failures=summary.failure_summary(data),

@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from cycleqd.report.accuracy import draw_accuracy
 from cycleqd.report.curves import CURVES, draw_curve
 from cycleqd.report.data import ArchiveView, ReportData
 from cycleqd.report.heatmaps import draw_heatmap, heatmaps_of
+from cycleqd.report.life import LINES
 from cycleqd.report.lineage import draw_lineage, plan_tree
 from cycleqd.report.page import ArchiveSection, FamilySection, Picture, render_page
 from cycleqd.report.summary import member_lines
@@ -72,6 +74,12 @@ def write_report(data: ReportData, out: Path) -> ReportPaths:
         light, dark = (draw_curve(curve, data.history, data.tasks, t) for t in (LIGHT, DARK))
         curves.append(Picture(curve.title, light, dark, curve.meaning))
         curve_paths.append(_write(out / names(f"history-{curve.name}", ".png"), light))
+    accuracies = []
+    if data.life is not None and data.life.steps:
+        for line, title in LINES.items():
+            light, dark = (draw_accuracy(data.life, line, theme) for theme in (LIGHT, DARK))
+            accuracies.append(Picture(f"Held-out accuracy, {title}", light, dark))
+            curve_paths.append(_write(out / names(f"history-accuracy-{line}", ".png"), light))
     families, lineage_paths = [], []
     for family in data.families:
         svg = draw_lineage(data.ancestors, family.candidate, data.tasks)
@@ -79,7 +87,7 @@ def write_report(data: ReportData, out: Path) -> ReportPaths:
         families.append(FamilySection(family.title, family.candidate, svg, total))
         name = names(f"lineage-{family.candidate}", ".svg")
         lineage_paths.append(_write(out / name, svg.encode()))
-    page = render_page(data, tuple(sections), tuple(curves), tuple(families))
+    page = render_page(data, tuple(sections), tuple(curves), tuple(accuracies), tuple(families))
     return ReportPaths(
         html=_write(out / "report.html", page.encode("utf-8", "replace")),
         heatmaps=heatmaps,
