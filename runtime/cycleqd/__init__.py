@@ -32,7 +32,7 @@ from cycleqd.version import __version__
 if TYPE_CHECKING:
     from cycleqd.api.evolving import evolve
     from cycleqd.api.run import Run, open_run
-    from cycleqd.api.views import Elite, FinalRow, Member, Result, Status, TaskStatus
+    from cycleqd.api.views import Elite, FinalRow, Member, Result, Revisiting, Status, TaskStatus
     from cycleqd.errors import CycleQDError
     from cycleqd.manifest.model import Manifest
     from cycleqd.manifest.reader import load_manifest
@@ -45,6 +45,7 @@ _HOMES = {
     "Manifest": "cycleqd.manifest.model",
     "Member": "cycleqd.api.views",
     "Result": "cycleqd.api.views",
+    "Revisiting": "cycleqd.api.views",
     "Run": "cycleqd.api.run",
     "Status": "cycleqd.api.views",
     "TaskStatus": "cycleqd.api.views",
@@ -60,6 +61,7 @@ __all__ = [
     "Manifest",
     "Member",
     "Result",
+    "Revisiting",
     "Run",
     "Status",
     "TaskStatus",

@@ -53,7 +53,7 @@ def life(names: tuple[str, ...], first: int, apart: int = 3) -> Timeline:
         tasks=names,
         steps=tuple(steps),
         costs=tuple(
-            Cost(generation, (name,), (name,), (), 30 + generation, 6, 12.5 * generation)
+            Cost(generation, (name,), (name,), (), (), 30 + generation, 6, 12.5 * generation)
             for generation, name in zip(joins, names[first:], strict=True)
         ),
         archive=memory([step.archive for step in steps], earlier, base, experts),

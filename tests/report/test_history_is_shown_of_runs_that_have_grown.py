@@ -10,7 +10,7 @@ import pytest
 
 from cycleqd.report.accuracy import draw_accuracy
 from cycleqd.report.from_store import report_data
-from cycleqd.report.life import held_back, life_lines, what_happened
+from cycleqd.report.life import held_back, life_lines
 from cycleqd.report.theme import DARK, LIGHT, THEMES, Theme
 from cycleqd.report.write import write_report
 from cycleqd.run.timeline import timeline
@@ -36,7 +36,7 @@ def test_a_run_that_has_grown_tells_what_its_store_says(tmp_path: Path) -> None:
     html = write_report(data, tmp_path).html.read_text()
     assert "<h2>History" in html
     (cost,) = data.life.costs
-    assert what_happened(cost) == "expert regex, task regex joined"
+    assert cost.told() == "expert regex, task regex joined"
     row = html.partition('<th scope="row">expert regex, task regex')[2].partition("</tr>")[0]
     shown = re.findall(r'<td class="number">([0-9,]+)<', row)
     assert shown == [str(cost.generation), str(cost.revisited), str(cost.introduced), "0"]

@@ -87,6 +87,7 @@ def test_status_has_the_promised_fields(store: str) -> None:
         "stopped",
         "complete",
         "goalReached",
+        "revisiting",
         "coverage",
         "qdScore",
         "best",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cycleqd.api.views import Elite, FinalRow, Member, Result, Status, TaskStatus
+from cycleqd.api.views import Elite, FinalRow, Member, Result, Revisiting, Status, TaskStatus
 from cycleqd.errors import InputError
 from cycleqd.evolution.final import recommended
 from cycleqd.records import keys
@@ -14,7 +14,8 @@ from cycleqd.records.documents import ArchiveDocument, EvaluateEntry, ResultDocu
 from cycleqd.records.final_table import SummaryRow
 from cycleqd.records.keys import Stage
 from cycleqd.run.members import resolve_member
-from cycleqd.run.store import RunStore
+from cycleqd.run.revisiting import revisiting_now
+from cycleqd.run.store import Position, RunStore
 from cycleqd.store import ObjectStore, open_store
 from cycleqd.store.access import settings_of
 from cycleqd.store.cache import cache_folder
@@ -108,6 +109,7 @@ class Run:
             stopped=archive.stopped if archive is not None else 0,
             complete=position.complete,
             goal_reached=position.goal_reached,
+            revisiting=self._revisiting(position),
             tasks={
                 task: TaskStatus(record.best, record.coverage, record.qd_score)
                 if (record := records.get(task)) is not None
@@ -117,6 +119,12 @@ class Run:
             final=tuple(_final_row(row) for row in rows),
             recommended=None if best is None else _final_row(best),
         )
+
+    def _revisiting(self, position: Position) -> Revisiting | None:
+        now = None if position.ended else revisiting_now(self._run, position.generation)
+        if now is None:
+            return None
+        return Revisiting(now.revision, now.generation, now.said(), now.done, now.of)
 
     def archives(self, generation: int | None = None) -> Mapping[str, tuple[Elite, ...]]:
         """Every task's archive, best quality first.

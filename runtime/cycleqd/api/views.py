@@ -57,6 +57,25 @@ class FinalRow:
 
 
 @dataclass(frozen=True)
+class Revisiting:
+    """Members that are evaluated on what is new, while experts, tasks or items join.
+
+    Attributes:
+        revision: the accepted change that takes effect with it.
+        generation: the one that is spent on it.
+        who: who joins, in a few words.
+        done: how many models have been evaluated.
+        of: how many there are, newcomers included.
+    """
+
+    revision: int
+    generation: int
+    who: str
+    done: int
+    of: int
+
+
+@dataclass(frozen=True)
 class Status:
     """Where a run stands.
 
@@ -70,6 +89,7 @@ class Status:
         stopped: candidates that fell short on their first items (`spec.evolution.race`).
         complete: whether nothing is left to do.
         goal_reached: whether ``spec.goal`` ended the run before its last generation.
+        revisiting: what is under way while somebody joins, None otherwise.
         tasks: by task, in the manifest's order.
         final: the held-out comparison, empty until the run is complete.
         recommended: the row of the model to take, chosen on the search items. None until the run
@@ -85,6 +105,7 @@ class Status:
     stopped: int
     complete: bool
     goal_reached: bool
+    revisiting: Revisiting | None
     tasks: Mapping[str, TaskStatus]
     final: tuple[FinalRow, ...]
     recommended: FinalRow | None

@@ -15,7 +15,6 @@ from cycleqd.report.life import (
     held_back,
     measure_lines,
     step_lines,
-    what_happened,
 )
 from cycleqd.run.timeline import Cost, Step, Timeline, timeline
 
@@ -44,7 +43,7 @@ def history(store: StoreArgument, as_json: JsonOption = False) -> None:
 
 def _told(cost: Cost) -> str:
     return (
-        f"generation {cost.generation}: {what_happened(cost)}; {cost.revisited} evaluated on "
+        f"generation {cost.generation}: {cost.told()}; {cost.revisited} evaluated on "
         f"what is new, {cost.introduced} on everything, {cost.seconds:.0f} worker-seconds"
     )
 

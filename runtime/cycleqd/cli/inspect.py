@@ -25,7 +25,7 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
     """
     run = open_run(store)
     status = run.status()
-    tasks = status.tasks
+    tasks, now = status.tasks, status.revisiting
     if as_json:
         print_json(
             {
@@ -38,6 +38,7 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
                 "stopped": status.stopped,
                 "complete": status.complete,
                 "goalReached": status.goal_reached,
+                "revisiting": None if now is None else asdict(now),
                 "coverage": {task: archive.coverage for task, archive in tasks.items()},
                 "qdScore": {task: archive.qd_score for task, archive in tasks.items()},
                 "best": {task: archive.best for task, archive in tasks.items()},
@@ -53,6 +54,10 @@ def status(store: StoreArgument, as_json: JsonOption = False) -> None:
         f"{status.evaluations} evaluations, {status.failed} failed"
         + (f", {status.stopped} stopped early" if status.stopped else "")
     )
+    if now is not None:
+        print_result(
+            f"generation {now.generation}: {now.who} join; {now.done} of {now.of} models evaluated"
+        )
     table = DataTable()
     for column in ("archive", "best", "coverage", "QD score"):
         table.add_column(column, justify="left" if column == "archive" else "right")

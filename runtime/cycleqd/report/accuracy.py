@@ -59,7 +59,8 @@ def draw_accuracy(life: Timeline, line: Line, theme: Theme) -> bytes:
 
 
 def _draw_mean(axes: Axes, life: Timeline, line: Line, theme: Theme) -> None:
-    means = [(step.generation, average_accuracy(remaining(life, step, line))) for step in life.steps]
+    found = {step.generation: remaining(life, step, line) for step in life.steps}
+    means = [(generation, average_accuracy(answers)) for generation, answers in found.items()]
     known = [(generation, mean) for generation, mean in means if mean is not None]
     axes.errorbar(
         [generation for generation, _ in known],

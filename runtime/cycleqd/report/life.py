@@ -81,24 +81,12 @@ class LifeLines:
 def life_lines(life: Timeline) -> LifeLines:
     """What the page shows of a run that has grown."""
     return LifeLines(
-        costs=tuple((what_happened(cost), cost) for cost in life.costs),
+        costs=tuple((cost.told(), cost) for cost in life.costs),
         measures=measure_lines(life),
         by_task=tuple(_kept(life, task) for task in life.tasks) if len(life.steps) > 1 else (),
         steps=tuple((title, step_lines(life, line)) for line, title in LINES.items()),
         held=held_back(life),
     )
-
-
-def what_happened(cost: Cost) -> str:
-    """Who joined in a generation and who retired."""
-    names = [
-        *(f"expert {name}" for name in cost.experts),
-        *(f"task {name}" for name in cost.tasks),
-        *(f"items of {name}" for name in cost.items),
-    ]
-    joined = [f"{', '.join(names)} joined"] if names else []
-    retired = [f"{', '.join(cost.retired)} retired"] if cost.retired else []
-    return "; ".join([*joined, *retired])
 
 
 def answered(step: Step, line: Line) -> Mapping[str, Answered]:

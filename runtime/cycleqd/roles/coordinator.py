@@ -18,7 +18,7 @@ manifest that was accepted takes effect at the next step.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cycleqd.errors import StoreCorrupt
@@ -31,6 +31,7 @@ from cycleqd.records.final_table import SummaryDocument
 from cycleqd.records.keys import Stage
 from cycleqd.run import planning
 from cycleqd.run.planning import Plan
+from cycleqd.run.revisiting import Revisiting, revisiting
 from cycleqd.run.store import Position, RunStore
 from cycleqd.run.told import ToldResults
 from cycleqd.store.base import ObjectStore
@@ -59,9 +60,13 @@ class RunProgress(Position):
 
     Attributes:
         stages: planned and not yet committed, oldest first.
+        revision: the accepted change that the last committed generation is of.
+        revisiting: the next generation, where somebody joins in it and it is planned.
     """
 
     stages: tuple[StageProgress, ...]
+    revision: int
+    revisiting: Revisiting | None
 
     @property
     def finished_entries(self) -> int:
@@ -131,21 +136,32 @@ class Coordinator:
         else:
             last = min(self._committed + self._depth, generations)
             stages += self._plan_up_to(last)
+        finished = {stage: self._run.finished_entries(stage) for stage in stages}
         return RunProgress(
             generation=self._committed,
             generations=generations,
             archive=self._documents.get(self._committed),
             ended=self._ended(),
             summary=summary,
-            stages=tuple(self._stage_progress(stage) for stage in stages),
+            stages=tuple(
+                StageProgress(stage, len(self._plans[stage].entries), len(found))
+                for stage, found in finished.items()
+            ),
+            revision=self._run.history.as_of(self._committed).number,
+            revisiting=self._revisiting(finished),
         )
 
     def _ended(self) -> bool:
         return has_ended(self._spec, self._documents.get(self._committed))
 
-    def _stage_progress(self, stage: Stage) -> StageProgress:
-        finished = len(self._run.finished_entries(stage))
-        return StageProgress(stage, len(self._plans[stage].entries), finished)
+    def _revisiting(self, finished: Mapping[Stage, set[int]]) -> Revisiting | None:
+        """How far the next generation is, where somebody joins in it and it is planned."""
+        number = self._committed + 1
+        stage, revision = keys.generation(number), self._run.history.as_of(number)
+        if number not in revision.joins or stage not in finished:
+            return None
+        before = self._run.history.as_of(self._committed)
+        return revisiting(before, revision, self._plans[stage], finished[stage])
 
     def _remember(self, number: int, document: ArchiveDocument) -> None:
         tasks = self._run.history.as_of(number).tasks

@@ -5,9 +5,8 @@ Every final table is a step: the one before anybody joins, and the one at the ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 from cycleqd.evolution.final import recommended
 from cycleqd.evolution.joining import joining
@@ -16,32 +15,34 @@ from cycleqd.records import keys
 from cycleqd.records.documents import FactorEntry
 from cycleqd.records.final_table import PublicationRecord, SummaryDocument
 from cycleqd.run.revision import Revision
+from cycleqd.run.revisiting import Joined, joined
 from cycleqd.run.store import RunStore
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(Joined):
     """What a generation took that somebody joined in.
 
     Attributes:
-        generation: its number.
-        experts: who joined.
-        tasks: which tasks joined.
         retired: names of experts and tasks that retired.
-        items: tasks that were there and got other search items.
         revisited: members and experts that were evaluated on new tasks and items.
         introduced: new experts, and members with a part of one.
         seconds: of workers, factoring included.
     """
 
-    generation: int
-    experts: tuple[str, ...]
-    tasks: tuple[str, ...]
     retired: tuple[str, ...]
-    items: tuple[str, ...]
     revisited: int
     introduced: int
     seconds: float
+
+    def told(self) -> str:
+        """What happened, in a few words."""
+        names = self.said()
+        happened = [
+            *([f"{names} joined"] if names else []),
+            *([f"{', '.join(self.retired)} retired"] if self.retired else []),
+        ]
+        return "; ".join(happened)
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def timeline(run: RunStore) -> Timeline:
     """
     revisions = run.history.refresh()
     tables = [table for number in _finals(run) if (table := run.summary(number)) is not None]
-    costs = tuple(_costs(run, revisions))
+    costs = tuple(_costs(run))
     if not tables:
         return Timeline(revisions[-1].tasks, (), costs, None, None)
     asked = [_asked(run, table.generations) for table in tables]
@@ -165,24 +166,24 @@ def _experts(run: RunStore, revision: Revision, asked: Outcomes) -> dict[str, An
     return {t: asked[expert, t] for t, expert in who.items() if (expert, t) in asked}
 
 
-def _costs(run: RunStore, revisions: Sequence[Revision]) -> Iterator[Cost]:
-    for before, revision in pairwise(revisions):
-        generation = revision.from_generation
-        new = joining(before.spec, revision.spec)
+def _costs(run: RunStore) -> Iterator[Cost]:
+    for generation in run.history.latest().joins:
+        before, revision = (run.history.as_of(number) for number in (generation - 1, generation))
         stage = keys.generation(generation)
-        plan = run.plan(stage) if generation in revision.joins else None
+        plan = run.plan(stage)
         if plan is None:
             continue
         finished = run.finished_entries(stage)
         entries = [entry for index, entry in enumerate(plan.entries) if index in finished]
         again = [not isinstance(entry, FactorEntry) and bool(entry.revisit) for entry in entries]
         evaluated = [entry for entry in entries if not isinstance(entry, FactorEntry)]
+        who, new = joined(before, revision), joining(before.spec, revision.spec)
         yield Cost(
             generation=generation,
-            experts=new.experts,
-            tasks=new.tasks,
+            experts=who.experts,
+            tasks=who.tasks,
+            items=who.items,
             retired=(*new.retired_experts, *new.retired),
-            items=tuple(revision.first_items(before)),
             revisited=sum(again),
             introduced=len(evaluated) - sum(again),
             seconds=sum(run.result(stage, index).telemetry.seconds for index in finished),
