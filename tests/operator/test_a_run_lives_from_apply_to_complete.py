@@ -105,13 +105,22 @@ def test_a_refused_edit_is_told_and_the_run_goes_on():
     assert world.state == "Evolving"
     assert "a task may not be removed" in world.condition("Progressing").message
     assert world.status.manifest_refused
-    assert world.told[-1] == "ManifestRefused"
-    world.evolve(2, rejected="spec.tasks: a task may not be added either")
+    refused = world.condition("ManifestAccepted")
+    assert (refused.status, refused.reason) == ("False", "RevisionRefused")
+    assert "a task may not be removed" in refused.message
+    assert "goes on with the manifest before it" in refused.message
+    assert world.told[-1] == "RevisionRefused"
+    assert "a task may not be removed" in world.events[-1].message
+    world.evolve(2, rejected="spec.tasks: a task may not be removed")
     world.settle()
-    assert world.told.count("ManifestRefused") == 1
-    world.evolve(3, rejected="")
+    assert world.told.count("RevisionRefused") == 1, "the same refusal is told once"
+    world.evolve(3, rejected="spec.seed: may not change")
+    world.settle()
+    assert world.told.count("RevisionRefused") == 2
+    world.evolve(4, rejected="")
     world.settle()
     assert not world.status.manifest_refused
+    assert world.condition("ManifestAccepted").status == "True"
 
 
 def test_an_unreadable_edit_leaves_the_run_as_it_is():

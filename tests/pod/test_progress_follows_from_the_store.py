@@ -12,7 +12,16 @@ from cycleqd.pod.view import told, with_store_error
 from cycleqd.roles.coordinator import Coordinator
 from cycleqd.roles.entry_queue import EntryQueue
 from cycleqd.roles.worker import Worker, WorkerSettings
-from tests.run.synthetic import SyntheticWorkbench, fresh
+from cycleqd.store import MemoryStore
+from tests.run.synthetic import (
+    SKILLS,
+    SyntheticWorkbench,
+    begin,
+    do_everything,
+    fresh,
+    grow,
+    manifest,
+)
 
 FAILING = frozenset({"c000003"})
 
@@ -51,6 +60,33 @@ def test_a_whole_run(tmp_path: Path) -> None:
         assert members[best.candidate][best.task] == best.score
     assert (last.run_id, last.store, last.observed_generation) == ("synthetic-0", "memory:", 5)
     assert Progress.from_json(last.to_json()) == last
+
+
+def test_a_run_that_grows(tmp_path: Path) -> None:
+    run = begin(MemoryStore(), manifest(generations=3))
+    do_everything(run)
+    grow(run, manifest(skills=(*SKILLS, "regex"), generations=8))
+    coordinator, queue = Coordinator(run), EntryQueue(run, 0, 1)
+    worker = Worker(run, WorkerSettings(0, 1, tmp_path), SyntheticWorkbench(run))
+    progress = Progress(run_id="synthetic-0")
+    seen: list[Progress] = []
+    while not seen or seen[-1].phase != "Finishing":
+        progress = told(progress, coordinator.step())
+        assert Progress.from_json(progress.to_json()) == progress
+        seen.append(progress)
+        if (work := queue.next()) is not None:
+            worker.do(work)
+    (joined,) = run.latest().joins
+    assert {p.accepted_revision for p in seen} == {1}
+    assert {p.accepted_from for p in seen} == {joined}
+    assert all(p.revision == (p.generation >= joined) for p in seen)
+    now = [p.revisiting for p in seen if p.revisiting is not None]
+    assert {(r.revision, r.generation, r.who) for r in now} == {
+        (1, joined, "expert regex, task regex")
+    }
+    assert [r.done for r in now] == sorted(r.done for r in now)
+    assert {r.done for r in now} == set(range(now[0].of))
+    assert all(p.generation == joined - 1 for p in seen if p.revisiting is not None)
 
 
 @pytest.mark.parametrize(

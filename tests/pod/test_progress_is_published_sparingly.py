@@ -33,6 +33,7 @@ def _with(**changes: object) -> Progress:
         {"generation": 4},
         {"observed_generation": 2},
         {"rejected": "spec.seed: may not change"},
+        {"accepted_revision": 1},
         {"report": "s3://bucket/report.html"},
         {"goal_reached": True},
         {"store_error": "no answer", "store_error_reason": "StoreUnavailable"},

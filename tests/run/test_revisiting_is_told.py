@@ -68,8 +68,10 @@ def test_each_evaluation_brings_it_further_until_all_are_done() -> None:
     assert [now.done for now in told] == sorted(now.done for now in told)
     assert told[0].answers == ITEMS * (cost.revisited + 4 * cost.introduced)
     assert told[0].said() == "expert regex, task regex"
-    assert [progress.revision for progress in seen] == sorted(p.revision for p in seen)
-    assert {progress.revision for progress in seen} == {0, 1}
+    in_force = [progress.revision.number for progress in seen]
+    assert in_force == sorted(in_force)
+    assert {*in_force} == {0, 1}
+    assert {progress.accepted.number for progress in seen} == {1}
 
 
 def test_status_tells_it_while_it_lasts(tmp_path: Path) -> None:

@@ -12,9 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 ConditionType = Literal[
-    "StorageReady", "WorkersReady", "Progressing", "Suspended", "Complete", "Failed"
+    "ManifestAccepted",
+    "StorageReady",
+    "WorkersReady",
+    "Progressing",
+    "Suspended",
+    "Complete",
+    "Failed",
 ]
 CONDITION_TYPES: tuple[ConditionType, ...] = (
+    "ManifestAccepted",
     "StorageReady",
     "WorkersReady",
     "Progressing",
@@ -77,6 +84,25 @@ class Evaluations(StatusPart):
     """Planned entries without a result when the last generation was planned or committed."""
 
 
+class Revisiting(StatusPart):
+    """Members that are evaluated on what is new, while experts, tasks or items join."""
+
+    revision: Count
+    """The accepted change that takes effect with it."""
+
+    generation: Count
+    """The generation that is spent on it."""
+
+    who: Text
+    """Who joins."""
+
+    done: Count
+    """Models that have been evaluated, in steps of a twentieth or more."""
+
+    of: Count
+    """All of them, newcomers included."""
+
+
 class ArchiveSummary(StatusPart):
     """Measures over all archives at the last commit."""
 
@@ -132,6 +158,16 @@ class RunStatus(StatusPart):
     manifest_refused: bool = False
     """Whether the manifest's last change cannot be followed and the run goes on without it; the
     message of ``Progressing`` says why."""
+
+    revision: Count = 0
+    """The accepted change of the manifest that the last committed generation is of; 0 for the run
+    as it began."""
+
+    accepted_revision: Count | None = None
+    """The one that was accepted last, which may hold from a later generation on."""
+
+    revisiting: Revisiting | None = None
+    """What is under way while somebody joins; absent otherwise."""
 
     run_id: Text = ""
     """Name and digest of the run in the store."""

@@ -6,12 +6,14 @@ and hold nothing that changes by the clock.
 
 from __future__ import annotations
 
+from cycleqd.contract.progress import Progress
 from cycleqd.errors import ConditionalWritesUnsupported
 from cycleqd_operator.decision import conditions
 from cycleqd_operator.decision.conditions import Finding, Findings
 from cycleqd_operator.decision.obstacles import first_obstacle
 from cycleqd_operator.decision.outcome import Outcome
 from cycleqd_operator.decision.situation import Situation
+from cycleqd_operator.decision.summary import revisiting
 from cycleqd_operator.kube import names
 from cycleqd_operator.text import one_line
 
@@ -27,6 +29,7 @@ def findings(situation: Situation, workers: Finding) -> Findings:
     """
     suspended = situation.manifest.spec.suspend
     return {
+        "ManifestAccepted": accepted(situation),
         "StorageReady": storage(situation),
         "WorkersReady": workers,
         "Progressing": progressing(situation, workers),
@@ -44,6 +47,7 @@ def ended(situation: Situation, end: Outcome) -> Findings:
     """The conditions of a run that came to its end."""
     complete = end.type == "Complete"
     return {
+        "ManifestAccepted": accepted(situation),
         "StorageReady": storage(situation, end),
         "WorkersReady": Finding("False", "Finished", "The run needs no workers any more."),
         "Progressing": Finding("False", end.reason, _with_refusal(situation, end.message)),
@@ -74,6 +78,22 @@ def storage(situation: Situation, end: Outcome | None = None) -> Finding:
     if before is not None and before.status == "True":
         return before
     return Finding("Unknown", "Unknown", "The coordinator has not reached the store yet.")
+
+
+def accepted(situation: Situation) -> Finding:
+    """Whether the run follows its manifest as it is now."""
+    why = refusal(situation)
+    if why:
+        message = f"{one_line(why, 700)} (The run goes on with the manifest before it.)"
+        return Finding("False", "RevisionRefused", message)
+    progress = situation.progress
+    if progress is None or progress.observed_generation < situation.generation:
+        return Finding("Unknown", "NotLookedAt", "The coordinator has not looked at it yet.")
+    number = progress.accepted_revision
+    if number <= 0:
+        return Finding("True", "RevisionAccepted", "The run is as its manifest says.")
+    since = f"Revision {number} holds from generation {progress.accepted_from} on."
+    return Finding("True", "RevisionAccepted", since)
 
 
 def progressing(situation: Situation, workers: Finding) -> Finding:
@@ -107,9 +127,18 @@ def _state(situation: Situation, workers: Finding) -> tuple[str, str]:
         return "Finishing", "The best candidates are compared on held-out items."
     if workers.status == "False":
         return "StartingWorkers", workers.message
+    return _evolving(situation, progress)
+
+
+def _evolving(situation: Situation, progress: Progress) -> tuple[str, str]:
     generation = max(progress.generation, situation.status.generation)
     generations = situation.manifest.spec.evolution.generations
-    return "Evolving", f"Generation {generation} of {generations} is committed."
+    committed = f"Generation {generation} of {generations} is committed."
+    now = revisiting(progress)
+    if now is not None:
+        joining = f"{now.who} join; {now.done} of {now.of} models are evaluated"
+        return "Revisiting", f"{committed} In generation {now.generation} {joining}."
+    return "Evolving", committed
 
 
 def _coordinator_trouble(situation: Situation) -> str:

@@ -16,7 +16,7 @@ from cycleqd_operator.kube.objects import format_time
 from cycleqd_operator.text import one_line
 
 MESSAGE_BYTES = 900
-"""Size of a condition's message; six of them leave room for the rest of a status."""
+"""Size of a condition's message; seven of them leave room for the rest of a status."""
 
 
 @dataclass(frozen=True)

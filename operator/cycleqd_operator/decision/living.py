@@ -101,6 +101,7 @@ def end_status(situation: Situation, end: Outcome) -> RunStatus:
                 "conditions": conditions.update(
                     old, ended(situation, end), situation.generation, situation.now
                 ),
+                "revisiting": None,
                 "workers": counts,
                 "start_time": old.start_time or moment,
                 "completion_time": moment,

@@ -58,6 +58,7 @@ def _unreadable(observed: Observed, problems: str, now: datetime) -> Decision:
     generation = int(metadata(observed.run).get("generation", 1))
     end = Outcome("Failed", "InvalidManifest", problems)
     found: Findings = {
+        "ManifestAccepted": Finding("False", end.reason, end.message),
         "StorageReady": Finding("Unknown", "Unknown", "The run has no pods."),
         "WorkersReady": Finding("False", "Finished", "The run has no pods."),
         "Progressing": Finding("False", end.reason, end.message),

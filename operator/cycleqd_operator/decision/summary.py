@@ -10,13 +10,22 @@ from __future__ import annotations
 from cycleqd.contract.progress import Progress
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.values import decimal_text
-from cycleqd_operator.api.status import ArchiveSummary, Best, Evaluations, RunStatus
+from cycleqd_operator.api.status import (
+    ArchiveSummary,
+    Best,
+    Evaluations,
+    Revisiting,
+    RunStatus,
+)
 from cycleqd_operator.text import one_line
 
 STATUS_BYTES = 15_000
 """Bound of a status as JSON; the promise is 16 KiB with what the API server adds."""
 
 MOST_BEST = 64
+
+REVISITING_STEPS = 20
+"""How often at most a status tells of one joining how far it is."""
 
 
 def with_progress(old: RunStatus, progress: Progress | None, manifest: Manifest) -> RunStatus:
@@ -43,6 +52,11 @@ def with_progress(old: RunStatus, progress: Progress | None, manifest: Manifest)
     )
     return old.model_copy(
         update={
+            "revision": max(0, progress.revision),
+            "accepted_revision": (
+                progress.accepted_revision if progress.accepted_revision >= 0 else None
+            ),
+            "revisiting": revisiting(progress),
             "run_id": one_line(progress.run_id, 256),
             "store": one_line(progress.store, 1024),
             "report": one_line(progress.report, 1024),
@@ -61,6 +75,22 @@ def with_progress(old: RunStatus, progress: Progress | None, manifest: Manifest)
                 for best in progress.best[:MOST_BEST]
             ),
         }
+    )
+
+
+def revisiting(progress: Progress) -> Revisiting | None:
+    """What is under way, counted in steps: a status is written a bounded number of times for it."""
+    now = progress.revisiting
+    if now is None:
+        return None
+    done, of = max(0, now.done), max(0, now.of)
+    step = max(1, -(-of // REVISITING_STEPS))
+    return Revisiting(
+        revision=max(0, now.revision),
+        generation=max(0, now.generation),
+        who=one_line(now.who, 256),
+        done=done if done >= of else done - done % step,
+        of=of,
     )
 
 

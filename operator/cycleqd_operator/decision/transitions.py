@@ -72,9 +72,23 @@ def _workers(old: RunStatus, new: RunStatus) -> list[Event]:
 
 
 def _manifest(old: RunStatus, new: RunStatus) -> list[Event]:
-    if not new.manifest_refused or old.manifest_refused:
-        return []
-    return [Event("Warning", "ManifestRefused", _message(new, "Progressing"))]
+    """Each refusal that says something else, each accepted revision, each joining."""
+    events = []
+    why = _message(new, "ManifestAccepted")
+    if new.manifest_refused and (
+        not old.manifest_refused or why != _message(old, "ManifestAccepted")
+    ):
+        events.append(Event("Warning", "RevisionRefused", why))
+    # What a run begins with is no news, nor what an older operator did not write down.
+    number, known = new.accepted_revision, old.accepted_revision
+    if number is not None and known is not None and number > known:
+        said = why if is_true(new, "ManifestAccepted") else f"Revision {number} is accepted."
+        events.append(Event("Normal", "RevisionAccepted", said))
+    now, before = new.revisiting, old.revisiting
+    if now is not None and (before is None or before.generation != now.generation):
+        message = f"In generation {now.generation} {now.who} join; {now.of} models are evaluated."
+        events.append(Event("Normal", "Revisiting", message))
+    return events
 
 
 def _message(status: RunStatus, type_: str) -> str:

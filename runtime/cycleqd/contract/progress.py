@@ -44,6 +44,24 @@ class OpenStage(ProgressPart):
     finished: Whole
 
 
+class RevisitingProgress(ProgressPart):
+    """Members that are evaluated on what is new, while experts, tasks or items join.
+
+    Attributes:
+        revision: the accepted change that takes effect with it.
+        generation: the one that is spent on it.
+        who: who joins, in a few words.
+        done: how many models have been evaluated.
+        of: how many there are, newcomers included.
+    """
+
+    revision: Whole
+    generation: Whole
+    who: str
+    done: Whole
+    of: Whole
+
+
 class BestMember(ProgressPart):
     """The best elite of one archive.
 
@@ -68,6 +86,11 @@ class Progress(ProgressPart):
         observed_generation: ``metadata.generation`` of the manifest that the coordinator last
             accepted.
         rejected: why a newer manifest could not be accepted; the run goes on with the old one.
+        revision: the accepted change that the last committed generation is of.
+        accepted_revision: the one that was accepted last, maybe of the future; -1 where a
+            coordinator of an earlier version has not said it.
+        accepted_from: the generation from which that holds.
+        revisiting: what is under way while somebody joins, None otherwise.
         run_id: name and digest of the run, empty while admitting.
         store: URI of the run's folder.
         generation: highest committed generation, -1 before generation 0.
@@ -89,6 +112,10 @@ class Progress(ProgressPart):
     phase: Literal["Admitting", "Evolving", "Finishing", "Complete"] = "Admitting"
     observed_generation: Whole = 0
     rejected: str = ""
+    revision: Whole = 0
+    accepted_revision: Whole = -1
+    accepted_from: Whole = 0
+    revisiting: RevisitingProgress | None = None
     run_id: str = ""
     store: str = ""
     generation: Whole = -1

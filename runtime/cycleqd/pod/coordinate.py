@@ -62,7 +62,13 @@ def _beginning(before: Progress | None, store: str) -> Progress:
     if before is None or before.store != store:
         return Progress(store=store)
     phase = "Evolving" if before.run_id else "Admitting"
-    changes = {"phase": phase, "report": "", "stages": (), "goal_reached": False}
+    changes = {
+        "phase": phase,
+        "report": "",
+        "stages": (),
+        "goal_reached": False,
+        "revisiting": None,
+    }
     return with_store_error(before.model_copy(update=changes), None)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from cycleqd.contract.progress import BestMember, OpenStage, Progress
+from cycleqd.contract.progress import BestMember, OpenStage, Progress, RevisitingProgress
 from cycleqd.errors import StoreDenied, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from cycleqd.evolution.goal import total_coverage, total_qd_score
 from cycleqd.evolution.search import Commit
 from cycleqd.records.documents import ArchiveDocument
 from cycleqd.roles.coordinator import RunProgress
+from cycleqd.run.revisiting import Revisiting
 
 
 def told(before: Progress, progress: RunProgress) -> Progress:
@@ -27,6 +28,10 @@ def told(before: Progress, progress: RunProgress) -> Progress:
             for s in progress.stages
         ),
         "goal_reached": progress.goal_reached,
+        "revision": progress.revision.number,
+        "accepted_revision": progress.accepted.number,
+        "accepted_from": progress.accepted.from_generation,
+        "revisiting": _revisiting(progress.revisiting),
     }
     if archive is not None:
         failed = len(archive.failed)
@@ -38,6 +43,14 @@ def told(before: Progress, progress: RunProgress) -> Progress:
             "best": _best(archive),
         }
     return before.model_copy(update=changes)
+
+
+def _revisiting(now: Revisiting | None) -> RevisitingProgress | None:
+    if now is None:
+        return None
+    return RevisitingProgress(
+        revision=now.revision, generation=now.generation, who=now.said(), done=now.done, of=now.of
+    )
 
 
 def _best(document: ArchiveDocument) -> tuple[BestMember, ...]:

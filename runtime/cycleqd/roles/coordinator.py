@@ -31,6 +31,7 @@ from cycleqd.records.final_table import SummaryDocument
 from cycleqd.records.keys import Stage
 from cycleqd.run import planning
 from cycleqd.run.planning import Plan
+from cycleqd.run.revision import Revision
 from cycleqd.run.revisiting import Revisiting, revisiting
 from cycleqd.run.store import Position, RunStore
 from cycleqd.run.told import ToldResults
@@ -61,11 +62,13 @@ class RunProgress(Position):
     Attributes:
         stages: planned and not yet committed, oldest first.
         revision: the accepted change that the last committed generation is of.
+        accepted: the one that was accepted last, maybe of the future.
         revisiting: the next generation, where somebody joins in it and it is planned.
     """
 
     stages: tuple[StageProgress, ...]
-    revision: int
+    revision: Revision
+    accepted: Revision
     revisiting: Revisiting | None
 
     @property
@@ -147,7 +150,8 @@ class Coordinator:
                 StageProgress(stage, len(self._plans[stage].entries), len(found))
                 for stage, found in finished.items()
             ),
-            revision=self._run.history.as_of(self._committed).number,
+            revision=self._run.history.as_of(self._committed),
+            accepted=self._run.history.latest(),
             revisiting=self._revisiting(finished),
         )
 
