@@ -23,10 +23,10 @@ from cycleqd.manifest.schema import canonical
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry, Split
 from cycleqd.roles.worker import Workbench
-from cycleqd.run.admission import check_unseen
 from cycleqd.run.items import limit_of
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
+from cycleqd.run.unseen import check_unseen
 from cycleqd.store.cache import cache_folder
 from cycleqd.store.localfile import atomic_file, disk_errors, write_all
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -121,6 +121,24 @@ def _is_appended(path: str, old: Manifest) -> bool:
     return found is not None and int(found[2]) >= len(getattr(old.spec, found[1]))
 
 
+def _displaced(old: Manifest, new: Manifest) -> Iterator[tuple[str, str]]:
+    """Experts and tasks that do not stand where they stood, with what to say of each."""
+    for field in ("experts", "tasks"):
+        names = [element.name for element in getattr(new.spec, field)]
+        for place, element in enumerate(getattr(old.spec, field)):
+            if names[place : place + 1] != [element.name]:
+                found = f"says {names[place]!r}" if place < len(names) else "has none there"
+                path = f"spec.{field}[{place}]"
+                yield (
+                    path,
+                    (
+                        f"{path}.name: the run in the store has {element.name!r}, the manifest "
+                        f"{found}; restore the {field} of the run in their order and append new "
+                        "ones at the end, or choose another --store for a new run"
+                    ),
+                )
+
+
 def check_continuation(old: Manifest, new: Manifest) -> None:
     """Check that a manifest may continue the run that a store holds.
 
@@ -128,10 +146,14 @@ def check_continuation(old: Manifest, new: Manifest) -> None:
     other items.
 
     Raises:
-        RunMismatch: one line for each field that may not change, with both values.
+        RunMismatch: one line for each field that may not change, with both values; one for each
+            expert or task that does not stand where it stood.
     """
-    problems = []
+    displaced = dict(_displaced(old, new))
+    problems = [*displaced.values()]
     for path, before, after in differences(old, new):
+        if any(_within(path, element) for element in displaced):
+            continue
         mark = mark_of(path)
         if mark not in DECISIVE or (mark is Change.RAISED and after > before):
             continue

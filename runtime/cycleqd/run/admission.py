@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cycleqd.errors import DatasetError, InputError, RunMismatch
+from cycleqd.errors import InputError, RunMismatch
 from cycleqd.evolution.joining import joining
 from cycleqd.manifest.changes import identity
 from cycleqd.manifest.curriculum import Arrival, arrivals
@@ -46,13 +46,14 @@ from cycleqd.run.continuation import (
     continue_run,
 )
 from cycleqd.run.items import SPLITS, read_split, uri_of
-from cycleqd.run.new_items import after_earlier, other_items
+from cycleqd.run.new_items import after_earlier, other_items, prompts_had
 from cycleqd.run.own_checkpoints import tell_differences
 from cycleqd.run.promotion import export_members, keep_members
 from cycleqd.run.prompts import SplitItems, check_prompts
 from cycleqd.run.refusals import Refusals
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
+from cycleqd.run.unseen import check_between_tasks, check_unseen
 from cycleqd.store import ObjectStore, S3Settings
 
 log = logging.getLogger(__name__)
@@ -268,8 +269,13 @@ def _examine(desk: Desk, sought: Sought) -> Examined:
             ),
         )
         read = _read_items(sought, s3, refusals, kept)
+        had: dict[Split, dict[str, set[str]]] = {"search": {}, "test": {}}
         if sought.known is not None:
-            read = after_earlier(RunStore(desk.objects), sought.known, sought, read, refusals)
+            run = RunStore(desk.objects)
+            read = after_earlier(run, sought.known, sought, read, refusals)
+            had = prompts_had(run, sought.known)
+        new = [items for items in read if _is_new(items, sought)]
+        check_between_tasks(new, had, refusals)
         found = admit_checkpoints(sought, desk.checkpoints, s3, say=say, refusals=refusals)
         if found is not None:
             base, experts = found.base_folder, found.folders
@@ -282,7 +288,7 @@ def _examine(desk: Desk, sought: Sought) -> Examined:
         keep_members(desk.objects, desk.checkpoints, sought, found.experts)
         return Examined(
             found,
-            _store_items(desk.objects, [items for items in read if _is_new(items, sought)]),
+            _store_items(desk.objects, new, begun=sought.known is not None),
             _store_templates(desk.objects, prompts.templates),
         )
 
@@ -312,15 +318,20 @@ def _read_items(
 
 
 def _store_items(
-    objects: ObjectStore, read: Sequence[SplitItems]
+    objects: ObjectStore, read: Sequence[SplitItems], *, begun: bool
 ) -> dict[str, dict[Split, ItemsRecord]]:
     """Write the items into the store, in the form that workers read, and their databases.
+
+    Args:
+        objects: the run's store.
+        read: the items.
+        begun: whether the run has begun.
 
     Returns:
         What the run says of the items, by task and split.
 
     Raises:
-        RunMismatch: others are there, of an attempt that ended before the run began.
+        RunMismatch: others are there, of an attempt that ended before it was accepted.
     """
     records: dict[str, dict[Split, ItemsRecord]] = {}
     for items in read:
@@ -333,7 +344,13 @@ def _store_items(
             if stored != items.found.digest:
                 raise RunMismatch(
                     f"{items.field}: {objects.uri}/{key} holds other items, of an earlier attempt "
-                    "that ended before its run began; remove that store, or name another one"
+                    + (
+                        f"to let {items.name} join that was not accepted; give the same items "
+                        "again, which others may follow, or give the task another name"
+                        if begun
+                        else "that ended before its run began; remove that store, or name another "
+                        "one"
+                    )
                 )
         records.setdefault(items.name, {})[items.split] = record
     return records
@@ -358,16 +375,3 @@ def _store_templates(objects: ObjectStore, templates: dict[str, str]) -> dict[st
                 "before its run began; remove that store, or name another one"
             )
     return digests
-
-
-def check_unseen(number: int, search: set[str], test: set[str]) -> None:
-    """Compare the prompts of task ``number`` in both splits.
-
-    Raises:
-        DatasetError: they share some.
-    """
-    if shared := search & test:
-        raise DatasetError(
-            f"spec.tasks[{number}].items: search and test share {len(shared)} prompts, for "
-            f"example {min(shared)[:80]!r}; the held-out items must be unseen"
-        )

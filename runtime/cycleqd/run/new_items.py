@@ -194,6 +194,18 @@ def _check_earlier(run: RunStore, task: Task, items: SplitItems) -> None:
         )
 
 
+def prompts_had(run: RunStore, known: Revision) -> dict[Split, dict[str, set[str]]]:
+    """Prompts of the tasks of a run: all that they have searched on, and those held out now."""
+    tasks = known.spec.tasks
+    return {
+        "search": {task.name: {*_searched(run, task)} for task in tasks},
+        "test": {
+            task.name: {item.text("prompt") for item in stored_items(run, known, task, "test")}
+            for task in tasks
+        },
+    }
+
+
 def _searched(run: RunStore, task: Task) -> Iterator[str]:
     """Prompts of all search items that a task has ever had."""
     seen = set()
