@@ -98,16 +98,19 @@ class Landscape:
                 strength[:, slot.block] += share * gains.mean(axis=1)
         return strength
 
-    def outcomes(self, genome: Genome) -> dict[str, str]:
-        """For each skill one character an item."""
-        strength = self.strength(genome)
+    def solved(self, strength: Float64) -> npt.NDArray[np.bool_]:
+        """(skills, items) bool: which items a model of some strength of all experts solves."""
         # The first half of a task vector brings most of the skill; more of it than 1 only harms.
         useful = np.expm1(-self.saturation * strength) / np.expm1(-self.saturation)
         given = np.einsum("sib,sb->si", self.need, np.minimum(useful, 1.0))
         # Disturbance grows with the square: two small contributions harm less than a large one.
         taken = np.einsum("sieb,eb->si", self.disturbance, strength**2)
         crowded = np.maximum(np.abs(strength).sum(axis=0) - 1.5, 0.0).mean() * 0.3
-        solved = given - taken - crowded > self.threshold
+        return np.asarray(given - taken - crowded > self.threshold)
+
+    def outcomes(self, genome: Genome) -> dict[str, str]:
+        """For each skill one character an item."""
+        solved = self.solved(self.strength(genome))
         return {
             name: "".join("1" if s else "0" for s in row)
             for name, row in zip(self.layout.experts, solved, strict=True)

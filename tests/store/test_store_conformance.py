@@ -114,6 +114,10 @@ def test_children_are_names_directly_below(store):
     assert store.children("g") == store.children("g/")
     assert store.children("g/000000/") == ["plan.json", "r"]
     assert store.children("g/00") == []
+    assert store.children("g/", "000000") == ["000001", "note"]
+    assert store.children("g/", "000000x") == ["000001", "note"]
+    assert store.children("g", "note") == []
+    assert store.children("", "f") == ["g", "run.json"]
 
 
 def test_lists_more_than_one_page(store):
@@ -122,6 +126,7 @@ def test_lists_more_than_one_page(store):
         assert all(pool.map(lambda key: store.create(key, b"x"), keys))
     assert list(store.list("many/")) == keys
     assert store.children("many/") == [key.removeprefix("many/") for key in keys]
+    assert store.children("many/", "00020.json") == [f"{n:05d}.json" for n in range(21, 1050)]
 
 
 def test_deleted_objects_leave_no_trace_and_can_come_again(store):

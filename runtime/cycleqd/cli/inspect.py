@@ -145,6 +145,15 @@ def verify(
         bool,
         typer.Option(help="Also materialise every evaluated model and compare its digest (slow)."),
     ] = True,
+    first: Annotated[
+        int,
+        typer.Option(
+            "--from",
+            min=0,
+            metavar="GENERATION",
+            help="Begin with this generation and take what was stored before it as it is.",
+        ),
+    ] = 0,
 ) -> None:
     """Recompute every plan, archive and digest from the store; fail on the first that differs."""
     run = open_run_store(store)
@@ -157,6 +166,7 @@ def verify(
         def digest_of(candidate: str) -> str:
             return models.materializer.digest(models.stored_genome(candidate))
 
-    verified = Verifier(run, digest_of, lambda stage: print_note(f"verifying {stage}")).verify()
-    parts = ", ".join(f"{count} {name}" for name, count in asdict(verified).items())
-    print_result(f"{run.document.run_id}: verified {parts}")
+    verifier = Verifier(run, digest_of, lambda stage: print_note(f"verifying {stage}"))
+    parts = ", ".join(f"{count} {name}" for name, count in asdict(verifier.verify(first)).items())
+    since = f" from generation {first} on; what is older was not looked at" if first else ""
+    print_result(f"{run.document.run_id}: verified {parts}{since}")

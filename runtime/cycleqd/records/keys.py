@@ -45,9 +45,14 @@ class Stage:
         return self.folder.startswith(FINALS)
 
     @property
+    def name(self) -> str:
+        """Its name among stages of its kind."""
+        return self.folder.rpartition("/")[2]
+
+    @property
     def number(self) -> int:
         """The generation that it is, or that it comes after."""
-        return int(self.folder.rpartition("/")[2])
+        return int(self.name)
 
     @property
     def plan_key(self) -> str:

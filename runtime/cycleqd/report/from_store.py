@@ -67,8 +67,12 @@ def report_data(run: RunStore) -> ReportData:
     committed = run.committed()
     revision = run.history.as_of(committed)
     spec, tasks = revision.spec, revision.tasks
-    history = [run.committed_archive(number) for number in range(committed + 1)]
-    last = history[-1] if history else None
+    last: ArchiveDocument | None = None
+    history: list[HistoryRow] = []
+    for number in range(committed + 1):
+        # All archives of a long life do not fit into memory at once.
+        last = run.committed_archive(number)
+        history.append(_history_row(last))
     summary = run.position().summary
     knowledge, silent = _knowledge(run, committed) if last is not None else ((), 0)
     families = _families(run, tasks) if last is not None else ()
@@ -77,16 +81,7 @@ def report_data(run: RunStore) -> ReportData:
         tasks=tasks,
         archives=_archives(last, tasks) if last is not None else (),
         experts=_experts(run, spec),
-        history=tuple(
-            HistoryRow(
-                generation=document.generation,
-                evaluations=document.evaluations,
-                qd_score={t: archive.qd_score for t, archive in document.archives.items()},
-                coverage={t: archive.coverage for t, archive in document.archives.items()},
-                best={t: archive.best for t, archive in document.archives.items()},
-            )
-            for document in history
-        ),
+        history=tuple(history),
         table=_table(summary),
         knowledge=knowledge,
         silent=silent,
@@ -98,6 +93,16 @@ def report_data(run: RunStore) -> ReportData:
             FailedCandidate(failed.candidate, failed.cause, failed.message)
             for failed in (last.failed if last is not None else ())
         ),
+    )
+
+
+def _history_row(document: ArchiveDocument) -> HistoryRow:
+    return HistoryRow(
+        generation=document.generation,
+        evaluations=document.evaluations,
+        qd_score={t: archive.qd_score for t, archive in document.archives.items()},
+        coverage={t: archive.coverage for t, archive in document.archives.items()},
+        best={t: archive.best for t, archive in document.archives.items()},
     )
 
 

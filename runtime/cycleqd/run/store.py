@@ -34,6 +34,9 @@ from cycleqd.store.base import ObjectStore
 GENOME_CACHE = 256
 """Genomes kept in memory; a 8B model's with three experts takes about 9 MB."""
 
+LISTED = 1000
+"""Generations that are listed rather than asked for one by one: what a page of S3 holds."""
+
 
 @dataclass(frozen=True)
 class Position:
@@ -76,6 +79,7 @@ class RunStore:
         self.objects = store
         self.history = History(store)
         self.genome = lru_cache(GENOME_CACHE)(self._read_genome)
+        self._committed = -1  # as of the last look; a commit stays
 
     def exists(self) -> bool:
         """Whether a run has begun here."""
@@ -183,11 +187,33 @@ class RunStore:
 
     def committed(self) -> int:
         """The highest committed generation, -1 before generation 0 is."""
-        numbers = (keys.number(name) for name in self.objects.children(keys.GENERATIONS))
-        for number in sorted((n for n in numbers if n is not None), reverse=True):
-            if self.objects.exists(keys.generation(number).commit_key):
-                return number
-        return -1
+        known = self._near_last_commit()
+        after = keys.generation(known).name if known >= 0 else ""
+        numbers = (keys.number(name) for name in self.objects.children(keys.GENERATIONS, after))
+        later = sorted((n for n in numbers if n is not None and n > known), reverse=True)
+        found = next((number for number in later if self._is_committed(number)), known)
+        while self._is_committed(found + 1):  # a number with a digit more is listed further up
+            found += 1
+        self._committed = found
+        return found
+
+    def _near_last_commit(self) -> int:
+        """A committed generation with about a listing's page of others after it, -1 for none.
+
+        So a look costs the same at any age of a run. Commits follow one another, and where one is
+        missing nevertheless, only more is listed.
+        """
+        known, stride = self._committed, LISTED
+        while self._is_committed(known + stride):
+            known, stride = known + stride, 2 * stride
+        while stride > LISTED:
+            stride //= 2
+            if self._is_committed(known + stride):
+                known += stride
+        return known
+
+    def _is_committed(self, number: int) -> bool:
+        return self.objects.exists(keys.generation(number).commit_key)
 
     def summary(self, generations: int) -> SummaryDocument | None:
         """The held-out comparison after so many generations, None before it."""

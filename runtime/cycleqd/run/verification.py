@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cycleqd.errors import VerificationError
+from cycleqd.errors import InputError, VerificationError
 from cycleqd.evolution.search import Commit, read_generation
 from cycleqd.records import keys
 from cycleqd.records.documents import NOT_ASKED, EvaluateEntry, PlanDocument, ResultDocument
@@ -60,19 +60,26 @@ class Verifier:
         self._digests: dict[str, str] = {}
         self.verified = Verified()
 
-    def verify(self) -> Verified:
-        """Recompute everything.
+    def verify(self, first: int = 0) -> Verified:
+        """Recompute everything, or what was made from a generation on.
+
+        Args:
+            first: the generation. What was stored before it is taken as it is, so this tells of
+                the whole run only together with what verified that.
 
         Raises:
+            InputError: there is no such generation yet.
             VerificationError: naming the first object that differs.
         """
-        self._items()
-        self._promoted()
-        commits: dict[int, Commit] = {}
         depth = self._run.latest().spec.evolution.pipeline_depth
         committed = self._run.committed()
+        if first > max(0, committed):
+            raise InputError(f"--from: {first} is not committed; write {max(0, committed)} or less")
+        self._items()
+        self._promoted()
         history = self._run.history
-        for number in range(committed + depth + 1):
+        commits = {number: self._stored(number) for number in range(max(0, first - depth), first)}
+        for number in range(first, committed + depth + 1):
             stage = keys.generation(number)
             plan = self._run.plan(stage)
             if plan is None:
@@ -102,6 +109,11 @@ class Verifier:
                 # A run that was continued has a final table at each generation where it had ended.
                 self._final(number, commit, revision)
         return self.verified
+
+    def _stored(self, number: int) -> Commit:
+        """A commit as it is stored."""
+        tasks = self._run.history.as_of(number).tasks
+        return Commit.from_document(self._run.committed_archive(number), tasks)
 
     def _plan_again(self, revision: Revision, number: int, read: Commit) -> Plan:
         genome = self._run.genome

@@ -105,10 +105,14 @@ class ObjectStore(Protocol):
         """Keys that start with ``prefix``, in lexicographic (byte) order."""
         ...
 
-    def children(self, prefix: str) -> Names:
+    def children(self, prefix: str, after: str = "") -> Names:
         """Names directly below the folder ``prefix``, sorted, without listing what lies deeper.
 
         ``children("generations/")`` returns ``["000000", "000001"]``; objects and folders alike.
+
+        Args:
+            prefix: the folder.
+            after: only names that are greater; the others are not looked at, and cost nothing.
         """
         ...
 

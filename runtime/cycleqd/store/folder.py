@@ -156,15 +156,16 @@ class FolderStore:
         with disk_errors(f"cannot list {self.uri}/{prefix}"):
             yield from self._walk(f"{folder}/" if folder else "", beginning)
 
-    def children(self, prefix: str) -> Names:
+    def children(self, prefix: str, after: str = "") -> Names:
         """See `ObjectStore.children`."""
         folder = folder_prefix(prefix)
         with disk_errors(f"cannot list {self.uri}/{folder}"):
             return sorted(
                 name.removesuffix("/")
                 for name in self._entries(folder)
+                if name.removesuffix("/") > after
                 # A folder without objects is a killed writer's; S3 has no such thing.
-                if not name.endswith("/") or any(self._walk(folder + name))
+                and (not name.endswith("/") or any(self._walk(folder + name)))
             )
 
     def delete(self, key: str) -> None:

@@ -76,10 +76,11 @@ class MemoryStore:
             keys = sorted(key for key in self._objects if key.startswith(prefix))
         yield from keys
 
-    def children(self, prefix: str) -> Names:
+    def children(self, prefix: str, after: str = "") -> Names:
         """See `ObjectStore.children`."""
         folder = folder_prefix(prefix)
-        return sorted({key[len(folder) :].split("/", 1)[0] for key in self.list(folder)})
+        names = {key[len(folder) :].split("/", 1)[0] for key in self.list(folder)}
+        return sorted(name for name in names if name > after)
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""

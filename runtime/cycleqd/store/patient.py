@@ -123,9 +123,9 @@ class PatientStore:
         """See `ObjectStore.list`; all keys are fetched before the first is given."""
         return iter(self._wait(lambda: [*self._store.list(prefix)]))
 
-    def children(self, prefix: str) -> Names:
+    def children(self, prefix: str, after: str = "") -> Names:
         """See `ObjectStore.children`."""
-        return self._wait(lambda: self._store.children(prefix))
+        return self._wait(lambda: self._store.children(prefix, after))
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""

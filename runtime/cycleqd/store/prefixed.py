@@ -69,9 +69,9 @@ class PrefixedStore:
         for key in self._store.list(self._prefix + check_prefix(prefix)):
             yield key.removeprefix(self._prefix)
 
-    def children(self, prefix: str) -> Names:
+    def children(self, prefix: str, after: str = "") -> Names:
         """See `ObjectStore.children`."""
-        return self._store.children(self._prefix + folder_prefix(prefix))
+        return self._store.children(self._prefix + folder_prefix(prefix), after)
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""

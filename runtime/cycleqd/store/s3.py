@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3.type_defs import (
         CreateMultipartUploadRequestTypeDef,
+        ListObjectsV2RequestPaginateTypeDef,
         PutObjectRequestTypeDef,
     )
 
@@ -232,17 +233,24 @@ class S3Store:
                     if is_key(key):  # not the markers that consoles put as folders
                         yield key
 
-    def children(self, prefix: str) -> Names:
+    def children(self, prefix: str, after: str = "") -> Names:
         """See `ObjectStore.children`."""
         folder = self._prefix + folder_prefix(prefix)
+        request: ListObjectsV2RequestPaginateTypeDef = {
+            "Bucket": self._bucket,
+            "Prefix": folder,
+            "Delimiter": "/",
+        }
+        if after:
+            request["StartAfter"] = folder + after
         names: set[str] = set()
         pages = self._client.get_paginator("list_objects_v2")
         with self._errors("cannot list"):
-            for page in pages.paginate(Bucket=self._bucket, Prefix=folder, Delimiter="/"):
+            for page in pages.paginate(**request):
                 below = [entry["Key"] for entry in page.get("Contents", ())]
                 below += [entry["Prefix"] for entry in page.get("CommonPrefixes", ())]
                 names.update(key.removeprefix(folder).removesuffix("/") for key in below)
-        return sorted(name for name in names if is_name(name))
+        return sorted(name for name in names if is_name(name) and name > after)
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""
