@@ -195,10 +195,11 @@ def _check_earlier(run: RunStore, task: Task, items: SplitItems) -> None:
 
 
 def prompts_had(run: RunStore, known: Revision) -> dict[Split, dict[str, set[str]]]:
-    """Prompts of the tasks of a run: all that they have searched on, and those held out now."""
+    """Prompts of the tasks of a run: all that were ever searched on, and those held out now."""
     tasks = known.spec.tasks
     return {
-        "search": {task.name: {*_searched(run, task)} for task in tasks},
+        # Members may have learned the answers of retired tasks, too.
+        "search": {task.name: {*_searched(run, task)} for task in known.manifest.spec.tasks},
         "test": {
             task.name: {item.text("prompt") for item in stored_items(run, known, task, "test")}
             for task in tasks
