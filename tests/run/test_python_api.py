@@ -32,6 +32,7 @@ def test_the_names_are_these() -> None:
         "Manifest",
         "Member",
         "Result",
+        "Revisiting",
         "Run",
         "Status",
         "TaskStatus",
