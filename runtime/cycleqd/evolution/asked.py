@@ -55,31 +55,51 @@ def put_together(known: Told, asked: Asked, counted: Collection[str]) -> Told:
     return Told(known.candidate, scores, outcomes)
 
 
+class Gathered:
+    """All that is known of each candidate, gathered in the order of the plans."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Told] = {}
+        self._measured: set[str] = set()
+
+    def add(self, one: Asked, counted: Collection[str]) -> None:
+        """What a plan asked of a candidate, with the tasks whose items are among those that count.
+
+        Args:
+            one: comes after all that was added before.
+            counted: these tasks.
+        """
+        if one.scores:
+            self._measured.add(one.candidate)
+        known = self._found.get(one.candidate, Told(one.candidate, {}))
+        self._found[one.candidate] = put_together(known, one, counted)
+
+    def comparable(self, counts: Mapping[str, int | None]) -> list[Told]:
+        """Candidates without those that some item was not asked of.
+
+        Args:
+            counts: by task the number of items that count now; None where a task has had no
+                others, so that whoever was asked was asked all of them.
+        """
+        return [
+            told
+            for told in self._found.values()
+            if told.candidate not in self._measured or is_whole(told, counts)
+        ]
+
+
 def comparable(
     asked: Iterable[tuple[Asked, Collection[str]]], counts: Mapping[str, int | None]
 ) -> list[Told]:
-    """Candidates with all that is known of each, without those that some item was not asked of.
-
-    Args:
-        asked: in the order of their plans, each with the tasks whose items are among those that
-            count now.
-        counts: by task the number of these items; None where a task has had no others, so that
-            whoever was asked was asked all of them.
-    """
-    found: dict[str, Told] = {}
-    measured = set()
+    """See `Gathered.comparable`, of all that was asked, in the order of the plans."""
+    gathered = Gathered()
     for one, counted in asked:
-        if one.scores:
-            measured.add(one.candidate)
-        known = found.get(one.candidate, Told(one.candidate, {}))
-        found[one.candidate] = put_together(known, one, counted)
-    return [
-        told for told in found.values() if told.candidate not in measured or is_whole(told, counts)
-    ]
+        gathered.add(one, counted)
+    return gathered.comparable(counts)
 
 
 def is_whole(told: Told, counts: Mapping[str, int | None]) -> bool:
-    """Whether a candidate was asked all that counts (`comparable` tells how)."""
+    """Whether a candidate was asked all that counts (`Gathered.comparable` tells how)."""
     return all(
         task in told.scores and (count is None or len(told.outcomes[task]) == count)
         for task, count in counts.items()

@@ -9,9 +9,10 @@ stays a pure function of what is stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from cycleqd.errors import StoreCorrupt
-from cycleqd.evolution.asked import Asked, comparable
+from cycleqd.evolution.asked import Asked, Gathered, comparable
 from cycleqd.evolution.search import expert_order
 from cycleqd.evolution.strategies import Told
 from cycleqd.records import keys
@@ -19,8 +20,28 @@ from cycleqd.records.documents import EvaluateEntry
 from cycleqd.run.store import RunStore
 
 
+@dataclass
+class _UpTo:
+    """What is known after a generation, by the items that count in a revision.
+
+    Attributes:
+        revision: its number.
+        generation: the last one that was gathered.
+        gathered: the candidates so far.
+        told: of these those that are comparable.
+    """
+
+    revision: int
+    generation: int
+    gathered: Gathered
+    told: Sequence[Told]
+
+
 class ToldResults:
     """What was evaluated by generation, each read once and only if asked for.
+
+    Generations are asked for in their order, and a plan's children all ask for the same one: what
+    is known of candidates is gathered on from there, and anew where other items count.
 
     Args:
         run: the run's store.
@@ -29,6 +50,7 @@ class ToldResults:
     def __init__(self, run: RunStore) -> None:
         self._run = run
         self._generations: dict[int, list[Asked]] = {}
+        self._up_to = _UpTo(-1, -1, Gathered(), ())
 
     def up_to(self, generation: int) -> Callable[[], Sequence[Told]]:
         """What gives all candidates of the generations up to a committed one, in their order.
@@ -38,8 +60,18 @@ class ToldResults:
 
         def told() -> Sequence[Told]:
             revision = self._run.history.as_of(generation)
-            asked = self._counted(range(generation + 1), generation)
-            return comparable(asked, revision.search_counts)
+            known = self._up_to
+            if known.revision != revision.number or known.generation > generation:
+                known = _UpTo(revision.number, -1, Gathered(), ())
+            if known.generation < generation:
+                # Read whole before anything is gathered: a store may fail on the way.
+                later = range(known.generation + 1, generation + 1)
+                for one, counted in [*self._counted(later, generation)]:
+                    known.gathered.add(one, counted)
+                known.generation = generation
+                known.told = known.gathered.comparable(revision.search_counts)
+            self._up_to = known
+            return known.told
 
         return told
 
