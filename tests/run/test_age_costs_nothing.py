@@ -16,9 +16,19 @@ from cycleqd.records import keys
 from cycleqd.roles.coordinator import Coordinator
 from cycleqd.run import store as run_store
 from cycleqd.run.store import LISTED, RunStore
+from cycleqd.run.told import ToldResults
 from cycleqd.run.verification import Verifier
 from cycleqd.store import MemoryStore, open_store
-from tests.run.synthetic import SKILLS, begin, digest_of, do_everything, fresh, grow, manifest
+from tests.run.synthetic import (
+    ITEMS,
+    SKILLS,
+    begin,
+    digest_of,
+    do_everything,
+    fresh,
+    grow,
+    manifest,
+)
 
 
 class Counting:
@@ -157,3 +167,24 @@ def test_readers_ask_as_much_at_any_age() -> None:
         Coordinator(RunStore(store)).step()  # type: ignore[arg-type]
         calls.append(store.calls)
     assert calls[0] == calls[1]
+
+
+@pytest.mark.parametrize("items", [{"searchLimit": ITEMS + 5}, {"search": "others.jsonl"}])
+def test_what_strategies_are_told_is_read_once_and_gathered_on(items: dict[str, object]) -> None:
+    run = fresh(generations=4)
+    do_everything(run)
+    for generations, changed in ((9, {}), (14, {"sql": items})):
+        more = (*SKILLS, "regex")
+        grow(run, manifest(generations=generations, skills=more, items=changed))
+        do_everything(run)
+    assert run.latest().joins == (5, 10)
+    store = Counting(run.objects)  # type: ignore[arg-type]
+    told = ToldResults(RunStore(store))  # type: ignore[arg-type]
+    for number in range(run.committed() + 1):
+        assert [*told.up_to(number)()] == [*ToldResults(run).up_to(number)()]
+        store.calls.clear()
+        told.up_to(number)()
+        assert not store.calls
+    store.calls.clear()
+    assert [*told.up_to(3)()] == [*ToldResults(run).up_to(3)()]
+    assert not store.calls
