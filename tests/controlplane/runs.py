@@ -151,6 +151,18 @@ class ClusterRun:
         """Whether a condition holds."""
         return condition_of(self.get(), condition) == "True"
 
+    def condition(self, kind: str) -> Json:
+        """A condition with its reason and message; empty texts where there is none yet."""
+        found = (self.get().get("status") or {}).get("conditions") or []
+        return next((c for c in found if c["type"] == kind), {"reason": "", "message": ""})
+
+    def events(self) -> list[tuple[str, str]]:
+        """Reasons and messages of what was told of the run, oldest first."""
+        found = self.cluster.list("events", self.namespace)
+        own = [event for event in found if event["involvedObject"]["name"] == NAME]
+        own.sort(key=lambda event: event.get("eventTime") or event["firstTimestamp"])
+        return [(event["reason"], event["message"]) for event in own]
+
     def progress(self) -> Json:
         """What the coordinator told last; empty before its first word."""
         found = self.cluster.get("configmap", f"{NAME}-progress", self.namespace)

@@ -17,6 +17,7 @@ from cycleqd.store import open_store
 from tests.controlplane.jobs import eventually
 from tests.controlplane.runs import archives_of, run_here, small_manifest
 from tests.run.chaos import contents
+from tests.servers.s3 import BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,8 @@ NEW = "shell"
 GENERATIONS, RAISED = 6, 8
 """Generations go on while newcomers are looked at, so these may join as late as after the last of
 the shorter manifest; one generation must be left after that."""
+TOLD = ("RevisionRefused", "RevisionAccepted", "Revisiting")
+"""Reasons of the events of an edit that is refused, mended and accepted."""
 
 
 def without_newcomers(spec: dict[str, Any]) -> dict[str, Any]:
@@ -60,13 +63,19 @@ def test_an_edited_run_grows_and_its_pods_go_on(
     shrunk = run.patch({"experts": first["experts"][1:]}, check=False)
     assert shrunk.returncode != 0
     assert "spec.experts" in shrunk.stderr
-    run.patch(
-        {
-            "experts": longer["experts"],
-            "tasks": longer["tasks"],
-            "evolution": {"generations": RAISED},
-        }
-    )
+    grown = {
+        "experts": longer["experts"],
+        "tasks": longer["tasks"],
+        "evolution": {"generations": RAISED},
+    }
+    *known, newcomer = longer["tasks"]
+    wrong = {**newcomer, "items": {**newcomer["items"], "search": f"s3://{BUCKET}/none.jsonl"}}
+    run.patch({**grown, "tasks": [*known, wrong]})
+    eventually(lambda: run.condition("ManifestAccepted")["reason"] == "RevisionRefused", 300)
+    refused = run.condition("ManifestAccepted")["message"]
+    assert f"spec.tasks[{len(known)}].items.search: " in refused
+    assert not run.has("Failed")
+    run.patch(grown)
     edited = run.get()["metadata"]["generation"]
     told = eventually(
         lambda: (p := run.progress())["rejected"] or p["observedGeneration"] == edited, 300
@@ -78,6 +87,11 @@ def test_an_edited_run_grows_and_its_pods_go_on(
     ended = run.wait_for_complete()
     assert ended["status"]["generation"] == RAISED
     assert ended["status"]["workers"]["failedPods"] == 0
+    assert ended["status"]["revision"] == ended["status"]["acceptedRevision"] == 1
+    assert run.condition("ManifestAccepted")["reason"] == "RevisionAccepted"
+    events = run.events()
+    assert [reason for reason, _ in events if reason in TOLD] == [*TOLD], run.story()
+    assert refused in [message for _, message in events]
     found = run.archives(monkeypatch)
     uri = f"{run.document['spec']['storage']['uri']}/{run.document['metadata']['name']}"
     stored = contents(open_store(uri, examples.settings))
