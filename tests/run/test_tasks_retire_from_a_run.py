@@ -6,8 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
 from cycleqd.api.run import Run
+from cycleqd.cli import app
 from cycleqd.errors import InputError, ManifestError, RunMismatch
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry, ResultDocument
@@ -18,7 +20,7 @@ from cycleqd.run.members import Members
 from cycleqd.run.store import RunStore
 from cycleqd.run.timeline import timeline
 from cycleqd.run.verification import Verifier
-from cycleqd.store import MemoryStore
+from cycleqd.store import MemoryStore, open_store
 from tests.run.synthetic import (
     SKILLS,
     SyntheticWorkbench,
@@ -201,8 +203,14 @@ def test_who_retires_goes_before_those_who_are_announced_at_the_same_time() -> N
     verify(run)
 
 
-def test_history_tells_who_retired_and_measures_the_tasks_that_are_left() -> None:
-    life = timeline(retired())
+def test_history_tells_who_retired_and_measures_the_tasks_that_are_left(tmp_path: Path) -> None:
+    run = begin(open_store(str(tmp_path)), manifest(generations=4, pipelineDepth=1))
+    do_everything(run)
+    grow(run, manifest(generations=9, pipelineDepth=1, retired=(GONE,)))
+    do_everything(run)
+    told = CliRunner().invoke(app, ["history", str(tmp_path)])
+    assert told.output.startswith(f"generation 5: {GONE} retired\n")
+    life = timeline(run)
     (cost,) = life.costs
     assert (cost.generation, cost.retired, cost.revisited, cost.introduced) == (5, (GONE,), 0, 0)
     assert life.tasks == REST

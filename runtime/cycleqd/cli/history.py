@@ -42,9 +42,12 @@ def history(store: StoreArgument, as_json: JsonOption = False) -> None:
 
 
 def _told(cost: Cost) -> str:
+    told = f"generation {cost.generation}: {cost.told()}"
+    if not cost.revisited + cost.introduced:
+        return told
     return (
-        f"generation {cost.generation}: {cost.told()}; {cost.revisited} evaluated on "
-        f"what is new, {cost.introduced} on everything, {cost.seconds:.0f} worker-seconds"
+        f"{told}; {cost.revisited} evaluated on what is new, {cost.introduced} on everything, "
+        f"{cost.seconds:.0f} worker-seconds"
     )
 
 
