@@ -42,7 +42,7 @@ def admit_items(store: MemoryStore, spec: Spec) -> dict[str, dict[Split, ItemsRe
         tasks = [task.name for task in spec.tasks]
         read = _read_items(Sought(spec, (), tasks, "transformers"), None, refusals, kept)
         refusals.raise_any()
-        return _store_items(store, read)
+        return _store_items(store, read, begun=False)
 
 
 def test_any_format_becomes_the_same_stored_lines(tmp_path: Path) -> None:
