@@ -98,7 +98,7 @@ def timeline(run: RunStore) -> Timeline:
     costs = tuple(_costs(run))
     if not tables:
         return Timeline(revisions[-1].tasks, (), costs, None, None)
-    asked = [_asked(run, table.generations) for table in tables]
+    asked = [held_out_answers(run, table.generations) for table in tables]
     steps = [_step(run, *pair) for pair in zip(tables, asked, strict=True)]
     last = run.history.as_of(tables[-1].generations)
     base = _of(keys.BASE_CANDIDATE, asked[-1])
@@ -130,8 +130,12 @@ def _finals(run: RunStore) -> list[int]:
     return sorted(number for number in numbers if number is not None)
 
 
-def _asked(run: RunStore, generation: int) -> Outcomes:
-    """What everybody made of held-out items for one final table."""
+def held_out_answers(run: RunStore, generation: int) -> Outcomes:
+    """What everybody made of held-out items for the final table of a generation.
+
+    Raises:
+        StoreError: the store failed.
+    """
     items = run.history.as_of(generation).items
     return {
         (entry.candidate, task): Answered(marks, items[task]["test"].digest)
