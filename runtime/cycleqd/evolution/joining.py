@@ -129,6 +129,12 @@ def introductions(
     return made
 
 
+def introduced_in(commit: Commit) -> list[str]:
+    """The introduced members of a generation that experts joined in, where they are elites."""
+    members = {m.candidate for a in commit.state.archives.values() for m in a.cells.values()}
+    return sorted(m for m in members if keys.joined_in(m) == commit.generation)
+
+
 def join(
     previous: Commit,
     before: Spec,

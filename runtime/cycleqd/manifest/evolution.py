@@ -171,6 +171,10 @@ class Tune(Model):
     first: what adds the experts at nearly full strength scores low until a tune has sorted it out.
     """
 
+    newcomers: Annotated[int, Field(ge=0, le=1000, exclude_if=lambda count: count == 0)] = 0
+    """When experts have joined a run, up to so many members with a part of one are tuned before
+    all other children: what adds a newcomer scores low until a tune has sorted it out."""
+
     hold_out_share: Annotated[
         float, Field(ge=0, le=0.9, exclude_if=lambda share: share == 0), DECIMAL
     ] = 0.0
@@ -257,8 +261,8 @@ class Evolution(Model):
 
     tune: Tune | None = None
     """Candidates that are trained on verified answers: a ``share`` of the children of ``CycleQD``,
-    or all of ``TunedScalar`` after its grid, without ``share``, ``preference`` and ``rays``. Other
-    strategies train nobody, whatever stands here; none when absent."""
+    or all of ``TunedScalar`` after its grid, without ``share``, ``preference``, ``rays`` and
+    ``newcomers``. Other strategies train nobody, whatever stands here; none when absent."""
 
     race: Race | None = None
     """Stops the children of ``CycleQD`` and ``RandomGenomes``, but for tuned ones, that fall short

@@ -17,7 +17,7 @@ from cycleqd.evolution.combination import as_parent
 from cycleqd.evolution.final import finalists, new_genomes, planned, summarise
 from cycleqd.evolution.genome import Genome, expert_genome
 from cycleqd.evolution.growth import extended
-from cycleqd.evolution.joining import introductions, join, joining, revisited
+from cycleqd.evolution.joining import introduced_in, introductions, join, joining, revisited
 from cycleqd.evolution.publication import TableEntry, entries_for, publication, published_before
 from cycleqd.evolution.race import race_order
 from cycleqd.evolution.search import Commit, ask, expert_order, first_commit, numbers_of, tell
@@ -155,9 +155,11 @@ def make_plan(
     strategy = make_strategy(revision.spec, revision.layout)
     raced = strategy.races and revision.spec.evolution.race is not None
     race = race_order(commit.state.archives) if raced else None
+    # Later generations may read the same commit, where several are evaluated at once.
+    introduced = introduced_in(commit) if commit.generation == number - 1 else ()
     proposals = ask(
         strategy,
-        replace(commit.state, told=told),
+        replace(commit.state, told=told, introduced=introduced),
         numbers_of(number, revision.spec, revision.joins),
         _as_parents(genome_of, revision),
     )

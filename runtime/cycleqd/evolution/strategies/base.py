@@ -47,11 +47,13 @@ class SearchState:
         focus_experts: for each task the expert of its skill.
         told: gives all candidates up to that generation: the experts, then children by number. They
             are read when this is called; a strategy that needs its elites alone never does.
+        introduced: members with a part of the experts that joined in that generation.
     """
 
     archives: Mapping[str, Archive]
     focus_experts: Mapping[str, str]
     told: Callable[[], Sequence[Told]] = field(default=_nothing, compare=False)
+    introduced: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,8 @@ class CycleQD(Strategy[None]):
         if proposal is not None:
             return proposal
         tune = self.spec.evolution.tune
+        if tune is not None and (proposal := self._taught(number, state, genome_of, tune)):
+            return proposal
         if tune is not None and is_tuned(tune, self.spec.seed, number):
             return self._tuned(number, state, genome_of, tune)
         return self._soup(number, state, genome_of) or self._mutated(number, state, genome_of)
@@ -180,6 +182,26 @@ class CycleQD(Strategy[None]):
         child, parents = self._crossed(number, state, genome_of)
         tuning = Tuning(child, shares(self.spec, tune, focus, number))
         return Proposal(number, tuned_genome(child, keys.child(number)), focus, parents, tuning)
+
+    def _taught(
+        self, number: int, state: SearchState, genome_of: Callable[[str], Genome], tune: Tune
+    ) -> Proposal | None:
+        """A tune of a member with a part of an expert that has just joined.
+
+        By itself such a member mostly spoils what it had; taught what the newcomer has solved, and
+        all others, it knows both.
+        """
+        from cycleqd.evolution.combination import tuned_genome
+        from cycleqd.evolution.tuning import even_shares
+
+        place = number % self.spec.evolution.candidates_per_generation
+        count = min(tune.newcomers, len(state.introduced))
+        if place >= count:
+            return None
+        chosen = state.introduced[place * len(state.introduced) // count]
+        begin = genome_of(chosen)
+        learned = tuned_genome(begin, keys.child(number))
+        return Proposal(number, learned, None, (chosen,), Tuning(begin, even_shares(self.spec)))
 
     def _soup(
         self, number: int, state: SearchState, genome_of: Callable[[str], Genome]
