@@ -72,8 +72,10 @@ def test_defaults_are_those_of_the_command_line(
     expected["evolution"]["selection"].setdefault("partner", "Elite")
     for task in expected["tasks"]:
         task.setdefault("train", True)
+        task.setdefault("retired", False)
     for expert in expected["experts"]:
         expert.setdefault("vocabulary", "Same")
+        expert.setdefault("retired", False)
     assert run["spec"] == expected
     assert parse_resource(run) == manifest
 
