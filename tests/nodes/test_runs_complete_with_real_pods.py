@@ -2,7 +2,7 @@
 
 In both worker modes, in a namespace under the restricted Pod Security Standard, from the images of
 the Dockerfile and the operator that the chart installed. The workers' GPUs are counted by the
-scheduler.
+scheduler. A run that is edited grows like one on a control plane whose pods are played.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.controlplane.growing import GENERATIONS as GROWING
+from tests.controlplane.growing import beginning, check_growth
 from tests.controlplane.jobs import condition_of, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.controlplane.runs import ClusterRun
     from tests.nodes.site import Site
@@ -46,3 +49,10 @@ def test_archives_equal_those_of_one_machine(
     found = run.archives(monkeypatch)
     assert found.keys() == expected.keys()
     assert [key for key in found if found[key] != expected[key]] == []
+
+
+def test_an_edited_run_grows_and_its_pods_go_on(
+    site: Site, pod_run: Callable[..., ClusterRun], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = pod_run(GROWING, workers={"replicas": 2}, **beginning(site.server))
+    check_growth(run, tmp_path, monkeypatch)
