@@ -234,6 +234,7 @@ def test_newcomers_that_are_refused_are_told(
     last = cluster.run()
     assert (last.phase, last.generation, last.observed_generation) == ("Complete", 12, 1)
     assert last.rejected == "spec.experts[3].uri: no such folder"
+    assert (last.rejected_generation, last.answered_generation) == (2, 2)
     assert RunStore(open_store(str(cluster.store))).latest().number == 0
 
 
@@ -253,6 +254,27 @@ def test_a_coordinator_that_starts_after_a_refused_edit_goes_on(tmp_path: Path) 
     last = cluster.run()
     assert (last.phase, last.observed_generation) == ("Complete", 1)
     assert "spec.evolution.cycleInterval" in last.rejected
+    assert last.rejected_generation == 2
+
+
+def test_a_coordinator_that_starts_after_a_mended_edit_tells_of_no_refusal(tmp_path: Path) -> None:
+    board = Board(
+        Progress(
+            phase="Complete",
+            run_id="synthetic-0",
+            store=str(tmp_path / "store"),
+            observed_generation=1,
+            rejected="spec.tasks[2]: no such file",
+            rejected_generation=2,
+            generation=6,
+        )
+    )
+    cluster = Cluster(tmp_path, board)
+    begin(open_store(str(cluster.store)), manifest())
+    swap(cluster.mount, canonical_text(manifest()), 3)
+    last = cluster.run()
+    assert (last.phase, last.answered_generation) == ("Complete", 3)
+    assert (last.rejected, last.rejected_generation) == ("", 0)
 
 
 def test_another_run_s_store_is_refused(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def accepted(situation: Situation) -> Finding:
         message = f"{one_line(why, 700)} (The run goes on with the manifest before it.)"
         return Finding("False", "RevisionRefused", message)
     progress = situation.progress
-    if progress is None or progress.observed_generation < situation.generation:
+    if progress is None or progress.answered_generation < situation.generation:
         return Finding("Unknown", "NotLookedAt", "The coordinator has not looked at it yet.")
     number = progress.accepted_revision
     if number <= 0:
@@ -120,7 +120,7 @@ def _state(situation: Situation, workers: Finding) -> tuple[str, str]:
         return "Initializing", "The coordinator admits the run to its store."
     if (
         progress.phase == "Complete"
-        and progress.observed_generation < situation.followed_generation
+        and progress.answered_generation < situation.followed_generation
     ):
         return "Initializing", "The coordinator takes the run up again."
     if progress.phase in ("Finishing", "Complete"):
@@ -174,10 +174,13 @@ def _report_trouble(situation: Situation) -> str:
 
 
 def refusal(situation: Situation) -> str:
-    """Why the manifest's last change is not followed; empty where it is."""
-    return situation.problem or (
-        situation.progress.rejected if situation.progress is not None else ""
-    )
+    """Why the manifest's last change is not followed; empty where it is, or may be yet."""
+    if situation.problem:
+        return situation.problem
+    progress = situation.progress
+    if progress is None or progress.rejected_generation < situation.generation:
+        return ""
+    return progress.rejected
 
 
 def _with_refusal(situation: Situation, message: str) -> str:

@@ -86,6 +86,7 @@ class Progress(ProgressPart):
         observed_generation: ``metadata.generation`` of the manifest that the coordinator last
             accepted.
         rejected: why a newer manifest could not be accepted; the run goes on with the old one.
+        rejected_generation: ``metadata.generation`` of that manifest, 0 where none was rejected.
         revision: the accepted change that the last committed generation is of.
         accepted_revision: the one that was accepted last, maybe of the future; -1 where a
             coordinator of an earlier version has not said it.
@@ -112,6 +113,7 @@ class Progress(ProgressPart):
     phase: Literal["Admitting", "Evolving", "Finishing", "Complete"] = "Admitting"
     observed_generation: Whole = 0
     rejected: str = ""
+    rejected_generation: Whole = 0
     revision: Whole = 0
     accepted_revision: Whole = -1
     accepted_from: Whole = 0
@@ -130,6 +132,11 @@ class Progress(ProgressPart):
     report: str = ""
     store_error: str = ""
     store_error_reason: Literal["", "StoreUnavailable", "StoreRefused", "StoreFull"] = ""
+
+    @property
+    def answered_generation(self) -> int:
+        """``metadata.generation`` of the newest manifest that was accepted or rejected."""
+        return max(self.observed_generation, self.rejected_generation)
 
     def to_json(self) -> str:
         """One line of JSON."""

@@ -173,7 +173,7 @@ class PodCoordinator:
             self._refuse(version, error)
             self._update(observed_generation=before.observed_generation)
             return run
-        self._update(observed_generation=version.generation)
+        self._accept(version)
         return run
 
     def _accepted_before(self, version: ManifestVersion, run: RunStore) -> Progress | None:
@@ -198,7 +198,7 @@ class PodCoordinator:
             self._refuse(version, error)
             return True
         log.info("manifest of generation %d accepted", version.generation)
-        self._update(observed_generation=version.generation, rejected="")
+        self._accept(version)
         return True
 
     def _open_desk(self) -> AdmitNewcomers:
@@ -211,7 +211,10 @@ class PodCoordinator:
 
     def _refuse(self, version: ManifestVersion, error: InputError) -> None:
         log.warning("manifest of generation %d refused: %s", version.generation, error)
-        self._update(rejected=str(error))
+        self._update(rejected=str(error), rejected_generation=version.generation)
+
+    def _accept(self, version: ManifestVersion) -> None:
+        self._update(observed_generation=version.generation, rejected="", rejected_generation=0)
 
     # The report
 

@@ -100,6 +100,7 @@ def _essence(progress: Progress) -> tuple[object, ...]:
         progress.generation,
         progress.observed_generation,
         progress.rejected,
+        progress.rejected_generation,
         progress.accepted_revision,
         progress.report,
         progress.goal_reached,
