@@ -200,6 +200,10 @@ RUN_GAUGES: dict[str, tuple[str, Callable[[Json], float]]] = {
         _number("generation", default=-1.0),
     ),
     "generations": ("Generations asked for.", _number("generations")),
+    "revisited_models": (
+        "Models evaluated so far while experts, tasks or items join; 0 while nobody does.",
+        _number("revisiting", "done"),
+    ),
     "candidates_evaluated": ("Candidates evaluated.", _number("evaluations", "succeeded")),
     "candidates_failed": (
         "Candidates that could not be evaluated.",
