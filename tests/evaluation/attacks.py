@@ -243,6 +243,13 @@ SHELL_ATTACKS = {
     "home becomes a pipe": ShellAttack("cd ..; mv home gone; mkfifo home"),
     "home becomes a file": ShellAttack("cd ..; mv home gone; echo x > home; chmod 000 home"),
     "home is gone": ShellAttack("rm -rf ../home ../tmp"),
+    "flags and access lists": ShellAttack(
+        "mkdir d; touch x d/x; chattr +ia x d . 2>/dev/null;"
+        " setfacl -m u::---,m::--- d . 2>/dev/null; chmod a-w d .; true"
+    ),
+    "another home": ShellAttack(
+        "cd ..; mv home tmp/old; mkdir home; touch home/x; chmod 0 home tmp/old; chmod 0 tmp"
+    ),
     "neighbours of home": ShellAttack("cd ..; mkdir -p home-1/x; chmod 000 home-1; touch also"),
     "hard links": ShellAttack(
         "echo x > a; mkdir d; i=0; while [ $i -lt 20 ]; do ln a d/$i;"

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +38,7 @@ _START_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 _ATTEMPTS = 2
+_UNAVAILABLE = b'{"unavailable"'
 _SOURCE_ROOT = Path(__file__).resolve().parents[3]
 _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1));"
@@ -245,6 +247,10 @@ class _Harness:
     def run(self, program: Program) -> Report:
         """Run one program, if need be in a new process.
 
+        A process that died of a program, or could not contain it, is replaced by another in another
+        folder, which serves only after it has contained a program that is known to be good. Where
+        it starts, the machine is well, and what failed in every attempt is the program's own doing.
+
         Raises:
             SandboxUnavailable: programs cannot be contained on this machine.
         """
@@ -252,13 +258,16 @@ class _Harness:
         for _ in range(_ATTEMPTS):
             self.start()
             line = self._receive(limit) if self._send(encode(program)) else None
-            if line is not None:
-                if b'"unavailable"' in line[:16]:
-                    self._accept(json.loads(line))
+            if line is None:
+                # Killed from outside (out of memory), or stuck.
+                fault = Report("limit", "the sandbox process died with it")
+            elif line.startswith(_UNAVAILABLE):
+                fault = Report("failed", json.loads(line)["unavailable"])
+            else:
                 return decode_report(line)
-            # Killed from outside (out of memory), or stuck: a fresh one tries once more.
             self.stop()
-        return Report("limit", "the sandbox process died with it")
+        self.start()
+        return fault
 
     def _send(self, line: bytes) -> bool:
         assert self._process is not None
@@ -298,7 +307,9 @@ class _Harness:
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(_STOP_SECONDS)
+                # One that waits for a broken disk ends when that answers: nobody waits for it.
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_SECONDS)
             process.stdout.close()
         if self._folder is not None:
             self._folder.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -214,8 +215,10 @@ def remove(confinement: Confinement) -> bool:
 
 def _sweep(user: int) -> None:
     """Without Landlock a program may write where everybody may; take that back."""
+    deadline = time.monotonic() + removal.SECONDS
     for place in _SHARED:
         with suppress(OSError), os.scandir(place) as entries:
             for entry in entries:
-                if entry.stat(follow_symlinks=False).st_uid == user:
-                    removal.remove(entry.path)
+                with suppress(FileNotFoundError):
+                    if entry.stat(follow_symlinks=False).st_uid == user:
+                        removal.remove(entry.path, seconds=deadline - time.monotonic())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import time
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,19 +28,21 @@ class _Watched:
         printed: what came through the output pipe.
         broken: how the harness had to end it, None when it ended by itself.
         code: its exit code, negative for a signal.
+        seconds: processor time that it used.
     """
 
     sent: bytes = b""
     printed: bytes = b""
     broken: Status | None = None
     code: int = 0
+    seconds: float = 0.0
 
 
 def run(program: Program, confinement: Confinement) -> Report:
     """Run one program.
 
     Raises:
-        Unconfinable: a process could not be contained.
+        Unconfinable: a process could not be contained, or something else killed it.
     """
     try:
         folder, temporary = folders.make(
@@ -114,8 +117,9 @@ def _watch(
     if watched.broken is not None:
         os.kill(process, 9)
     # Not reaped before here, so that the number cannot belong to another process meanwhile.
-    _, status = os.waitpid(process, 0)
+    _, status, used = os.wait4(process, 0)
     watched.code = os.waitstatus_to_exitcode(status)
+    watched.seconds = used.ru_utime + used.ru_stime
     killing.everything(confinement)
     for pipe in pipes:
         # All writers are gone: there is an end to read up to.
@@ -150,8 +154,13 @@ def _report(program: Program, watched: _Watched, secret: bytes, found: dict[str,
         return Report("timeout", "the machine was too slow to start it")
     if watched.broken is not None:
         return Report(watched.broken, "ended by the sandbox")
-    if watched.code in {-24, -9}:
+    if watched.code == -signal.SIGXCPU or (
+        watched.code == -signal.SIGKILL and watched.seconds >= program.limits.cpu_seconds
+    ):
         return Report("timeout", "used up its processor time")
+    if watched.code == -signal.SIGKILL:
+        # Where memory runs out, the kernel takes whom it likes: no verdict on this program yet.
+        raise Unconfinable("a process was killed: by itself, or because memory ran out")
     sent = watched.sent[len(child.CONTAINED) :]
     report: Report = import_module(program.harness).report(
         program, Ended(watched.code, sent, secret, watched.printed, found)

@@ -37,6 +37,8 @@ _WARM = (
     " typing unicodedata uuid zlib"
 )
 _OPEN_FILES = 4096
+# Of the kernel's scale of whom to end first, which goes to 1000: half the memory there is.
+_EARLIER, _LAST = 500, 1000
 _NETWORK_PROBE = """
 import _socket
 try:
@@ -62,6 +64,7 @@ def main(base: str, user: int | None, files: Mapping[str, str], *, namespaces: b
         _say({"unavailable": f"{reason}; allow more with `ulimit -n 4096`"})
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _OPEN_FILES), most))
+    _go_before_the_worker()
     for name in _WARM.split():
         # A slim Python may lack one of them; a program that needs it then fails by itself.
         with suppress(ImportError):
@@ -76,6 +79,14 @@ def main(base: str, user: int | None, files: Mapping[str, str], *, namespaces: b
         _say({"unavailable": str(error)})
         return
     _serve(plain)
+
+
+def _go_before_the_worker() -> None:
+    """Let the kernel end programs before the worker where the memory of both runs out."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+        own = int(file.read())
+        file.seek(0)
+        file.write(str(min(_LAST, own + _EARLIER)))
 
 
 def _serve(confinement: walls.Confinement) -> None:
