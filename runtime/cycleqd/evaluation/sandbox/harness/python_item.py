@@ -8,8 +8,9 @@ to hold on to:
   no variable, no object that the garbage collector lists, ever holds it.
 - Every step runs in a thread of its own. The frames of the judge are in another thread, so no
   caller chain leads there (signal handlers can only be set by the main thread).
-- An audit hook, which cannot be removed, refuses frames, object lists, tracing, ctypes and foreign
-  extension modules. What could reach the kernel or memory is emptied before the first step.
+- An audit hook, which cannot be removed, refuses frames, object lists, tracing, ctypes, extensions
+  of SQLite and foreign extension modules. What could reach the kernel or memory is emptied before
+  the first step.
 - Builtins are restored before the tests, and ``assert`` does not look up ``AssertionError`` by
   name. Leaving in any other way than by the last test (``sys.exit``, ``os._exit``, ``atexit``,
   killing threads) reports nothing, and nothing means failed.
@@ -48,11 +49,14 @@ _REFUSED_EVENTS = frozenset(
         "gc.get_objects",
         "gc.get_referents",
         "gc.get_referrers",
+        "sqlite3.enable_load_extension",
+        "sqlite3.load_extension",
         "sys._current_exceptions",
         "sys._current_frames",
         "sys._getframe",
         "sys._getframemodulename",
         "sys.addaudithook",
+        "sys.monitoring.register_callback",
         "sys.setprofile",
         "sys.settrace",
     }
@@ -163,6 +167,7 @@ def _audit_hook() -> Callable[[str, tuple[Any, ...]], None]:
     refusal, import_refusal = ValueError, ImportError
     extensions = os.path.join(os.path.dirname(os.__file__), "lib-dynload") + "/"
     length = extensions.__len__()
+    kind, text = type, str
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in events or event[:7] == "ctypes.":
@@ -171,7 +176,12 @@ def _audit_hook() -> Callable[[str, tuple[Any, ...]], None]:
             raise refusal("refused in the sandbox")
         if event == "import":
             name, path = arguments[0], arguments[1]
-            if name in names or (path is not None and path[:length] != extensions):
+            # Of a class of the program's own, a name or path is what it likes, each time.
+            if kind(name) is not text or name in names:
+                raise import_refusal("refused in the sandbox")
+            if path is not None and (
+                kind(path) is not text or path[:length] != extensions or "/" in path[length:]
+            ):
                 raise import_refusal("refused in the sandbox")
 
     return hook
