@@ -192,6 +192,26 @@ PYTHON_ATTACKS = {
         ENDED,
         Limits(cpu_seconds=5, wall_seconds=30, disk_bytes=16 * MEBIBYTE),
     ),
+    "many deleted files held open": PythonAttack(
+        "import os, time\n"
+        "held = []\n"
+        "for i in range(60):\n"
+        "    held.append(open('f', 'wb', 0)); os.unlink('f')\n"
+        "    held[-1].write(os.urandom(1 << 20)); time.sleep(0.02)\n",
+        ENDED,
+        Limits(cpu_seconds=5, wall_seconds=30, disk_bytes=16 * MEBIBYTE),
+    ),
+    "many deleted files held mapped": PythonAttack(
+        "import mmap, os, time\n"
+        "held = []\n"
+        "for i in range(60):\n"
+        "    with open('f', 'w+b', 0) as f:\n"
+        "        os.unlink('f'); f.write(os.urandom(1 << 20))\n"
+        "        held.append(mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ))\n"
+        "    time.sleep(0.02)\n",
+        ENDED,
+        Limits(cpu_seconds=5, wall_seconds=30, disk_bytes=16 * MEBIBYTE),
+    ),
 }
 
 SHELL_ATTACKS = {
@@ -223,6 +243,12 @@ SHELL_ATTACKS = {
         "i=0; while [ $i -lt 40 ]; do head -c 4000000 /dev/urandom > f$i || break;"
         " sleep 0.02; i=$((i+1)); done; du -sk . | awk '$1 > 60000 {print \"LOOT\"}'",
         ("passed", "limit", "timeout"),
+        Limits(cpu_seconds=3, wall_seconds=20, disk_bytes=16 * MEBIBYTE),
+    ),
+    "deleted files held open": ShellAttack(
+        "for i in 3 4 5 6 7 8 9; do eval exec $i'>f'; rm f;"
+        " head -c 4000000 /dev/urandom >&$i || exit; sleep 0.2; done; echo LOOT",
+        ("passed", "limit"),
         Limits(cpu_seconds=3, wall_seconds=20, disk_bytes=16 * MEBIBYTE),
     ),
     "holding the output open": ShellAttack("setsid sleep 1000 & echo done", ("passed",)),

@@ -32,13 +32,18 @@ time.sleep(60)
 
 PROGRAM = f"""
 import encodings.ascii, os, tempfile  # before the user changes, who may not read Python's folder
-from cycleqd.evaluation.sandbox.harness import confinement, item
-from cycleqd.evaluation.sandbox.programs import Limits, PythonProgram
+from cycleqd.evaluation.sandbox.harness import confinement, folders, item
+from cycleqd.evaluation.sandbox.programs import Limits, PythonProgram, ShellProgram
 os.setgid({USER}); os.setuid({USER})
 base = tempfile.mkdtemp()
 walls = confinement.plain(base, None, {{}})
 report = item.run(PythonProgram("", "x = 1", "assert x == 1", Limits()), walls)
 print(report.status, report.detail)
+for count in (20, 200):
+    assert folders.remove(walls)
+    script = f"for i in $(seq {{count}}); do sleep 3 & done; wait"
+    report = item.run(ShellProgram({{}}, script, (), Limits(wall_seconds=30)), walls)
+    print(report.status, report.detail)
 """
 
 
@@ -48,7 +53,7 @@ def container(program: str) -> list[str]:
     return [*alone, sys.executable, "-c", program]
 
 
-def test_a_busy_neighbour_is_not_counted():
+def test_a_busy_neighbour_is_not_counted_and_a_programs_own_are():
     with subprocess.Popen(container(NEIGHBOUR), stdout=subprocess.PIPE, text=True) as neighbour:
         try:
             assert neighbour.stdout is not None
@@ -59,4 +64,6 @@ def test_a_busy_neighbour_is_not_counted():
         finally:
             neighbour.kill()
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.split()[0] == "passed", done.stdout
+    ends = [line.split()[0] for line in done.stdout.splitlines()]
+    # The kernel's limit would count the neighbour's too, so the program's own are looked at.
+    assert ends == ["passed", "passed", "limit"], done.stdout

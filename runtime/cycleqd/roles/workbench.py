@@ -18,7 +18,7 @@ from cycleqd.evaluation.engines import EngineKind, create_engine
 from cycleqd.evaluation.engines.transformers import TransformersEngine
 from cycleqd.evaluation.engines.vllm import VLLMEngine
 from cycleqd.evaluation.evaluate import Outcomes, evaluate, evaluate_raced
-from cycleqd.evaluation.sandbox import Sandbox
+from cycleqd.evaluation.sandbox import MOST_SLOTS, Sandbox
 from cycleqd.evaluation.task import Task
 from cycleqd.evaluation.tasks import load_task
 from cycleqd.evolution.genome import Genome, base_genome
@@ -245,7 +245,7 @@ class ModelWorkbench:
             return known
         spec = next(task for task in revision.spec.tasks if task.name == name)
         if self._sandbox is None:
-            self._sandbox = Sandbox()
+            self._sandbox = Sandbox(slots=MOST_SLOTS)
         with self._run.items_file(revision, name, split) as path:
             task = load_task(
                 name,

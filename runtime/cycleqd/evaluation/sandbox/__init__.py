@@ -15,9 +15,11 @@ from cycleqd.evaluation.sandbox.programs import (
     SqlProgram,
     Status,
 )
+from cycleqd.evaluation.sandbox.room import MOST_SLOTS
 from cycleqd.evaluation.sandbox.sandbox import Sandbox
 
 __all__ = [
+    "MOST_SLOTS",
     "Ended",
     "Limits",
     "Program",

@@ -31,6 +31,7 @@ from cycleqd.evaluation.sandbox.programs import (
     decode_report,
     encode,
 )
+from cycleqd.evaluation.sandbox.room import SpareCores
 from cycleqd.evaluation.sandbox.users import SlotUser
 from cycleqd.scratch import ScratchFolder
 
@@ -38,6 +39,7 @@ _START_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 _ATTEMPTS = 2
+_PROGRAMS_OF_A_SLOT = 4
 _UNAVAILABLE = b'{"unavailable"'
 _SOURCE_ROOT = Path(__file__).resolve().parents[3]
 _START = (
@@ -53,7 +55,8 @@ class Sandbox:
     Starts nothing before the first `run`. Safe to use from several threads.
 
     Args:
-        slots: programs that run at the same time, each in a harness of its own.
+        slots: programs that run at the same time, each in a harness of its own, where the machine
+            has room for them (`cycleqd.evaluation.sandbox.room`).
         namespaces: use Linux namespaces where they are allowed; only tests switch this off.
 
     Raises:
@@ -61,7 +64,9 @@ class Sandbox:
     """
 
     def __init__(self, *, slots: int = 1, namespaces: bool = True) -> None:
-        self._harnesses = [_Harness(namespaces=namespaces) for _ in range(slots)]
+        self._harnesses = [
+            _Harness(neighbours=slots - 1, namespaces=namespaces) for _ in range(slots)
+        ]
         self._lock = threading.Lock()
 
     def run(self, programs: Sequence[Program]) -> list[Report]:
@@ -77,17 +82,14 @@ class Sandbox:
         with self._lock:
             for harness in self._harnesses:
                 harness.admit(programs)
-            if len(self._harnesses) == 1 or len(programs) < 2:
-                _drain(self._harnesses[0], work, reports, threading.Lock())
-            else:
-                taking = threading.Lock()
-                with ThreadPoolExecutor(len(self._harnesses)) as pool:
-                    running = [
-                        pool.submit(_drain, harness, work, reports, taking)
-                        for harness in self._harnesses
-                    ]
-                    for done in running:
-                        done.result()
+            memory = max((program.limits.memory_bytes for program in programs), default=0)
+            # A process that serves a few programs only is not worth its start.
+            wanted = min(len(self._harnesses), len(programs) // _PROGRAMS_OF_A_SLOT)
+            spare = SpareCores(wanted, memory)
+            try:
+                _share(self._harnesses[: spare.slots], work, reports)
+            finally:
+                spare.release()
         return [reports[index] for index in range(len(programs))]
 
     @property
@@ -117,6 +119,21 @@ class Sandbox:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _share(
+    harnesses: Sequence[_Harness],
+    work: Iterator[tuple[int, Program]],
+    reports: dict[int, Report],
+) -> None:
+    taking = threading.Lock()
+    if len(harnesses) == 1:
+        _drain(harnesses[0], work, reports, taking)
+        return
+    with ThreadPoolExecutor(len(harnesses)) as pool:
+        running = [pool.submit(_drain, harness, work, reports, taking) for harness in harnesses]
+        for done in running:
+            done.result()
 
 
 def _drain(
@@ -155,8 +172,9 @@ def _is_open(file: Path) -> bool:
 class _Harness:
     """One harness process and the pipes to it."""
 
-    def __init__(self, *, namespaces: bool) -> None:
+    def __init__(self, *, neighbours: int, namespaces: bool) -> None:
         self.confinement = ""
+        self._neighbours = neighbours
         self._namespaces = namespaces
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: ScratchFolder | None = None
@@ -214,7 +232,8 @@ class _Harness:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-S", "-c", _START, str(_SOURCE_ROOT)),
-                *(str(self._folder.path), uid, "yes" if self._namespaces else "no"),
+                *(str(self._folder.path), uid, str(self._neighbours)),
+                "yes" if self._namespaces else "no",
                 *(json.dumps(self._modules), str(self._list_files(self._folder.path))),
             ],
             bufsize=0,

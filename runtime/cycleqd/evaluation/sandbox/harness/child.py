@@ -91,7 +91,7 @@ def contain(limits: Limits, confinement: Confinement, folder: str, *, processes:
     os.umask(0o022)
     cpu = max(1, math.ceil(limits.cpu_seconds))
     for kind, soft, hard in (
-        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_CORE, 1, 1),  # 0 would still call a program of the machine's for cores
         (resource.RLIMIT_CPU, cpu, cpu + 1),
         (resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
         (resource.RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes),
@@ -100,13 +100,11 @@ def contain(limits: Limits, confinement: Confinement, folder: str, *, processes:
     ):
         resource.setrlimit(kind, (soft, hard))
     allowed = limits.processes
-    shared = confinement.user is None and not confinement.namespaces
-    if shared:
-        # The limit counts all processes and threads of the user; others' work is not the item's.
-        allowed += _tasks_of(os.getuid())
-    # In a container it counts those of other containers too, which cannot be seen from here: there
-    # the container's own limit of processes, the memory and the time end what multiplies.
-    if not shared or kernel.sees_all_processes():
+    if confinement.shared:
+        # The limit counts all processes and threads of the user; others' work is not the item's,
+        # nor is what programs in the other slots start later.
+        allowed += _tasks_of(os.getuid()) + limits.processes * confinement.neighbours
+    if not confinement.counted:
         resource.setrlimit(resource.RLIMIT_NPROC, (allowed, allowed))
     if confinement.user is not None:
         os.setgroups([])
@@ -114,7 +112,8 @@ def contain(limits: Limits, confinement: Confinement, folder: str, *, processes:
         os.setresuid(confinement.user, confinement.user, confinement.user)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.drop_capabilities()
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    # Behind Landlock nothing of /proc can be opened, and the harness has to see what is open here.
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0 if confinement.rules is None else 1)
     if confinement.rules is not None:
         landlock.restrict(confinement.rules)
     kept = (0, 1, 2, 10, 11)

@@ -112,14 +112,18 @@ def _open_file(name: str, folder: int) -> int | None:
         os.close(entry)
 
 
-def overfull(confinement: Confinement, limits: Limits) -> bool:
+def overfull(confinement: Confinement, limits: Limits, deleted: int) -> bool:
     """Whether a program without a file system of its own has written more than it may.
+
+    ``deleted`` is the size of what is in no folder any more, in bytes.
 
     Looks into every folder, however deep and whatever its mode; one that it cannot look into counts
     as too much, for what is not seen is not limited.
     """
     restore_modes(confinement)
-    count = size = 0
+    count, size = 0, deleted
+    if size > limits.disk_bytes:
+        return True
     try:
         for taken in _sizes(confinement.way):
             count += 1

@@ -12,11 +12,9 @@ import time
 from dataclasses import dataclass
 from importlib import import_module
 
-from cycleqd.evaluation.sandbox.harness import child, folders, killing
+from cycleqd.evaluation.sandbox.harness import child, folders, killing, watching
 from cycleqd.evaluation.sandbox.harness.confinement import Confinement, Unconfinable
 from cycleqd.evaluation.sandbox.programs import Ended, Limits, Program, Report, Status
-
-_LOOK_SECONDS = 0.1
 
 
 @dataclass
@@ -98,20 +96,18 @@ def _watch(
     pipes = {report, output}
     ended = os.pidfd_open(process)
     deadline = time.monotonic() + limits.wall_seconds
+    watch = watching.Watch(confinement, limits)
     while watched.broken is None:
-        left = deadline - time.monotonic()
-        if left <= 0 or confinement.orphaned:
+        now = time.monotonic()
+        if now >= deadline or confinement.orphaned:
             watched.broken = "timeout"
             break
-        # A file system of its own is full by itself; a folder has to be looked at.
-        wait = left if confinement.namespaces else min(left, _LOOK_SECONDS)
+        wait = max(0.0, min(deadline, watch.next) - now)
         ready, _, _ = select.select([ended, *pipes], [], [], wait)
         pipes -= {p for p in pipes.intersection(ready) if not _collect(p, report, watched)}
         if ended in ready:
             break
-        if _too_much(watched, limits) or (
-            not confinement.namespaces and folders.overfull(confinement, limits)
-        ):
+        if _too_much(watched, limits) or watch.excessive():
             watched.broken = "limit"
     os.close(ended)
     if watched.broken is not None:

@@ -48,13 +48,16 @@ except PermissionError:
 """
 
 
-def main(base: str, user: int | None, files: Mapping[str, str], *, namespaces: bool) -> None:
+def main(
+    base: str, user: int | None, files: Mapping[str, str], neighbours: int, *, namespaces: bool
+) -> None:
     """Serve requests from standard input to standard output.
 
     Args:
         base: an empty folder of the harness's own.
         user: the user for programs, None to share this one.
         files: files that programs may read, by the path that they ask for.
+        neighbours: how many programs may run beside one of its own, in other slots.
         namespaces: try namespaces first.
     """
     # The descriptors of a program's folders wait to be looked into: as many as it may have files.
@@ -74,7 +77,7 @@ def main(base: str, user: int | None, files: Mapping[str, str], *, namespaces: b
     if namespaces and walls.in_namespaces(base, user, files, _serve):
         return
     try:
-        plain = walls.plain(base, user, files)
+        plain = walls.plain(base, user, files, neighbours)
     except (walls.Unconfinable, OSError) as error:
         _say({"unavailable": str(error)})
         return
@@ -161,13 +164,13 @@ def _send(line: bytes) -> None:
 
 
 def start() -> None:
-    """Entry point: ``base user namespaces modules files`` from the command line.
+    """Entry point: ``base user neighbours namespaces modules files`` from the command line.
 
     The user is empty for none. The modules are those of the programs to come, each with the folder
     where it is found, as JSON; the last argument is a file that says in the same way which files
     they may read. Once the walls are up, no others can be reached.
     """
-    base, user, namespaces, modules, listing = sys.argv[1:6]
+    base, user, neighbours, namespaces, modules, listing = sys.argv[1:7]
     with open(listing, encoding="ascii") as file:
         files = json.load(file)
     for name, folder in json.loads(modules).items():
@@ -180,4 +183,4 @@ def start() -> None:
         finally:
             sys.path.remove(folder)
     number = int(user) if user else None
-    main(base, number, files, namespaces=namespaces == "yes")
+    main(base, number, files, int(neighbours), namespaces=namespaces == "yes")
