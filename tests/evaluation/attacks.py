@@ -55,6 +55,12 @@ PYTHON_ATTACKS = {
     "socket raw": PythonAttack(
         _refused("import socket\nsocket.socket(socket.AF_PACKET, socket.SOCK_RAW)")
     ),
+    "socket pair of datagrams": PythonAttack(
+        _refused("import socket\nsocket.socketpair(type=socket.SOCK_DGRAM)")
+    ),
+    "socket pair of raw datagrams": PythonAttack(
+        _refused("import socket\nsocket.socketpair(type=socket.SOCK_RAW)")
+    ),
     "resolve a name": PythonAttack(
         _refused("import socket\nsocket.create_connection(('1.1.1.1', 53), 2)")
     ),
@@ -227,6 +233,35 @@ SHELL_ATTACKS = {
         "cat /root/.bashrc /root/.npmrc /etc/shadow 2>/dev/null | grep -q . && echo LOOT"
     ),
     "kill the worker": ShellAttack("kill -9 WORKER 2>/dev/null && echo LOOT; kill -9 $PPID"),
+    "kill the worker by its thread": ShellAttack(
+        "python3 -c 'import ctypes, os; [ctypes.CDLL(None).syscall(n, WORKER, WORKER, 9)"
+        ' for n in (234, 131) if (n == 234) == (os.uname().machine == "x86_64")]\''
+    ),
+    "kill the worker by a pipe's signal": ShellAttack(
+        "python3 -c 'import fcntl, os; r, w = os.pipe()\n"
+        "for command, value in ((8, WORKER), (10, 9), (4, os.O_ASYNC)):\n"
+        "    try: fcntl.fcntl(r, command, value)\n"
+        "    except OSError: pass\n"
+        'os.write(w, b"x")\''
+    ),
+    "kill the worker by a device's signal": ShellAttack(
+        "python3 -c 'import fcntl, os, struct, termios; r, w = os.pipe()\n"
+        'try: fcntl.ioctl(r, 0x8901, struct.pack("i", WORKER))\n'
+        "except OSError: pass\n"
+        "for command, value in ((10, 9), (4, os.O_ASYNC)):\n"
+        "    try: fcntl.fcntl(r, command, value)\n"
+        "    except OSError: pass\n"
+        'os.write(w, b"x")\''
+    ),
+    "watch what the worker does": ShellAttack(
+        "python3 -c 'import ctypes; ctypes.CDLL(None).inotify_init() < 0 or print(\"LOOT\")'"
+    ),
+    "shared memory of System V": ShellAttack(
+        "python3 -c 'import ctypes; libc = ctypes.CDLL(None, use_errno=True)\n"
+        "for n in range(64):\n"
+        '    libc.shmat(n, None, 0); ctypes.get_errno() == 1 or print("LOOT")\n'
+        'libc.shmget(0, 4096, 0o1600) < 0 or print("LOOT")\''
+    ),
     "kill everything": ShellAttack("kill -9 -1", ("passed", "timeout")),
     "write outside": ShellAttack(
         "for d in / /etc /usr /var /root; do touch $d/loot 2>/dev/null && echo LOOT; done"

@@ -59,7 +59,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("mode", ["namespaces", "plain"])
+# Version 1 is that of Linux 5.13, 2 of 5.19, 5 of 6.10: those before 6.12 have no say in signals.
+@pytest.mark.parametrize("mode", ["namespaces", "plain", "plain 1", "plain 5"])
 def test_attacks_get_nothing(mode: str, temporary: Path) -> None:
     environment = {
         "PATH": "/usr/bin:/bin",
@@ -69,7 +70,7 @@ def test_attacks_get_nothing(mode: str, temporary: Path) -> None:
         "AWS_SECRET_ACCESS_KEY": "must not be seen",
     }
     done = subprocess.run(
-        [*_python(), str(HERE / "run_attacks.py"), mode],
+        [*_python(), str(HERE / "run_attacks.py"), *mode.split()],
         env=environment,
         check=False,
         capture_output=True,
@@ -86,5 +87,5 @@ def test_attacks_get_nothing(mode: str, temporary: Path) -> None:
     assert found["wrong"] == []
     assert found["traces"] == []
     assert found["left"] == []
-    if found["confinement"] != mode:
+    if not mode.startswith(found["confinement"]):
         pytest.skip(f"this machine gives {found['confinement']} only")

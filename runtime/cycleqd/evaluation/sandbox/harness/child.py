@@ -128,7 +128,9 @@ def contain(limits: Limits, confinement: Confinement, folder: str, *, processes:
 def call_filter(confinement: Confinement, *, processes: bool) -> bytes:
     """The system call filter for a program; call it once before forking, so that it is cached."""
     return seccomp.program(
-        deny_processes=not processes, deny_signals=not confinement.signals_contained
+        deny_processes=not processes,
+        deny_signals=not confinement.signals_contained,
+        deny_truncation=not confinement.truncation_contained,
     )
 
 

@@ -55,6 +55,7 @@ class Confinement:
         worker: the process that programs run for, None where somebody else sees to its end.
         files: files of the machine that programs may read: where they find them, by path outside.
         neighbours: how many programs may run beside this one, in other slots.
+        truncation_contained: whether a program cannot cut off files that are not its own.
     """
 
     namespaces: bool
@@ -66,6 +67,7 @@ class Confinement:
     worker: int | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     neighbours: int = 0
+    truncation_contained: bool = True
 
     @property
     def shared(self) -> bool:
@@ -165,10 +167,20 @@ def _in_fresh_place(
         accounts = ("/etc/passwd", "/etc/group")
         readable = (*_SYSTEM, *_CONFIGURATION, *accounts, _STANDARD_LIBRARY, *files.values())
         rules = landlock.ruleset(version, readable=readable, devices=_DEVICES, private=place)
-    contained = user is not None or version >= 6
     # Landlock has no say in modes, so a program may take its owner's rights to these.
     owned = _owned(place) if user is None else ()
-    return Confinement(False, user, rules, contained, place, owned, worker, files, neighbours)
+    return Confinement(
+        namespaces=False,
+        user=user,
+        rules=rules,
+        signals_contained=user is not None or version >= 6,
+        place=place,
+        owned=owned,
+        worker=worker,
+        files=files,
+        neighbours=neighbours,
+        truncation_contained=user is not None or version >= 3,
+    )
 
 
 def _owned(path: str) -> tuple[tuple[int, int], ...]:
