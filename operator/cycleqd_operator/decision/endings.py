@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from cycleqd.contract.progress import PodFailure
 from cycleqd.errors import InputError, RunFailed, SlotError, StoreUnavailable
+from cycleqd_operator.kube import names
 from cycleqd_operator.kube.objects import (
     Json,
     has_condition,
@@ -46,8 +47,6 @@ _REFUSED_BY_KUBELET = "OutOf"
 
 SLOT_ATTEMPTS = 3
 """Pods of one index that may find their machine broken before the index is given up."""
-
-INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 _TERMINATED_BY_SIGNAL = 137
 
@@ -144,7 +143,7 @@ def _ending(pod: Json, container: str) -> Ending | None:
     return Ending(
         pod=name(pod),
         job_uid=owner_uid(pod),
-        index=labels(pod).get(INDEX_LABEL, ""),
+        index=labels(pod).get(names.INDEX_LABEL, ""),
         kind=kind,
         message=_message(pod, container, kind, found, failure),
         finished=str(found.get("finishedAt") or metadata(pod).get("creationTimestamp") or ""),

@@ -14,7 +14,8 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import aiohttp
 from kubernetes.aio import client
@@ -23,12 +24,14 @@ from cycleqd_operator.kube.actions import Action, Create, Event, Patch
 from cycleqd_operator.kube.names import MANAGED_BY, RUN_LABEL
 from cycleqd_operator.kube.nesting import parse_json
 from cycleqd_operator.kube.objects import Json, metadata
+from cycleqd_operator.kube.pages import parse_page
 from cycleqd_operator.kube.resources import BY_KIND, EVENT, RUN, Resource
 from cycleqd_operator.kube.rights import PolicyRule
 from cycleqd_operator.kube.trimming import trim
 
-PAGE = 250
-"""Objects in one page of a LIST; one page at a time is in memory untrimmed."""
+PAGE = 50
+"""Objects in one page of a LIST, which is in memory as a text: 75 MB where all are of etcd's limit.
+"""
 
 READ_ATTEMPTS = 3
 CONNECT_SECONDS = 10.0
@@ -150,10 +153,14 @@ class ApiCluster:
         token = ""
         while True:
             page = await self._request(
-                "list", resource, resource.path(namespace), query=[*query, ("continue", token)]
+                "list",
+                resource,
+                resource.path(namespace),
+                query=[*query, ("continue", token)],
+                # Items of a list carry no apiVersion and kind of their own.
+                parse=partial(parse_page, keep=partial(trim, resource.kind)),
             )
-            # Items of a list carry no apiVersion and kind of their own.
-            items += (trim(resource.kind, item) for item in page.get("items") or ())
+            items += page.get("items") or ()
             token = metadata(page).get("continue") or ""
             if not token:
                 return Listing(items, str(metadata(page).get("resourceVersion", "")))
@@ -273,6 +280,7 @@ class ApiCluster:
         query: Sequence[tuple[str, str]] = (),
         body: Json | None = None,
         content_type: str = "application/json",
+        parse: Callable[[str], Any] = parse_json,
     ) -> Json:
         """One request; the answer's JSON."""
         status = 0
@@ -295,7 +303,7 @@ class ApiCluster:
             raise ApiError(0, "", text, f"{verb} {path}") from error
         finally:
             self._count(verb, resource.kind, status)
-        answer = _parse(content)
+        answer = _parse(content, parse)
         if status >= 400 or answer is None:
             answer = answer or {}
             message = answer.get("message") or content[:200].decode(errors="replace")
@@ -309,10 +317,10 @@ ACCESS_REVIEW = Resource(
 )
 
 
-def _parse(content: bytes) -> Json | None:
+def _parse(content: bytes, parse: Callable[[str], Any]) -> Json | None:
     """The answer's JSON object; None where it is none, as from a proxy on the way."""
     try:
-        found = parse_json(content.decode())
+        found = parse(content.decode())
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
