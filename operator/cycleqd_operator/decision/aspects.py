@@ -117,7 +117,8 @@ def _state(situation: Situation, workers: Finding) -> tuple[str, str]:
     progress = situation.progress
     started = situation.status.generation >= 0 or situation.status.run_id
     if progress is None or (not situation.admitted and not started):
-        return "Initializing", "The coordinator admits the run to its store."
+        admits = "The coordinator admits the run to its store."
+        return "Initializing", workers.message if situation.refused else admits
     if (
         progress.phase == "Complete"
         and progress.answered_generation < situation.followed_generation

@@ -203,13 +203,7 @@ class ApiCluster:
             name = metadata(manifest)["name"]
             stored = await self._request("get", resource, resource.path(namespace, name))
             if _owners(stored) != _owners(manifest):
-                raise ApiError(
-                    409,
-                    "Conflict",
-                    f"{resource.kind} {namespace}/{name} belongs to another owner; if that is an"
-                    " earlier run of this name, it will be collected soon, else delete or rename"
-                    " one of them",
-                ) from None
+                raise _foreign(resource, stored, manifest) from None
         return trim(resource.kind, stored)
 
     async def patch_status(self, run: Json, patch: Json) -> Json:
@@ -311,6 +305,9 @@ class ApiCluster:
         return answer
 
 
+FOREIGN_OWNER = "ForeignOwner"
+"""Reason where an object of that name is somebody else's; no API server says it."""
+
 METHODS = {"list": "GET", "get": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
 ACCESS_REVIEW = Resource(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview"
@@ -324,6 +321,27 @@ def _parse(content: bytes, parse: Callable[[str], Any]) -> Json | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def _foreign(resource: Resource, stored: Json, manifest: Json) -> ApiError:
+    """Why an object cannot be made where another one stands."""
+    what = f"{resource.kind} {metadata(stored).get('namespace')}/{metadata(stored).get('name')}"
+    former = [owner["name"] for owner in metadata(manifest).get("ownerReferences") or ()]
+    if any(
+        owner.get("kind") == RUN.kind and owner.get("name") in former
+        for owner in metadata(stored).get("ownerReferences") or ()
+    ):
+        return ApiError(
+            409,
+            "Conflict",
+            f"{what} belongs to another owner, an earlier run of this name; it is collected soon",
+        )
+    return ApiError(
+        409,
+        FOREIGN_OWNER,
+        f"{what} belongs to another owner, not to this run; delete it, or give the run another"
+        " name",
+    )
 
 
 def _owners(obj: Json) -> set[str]:
