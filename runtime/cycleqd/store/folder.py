@@ -26,6 +26,7 @@ import secrets
 import stat
 import time
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,6 +150,11 @@ class FolderStore:
         """See `ObjectStore.size`."""
         with self._reading(key) as (_, size):
             return size
+
+    def written(self, key: str) -> datetime:
+        """See `ObjectStore.written`."""
+        with self._reading(key) as (source, _):
+            return datetime.fromtimestamp(os.fstat(source.fileno()).st_mtime, UTC)
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """See `ObjectStore.list`."""
