@@ -19,6 +19,7 @@ from cycleqd.cli import (
     manifests,
     pod,
     run,
+    ui,
 )
 from cycleqd.cli.console import print_result
 from cycleqd.contract import pods, variables
@@ -85,6 +86,7 @@ app.command(epilog="Example: cycleqd compare mine.yaml other.yaml --seeds 1,2,3 
 app.command(epilog="Example: cycleqd status out/tiny --json")(inspect.status)
 app.command(epilog="Example: cycleqd history out/tiny --json")(history.history)
 app.command(epilog="Example: cycleqd report out/tiny --out report")(inspect.report)
+app.command(epilog="Example: cycleqd ui out")(ui.ui)
 app.command("list", epilog="Example: cycleqd list out/tiny --task sql")(inspect.list_members)
 app.command(epilog="Example: cycleqd show out/tiny c000012")(inspect.show)
 app.command(epilog="Example: cycleqd export out/tiny --member c000012 --out models/c000012")(
