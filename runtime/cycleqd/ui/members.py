@@ -52,8 +52,8 @@ def member_look(reader: RunReader, look: RunLook, candidate: str) -> MemberLook 
         scores={task: Score(value, _error(search.get(task))) for task, value in scores.items()},
         test={task: _score(marks) for task, marks in tested.items()},
         outcomes=(
-            *(Outcomes(task, "search", marks) for task, marks in search.items()),
-            *(Outcomes(task, "test", marks) for task, marks in tested.items()),
+            *(Outcomes(t, "search", search[t]) for t in look.tasks if t in search),
+            *(Outcomes(t, "test", tested[t]) for t in look.tasks if t in tested),
         ),
         cells=_cells(reader, look, candidate),
         parents=parents,

@@ -25,6 +25,16 @@ function tell(event) {
 document.addEventListener("focusin", tell);
 document.addEventListener("mouseover", tell);
 
+// What is shown stays when an update fails; that it has aged is said.
+function connected(said) {
+  const line = document.getElementById("connection");
+  line.hidden = !said;
+  line.textContent = said;
+}
+document.addEventListener("htmx:sendError", () => connected("This page is not answered any more; it shows what was known last."));
+document.addEventListener("htmx:responseError", () => connected("The store does not answer; this page shows what was known last."));
+document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) connected(""); });
+
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 document.addEventListener("keydown", (event) => {

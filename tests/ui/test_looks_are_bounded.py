@@ -1,0 +1,144 @@
+"""A look at a prefix costs the store a few requests a run, whatever the age of the runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cycleqd.records import keys
+from cycleqd.store import MemoryStore, PrefixedStore
+from cycleqd.ui.finding import DEEPEST, Finder
+from cycleqd.ui.sampling import MOST_POINTS, sampled
+from cycleqd.ui.watching import COMPLETE_FRESH_SECONDS, FIND_SECONDS, FRESH_SECONDS, Watch
+from tests.run.synthetic import begin, manifest
+
+PATIENCE = 60.0
+
+
+class Counting:
+    """A store that counts its calls."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.store, name)
+        if not callable(found):
+            return found
+
+        def call(*arguments: object) -> object:
+            self.calls[name] += 1
+            return found(*arguments)
+
+        return call
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_many_pages_cost_no_more_than_one(prefix: MemoryStore, clock: Clock) -> None:
+    store = Counting(prefix)
+    watch = Watch(store, clock)  # type: ignore[arg-type]
+    assert len(watch.runs(PATIENCE).looks) == 4
+    store.calls.clear()
+    for _ in range(5):
+        assert len(watch.runs(PATIENCE).looks) == 4
+    assert store.calls == {}
+    watch.close()
+
+
+def test_another_look_at_what_stands_still_reads_nothing(prefix: MemoryStore, clock: Clock) -> None:
+    store = Counting(prefix)
+    watch = Watch(store, clock)  # type: ignore[arg-type]
+    watch.runs(PATIENCE)
+    store.calls.clear()
+    clock.now += max(FRESH_SECONDS, COMPLETE_FRESH_SECONDS, FIND_SECONDS) + 1
+    assert len(watch.runs(PATIENCE).looks) == 4
+    assert store.calls["read"] == 0, "what a commit says is known"
+    assert store.calls["list"] == 0
+    # Of each run revisions and generations, and of the prefix its folders.
+    assert store.calls["children"] <= 2 * 4 + 8
+    assert store.calls.total() <= 6 * 4 + 16
+    watch.close()
+
+
+def test_a_hundred_runs_are_found_by_their_names(clock: Clock) -> None:
+    store = MemoryStore()
+    for number in range(100):
+        begin(PrefixedStore(store, f"run-{number:03d}"), manifest())
+    counting = Counting(store)
+    watch = Watch(counting, clock)  # type: ignore[arg-type]
+    listing = watch.runs(PATIENCE)
+    assert (len(listing.looks), listing.waiting) == (100, 0)
+    assert counting.calls["list"] == 0
+    assert counting.calls["children"] <= 1 + 2 * 100
+    counting.calls.clear()
+    clock.now += FIND_SECONDS + 1
+    watch.runs(PATIENCE)
+    assert counting.calls["read"] == 0
+    assert counting.calls.total() <= 6 * 100
+    watch.close()
+
+
+def test_nothing_is_looked_for_in_runs_or_too_deep() -> None:
+    store = MemoryStore()
+    store.create(f"a/{keys.RUN}", b"{}")
+    store.create(f"a/inner/{keys.RUN}", b"{}")
+    store.create(f"{'x/' * (DEEPEST - 1)}b/{keys.RUN}", b"{}")
+    store.create(f"{'y/' * DEEPEST}c/{keys.RUN}", b"{}")
+    found = Finder(store).find()
+    assert found.paths == ("a", f"{'x/' * (DEEPEST - 1)}b")
+
+
+def test_a_prefix_of_other_things_is_not_searched_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cycleqd.ui.finding.MOST_FOLDERS", 20)
+    store = MemoryStore()
+    for number in range(50):
+        store.create(f"other-{number:02d}/deep/thing.txt", b"")
+    counting = Counting(store)
+    assert Finder(counting).find().cut  # type: ignore[arg-type]
+    assert counting.calls["children"] <= 20
+
+
+@given(st.integers(-1, 200_000))
+def test_curves_pass_few_generations_and_the_last(committed: int) -> None:
+    points = sampled(committed)
+    assert len(points) <= MOST_POINTS + 2
+    assert list(points) == sorted(set(points))
+    if committed >= 0:
+        assert points[0] == 0
+        assert points[-1] == committed
+
+
+@given(st.integers(0, 20_000))
+def test_a_run_that_grows_asks_for_no_other_generations(committed: int) -> None:
+    # Beside the last one, which may be any.
+    assert set(sampled(committed + 1)[:-1]) <= set(sampled(committed))
+
+
+def test_a_curve_is_read_once(prefix: MemoryStore, clock: Clock) -> None:
+    store = Counting(prefix)
+    watch = Watch(store, clock)  # type: ignore[arg-type]
+    found = watch.run("done", PATIENCE)
+    assert found is not None
+    first = watch.history("done", found[1].generation, PATIENCE)
+    assert [row.generation for row in first.rows] == list(range(7))
+    assert first.waiting == 0
+    store.calls.clear()
+    assert watch.history("done", found[1].generation, PATIENCE) == first
+    assert store.calls == {}
+    watch.close()
