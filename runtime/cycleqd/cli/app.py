@@ -19,6 +19,7 @@ from cycleqd.cli import (
     manifests,
     pod,
     run,
+    track,
     ui,
 )
 from cycleqd.cli.console import print_result
@@ -93,5 +94,8 @@ app.command(epilog="Example: cycleqd export out/tiny --member c000012 --out mode
     export.export
 )
 app.command(epilog="Example: cycleqd materialize out/tiny --member c000012")(export.materialize)
+app.command(epilog="Example: cycleqd track out/tiny --mlflow http://localhost:5000 --follow")(
+    track.track
+)
 app.command(epilog="Example: cycleqd verify out/tiny")(inspect.verify)
 app.add_typer(pod.app, name=pods.COMMAND_GROUP, hidden=True)
