@@ -17,6 +17,10 @@ from devcluster.base.processes import free_port
 
 from cycleqd.cli.ending import run_command
 from cycleqd.errors import InputError
+from cycleqd.push.destinations import Label, parse_destination
+from cycleqd.push.pushing import push
+from cycleqd.push.to_mlflow import MlflowPlace
+from cycleqd.run.members import resolve_member
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from cycleqd.tracking.follower import Follower
@@ -252,6 +256,31 @@ def test_the_command_is_killed_and_repeated(server: str, client: Any, tmp_path: 
     assert tracked.data.metrics["generation"] == 3
     pages = [f.path for f in client.list_artifacts(tracked.info.run_id, "report")]
     assert "report/report.html" in pages
+
+
+def test_a_pushed_member_is_one_version(
+    server: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    run = begun(tmp_path / "store")
+    synthetic.do_everything(run)
+    label = Label(run.document.run_id, resolve_member(run, "balanced"), "model", None)
+
+    def export(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+
+    destination = parse_destination("mlflow:models/pushed")
+    assert push(run, label, MlflowPlace(destination, lambda text: None), export)
+    assert not push(run, label, MlflowPlace(destination, lambda text: None), export)
+    (version,) = client.search_model_versions("name = 'pushed'")
+    (model,) = client.search_logged_models(
+        [client.get_experiment_by_name("cycleqd-pushed").experiment_id]
+    )
+    assert version.source == f"models:/{model.model_id}"
+    assert version.description.startswith("---\nlibrary_name: transformers")
+    names = {item.path for item in client.list_logged_model_artifacts(model.model_id)}
+    assert names == {"README.md", "config.json", "cycleqd.json"}
 
 
 def test_a_server_that_does_not_answer(

@@ -18,6 +18,7 @@ from cycleqd.cli import (
     items,
     manifests,
     pod,
+    push,
     run,
     track,
     ui,
@@ -94,6 +95,9 @@ app.command(epilog="Example: cycleqd export out/tiny --member c000012 --out mode
     export.export
 )
 app.command(epilog="Example: cycleqd materialize out/tiny --member c000012")(export.materialize)
+app.command(epilog="Example: cycleqd push out/tiny s3://models/tiny-balanced --member balanced")(
+    push.push
+)
 app.command(epilog="Example: cycleqd track out/tiny --mlflow http://localhost:5000 --follow")(
     track.track
 )
