@@ -23,6 +23,11 @@ SERVICE_LINK = re.compile(r"(.*_)?(SERVICE_(HOST|PORT(_.*)?)|PORT_[0-9]+_(TCP|UD
 """Variables that Kubernetes adds for a Service named ``cycleqd-operator...``; no settings."""
 
 GPU_LIMIT = {"limits": {"nvidia.com/gpu": "1"}}
+ANY_FIELD = "*"
+NO_FIELD = "none"
+FIELD_PATTERN = r"metadata\.(labels|annotations)|(?!(metadata|spec)\b)[a-zA-Z]+(\.[a-zA-Z]+)*"
+"""A field of a pod template, as `Settings.pod_template_fields` names it."""
+
 SMALL = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "4Gi"}}
 
 
@@ -45,6 +50,11 @@ class Settings(BaseModel):
 
     coordinator_resources: dict[str, Any] = SMALL
     """Resources (JSON) of a coordinator's container where the run's template sets none."""
+
+    pod_template_fields: tuple[str, ...] = (ANY_FIELD,)
+    """Fields of a pod's spec that the templates of runs may set, such as ``tolerations`` and
+    ``containers.resources``, each with all below it, and ``metadata.labels`` and
+    ``metadata.annotations``; ``*`` for any, ``none`` for none."""
 
     namespaces: tuple[str, ...] = ()
     """Namespaces to serve with Roles only; empty serves the whole cluster with a ClusterRole."""
@@ -76,7 +86,7 @@ class Settings(BaseModel):
     log_format: Literal["json", "text"] = "json"
     """One JSON object a line, or text for people."""
 
-    @field_validator("image_pull_secrets", "namespaces", mode="before")
+    @field_validator("image_pull_secrets", "namespaces", "pod_template_fields", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Comma-separated text becomes a list; empty parts are dropped."""
@@ -94,6 +104,20 @@ class Settings(BaseModel):
             except json.JSONDecodeError as error:
                 raise ValueError(f"must be a JSON object: {error}") from None
         return value
+
+    @field_validator("pod_template_fields")
+    @classmethod
+    def _fields(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+        """Each is a field, or one word stands for all or none of them."""
+        if fields in ((ANY_FIELD,), (NO_FIELD,)):
+            return fields
+        for field in fields:
+            if not re.fullmatch(FIELD_PATTERN, field):
+                raise ValueError(
+                    f"{field!r} must be {ANY_FIELD} or {NO_FIELD} alone, metadata.labels,"
+                    " metadata.annotations or a field of a pod's spec, such as tolerations"
+                )
+        return fields
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

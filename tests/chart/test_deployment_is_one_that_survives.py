@@ -45,6 +45,7 @@ def test_every_setting_of_the_chart_arrives() -> None:
         "operator": {
             "logLevel": "DEBUG",
             "logFormat": "text",
+            "podTemplateFields": ["metadata.labels", "nodeSelector"],
             "concurrency": 3,
             "resyncSeconds": 60,
             "statusIntervalSeconds": 0,
@@ -57,6 +58,7 @@ def test_every_setting_of_the_chart_arrives() -> None:
         namespaces=("a", "b"),
         worker_resources={"limits": {"nvidia.com/gpu": 4}},
         coordinator_resources={"limits": {"memory": "1Gi"}},
+        pod_template_fields=("metadata.labels", "nodeSelector"),
         concurrency=3,
         resync_seconds=60,
         status_interval_seconds=0,

@@ -22,6 +22,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "digest": ({"image": {"digest": "abc"}}, "digest"),
     "log-level": ({"operator": {"logLevel": "LOUD"}}, "logLevel"),
     "concurrency": ({"operator": {"concurrency": 0}}, "concurrency"),
+    "no-template-field": ({"operator": {"podTemplateFields": []}}, "podTemplateFields"),
+    "template-field": ({"operator": {"podTemplateFields": ["a-b"]}}, "podTemplateFields"),
     "label": ({"podLabels": {"a": 1}}, "podLabels"),
     "resources": ({"resources": {"limit": {}}}, "limit"),
     "cidr": ({"networkPolicy": {"apiServerCIDRs": ["everywhere"]}}, "apiServerCIDRs"),

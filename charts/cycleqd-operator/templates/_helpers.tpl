@@ -68,6 +68,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ .Values.worker.resources | toJson | quote }}
 - name: CYCLEQD_OPERATOR_COORDINATOR_RESOURCES
   value: {{ .Values.coordinator.resources | toJson | quote }}
+- name: CYCLEQD_OPERATOR_POD_TEMPLATE_FIELDS
+  value: {{ join "," .Values.operator.podTemplateFields | quote }}
 - name: CYCLEQD_OPERATOR_CONCURRENCY
   value: {{ .Values.operator.concurrency | quote }}
 - name: CYCLEQD_OPERATOR_RESYNC_SECONDS

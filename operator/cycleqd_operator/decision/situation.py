@@ -23,6 +23,7 @@ from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.reader import parse_resource
 from cycleqd_operator.api.status import RunStatus
 from cycleqd_operator.children.jobs import coordinator_job, pool_job
+from cycleqd_operator.children.template_policy import check_templates
 from cycleqd_operator.decision.endings import Ending, endings, is_ready
 from cycleqd_operator.decision.observed import Observed
 from cycleqd_operator.kube import names
@@ -155,6 +156,7 @@ def situation(observed: Observed, settings: Settings, now: datetime) -> Situatio
     problem = ""
     try:
         manifest = _manifest_of(run)
+        check_templates(manifest, settings)
         # Builds the pods as well, so that a template that cannot be merged is found here.
         coordinator_job(run, manifest, settings)
         pool_job(run, manifest, settings)
@@ -163,6 +165,8 @@ def situation(observed: Observed, settings: Settings, now: datetime) -> Situatio
         last = _manifest_in(own.get(names.manifest_config_map(name(run))))
         if last is None:
             raise
+        # Anybody in the namespace may write the ConfigMap, and the policy may be newer.
+        check_templates(last, settings)
         manifest = last
     coordinator = jobs.pop(names.coordinator(name(run)), None)
     return Situation(
