@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4\n"
+
+
 @case("pickle", "pytorch_model.bin", "safe_serialization=True")
 def pickle_only(folder: Path) -> None:
     (folder / WEIGHTS).rename(folder / "pytorch_model.bin")
@@ -21,6 +24,38 @@ def pickle_only(folder: Path) -> None:
 @case("neither model.safetensors nor", "found no safetensors file")
 def no_weights(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
+
+
+@case("'model-Q4.gguf'", "GGUF is for inference")
+def gguf_beside_the_configuration(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "model-Q4.gguf")
+
+
+@case(INDEX, "'model-00001-of-00002.safetensors'", "download the index too")
+def shards_without_their_index(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "model-00001-of-00002.safetensors")
+
+
+@case("'consolidated.safetensors'", "its maker's own format", "Hugging Face format")
+def format_of_its_maker(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "consolidated.safetensors")
+
+
+@case("its folder 'checkpoint-10' has a config.json too; name that one")
+def checkpoint_below(folder: Path) -> None:
+    (folder / "checkpoint-10").mkdir()
+    (folder / "checkpoint-10/config.json").write_text("{}")
+    (folder / WEIGHTS).rename(folder / "checkpoint-10" / WEIGHTS)
+
+
+@case(WEIGHTS, "a pointer of Git LFS", "git lfs pull")
+def pointer_for_the_weights(folder: Path) -> None:
+    (folder / WEIGHTS).write_text(POINTER)
+
+
+@case("tokenizer.json", "a pointer of Git LFS", "git lfs pull")
+def pointer_for_the_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text(POINTER)
 
 
 @case("LoRA adapter", "merge_and_unload")

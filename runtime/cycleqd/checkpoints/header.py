@@ -18,6 +18,7 @@ from cycleqd.checkpoints.configuration import read_config, ties_head
 from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.files import (
     ADAPTER_CONFIG_FILE,
+    CONFIG_FILE,
     INDEX_FILE,
     SINGLE_FILE,
     check_companions,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 # Digits of ASCII alone, for Python knows others; as many as `_check_layer` lets through.
 _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.([0-9]{1,5})\.")
 _NO_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.([0-9]{6,})\.")
+_SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.safetensors$")
 _MAX_FILE_NAME_BYTES = 255
 _HEADS = frozenset({"lm_head", "embed_out", "output", "score", "classifier"})
 _EMBEDDING = re.compile(r"embed|(?:^|\.)w[tp]e\.")
@@ -253,12 +255,26 @@ def _file_headers(folder: Path) -> list[FileHeader]:
             f"{folder}: weights only as pickle ({quoted(pickles[0])}), which can run code when "
             "loaded; convert to safetensors with save_pretrained(..., safe_serialization=True)"
         )
-    others = sorted(path.name for s in ("*.safetensors", "*.gguf") for path in folder.glob(s))
-    seen = f"found {', '.join(map(quoted, others[:3]))}" if others else "found no safetensors file"
-    raise CheckpointError(
-        f"{folder}: neither {SINGLE_FILE} nor {INDEX_FILE}; {seen}; "
-        "save the model with save_pretrained"
-    )
+    raise CheckpointError(f"{folder}: neither {SINGLE_FILE} nor {INDEX_FILE}; {_instead(folder)}")
+
+
+def _instead(folder: Path) -> str:
+    """What lies in a folder without weights of a name that is read, and what to do."""
+    files = sorted(path.name for s in ("*.gguf", "*.safetensors") for path in folder.glob(s))
+    seen = f"found {', '.join(map(quoted, files[:3]))}" if files else "found no safetensors file"
+    if any(name.endswith(".gguf") for name in files):
+        return (
+            f"{seen}; GGUF is for inference, name the folder of the safetensors weights that it "
+            "was made of"
+        )
+    if any(_SHARD.search(name) for name in files):
+        return f"{seen}, a part of them; download the index too, which tells what is in which part"
+    if any(name.startswith("consolidated.") for name in files):
+        return f"{seen}, its maker's own format; name the model's folder in Hugging Face format"
+    inner = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG_FILE}"))
+    if inner:
+        return f"its folder {quoted(inner[0])} has a {CONFIG_FILE} too; name that one"
+    return f"{seen}; save the model with save_pretrained"
 
 
 def _sharded(folder: Path) -> list[FileHeader]:

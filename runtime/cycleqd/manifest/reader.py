@@ -228,7 +228,9 @@ def _names_in(uri: str) -> list[str]:
     for name in ("config.json", "adapter_config.json"):
         if name in names and _kind(f"{uri}/{name}") != "file":
             names.remove(name)
-    inner = [f"{path.name}/config.json" for path in found]
+    inner = [
+        f"{path.name}/{name}" for path in found for name in ("config.json", "adapter_config.json")
+    ]
     return names + [name for name in inner if _kind(f"{uri}/{name}") == "file"]
 
 
