@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from cycleqd.errors import StoreError
@@ -16,6 +18,7 @@ from cycleqd.run.revision import Revision
 from cycleqd.store import MemoryStore, PrefixedStore, open_store
 from cycleqd.ui.app import make_app
 from cycleqd.ui.frozen import FrozenStore
+from cycleqd.ui.pages import element
 from cycleqd.ui.serving import hosts_of
 from cycleqd.ui.watching import Watch
 from tests.run.synthetic import SyntheticWorkbench, begin, do_everything, manifest
@@ -120,6 +123,12 @@ def test_foreign_text_is_shown_as_text() -> None:
     assert f"{HOSTILE}: {HOSTILE}" in shown.text
     assert {tag for tag, _ in shown.tags}.isdisjoint({"img"})
     assert all("src" in attributes for tag, attributes in shown.tags if tag == "script")
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_ids_of_elements_are_selectors_and_differ(one: str, other: str) -> None:
+    assert re.fullmatch("[A-Za-z0-9_-]*", element(one))
+    assert (element(one) == element(other)) == (one == other)
 
 
 def test_a_broken_run_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,7 @@ under the reader's hands.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,7 +82,9 @@ class Pages:
             version=__version__,
             static=lambda name: f"/static/{name}?v={digests[name]}",
         )
-        self._environment.filters.update(ago=self._ago, percent=percent, place=place)
+        self._environment.filters.update(
+            ago=self._ago, element=element, percent=percent, place=place
+        )
 
     def live(self, name: str, address: str, seconds: int, context: Mapping[str, Any]) -> Live:
         """The part of a page that is asked for again.
@@ -119,6 +122,11 @@ def ago(seconds: float) -> str:
             count = int(seconds // length)
             return f"{count} {unit}{'' if count == 1 else 's'}"
     raise AssertionError(seconds)
+
+
+def element(name: str) -> str:
+    """A name as a part of an element's id, in letters that selectors take; others differ too."""
+    return re.sub("[^A-Za-z0-9-]", lambda found: f"_{ord(found[0]):x}_", name)
 
 
 def percent(share: float) -> str:
