@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
-_WIDTH, _HEIGHT = 460.0, 270.0
-_LEFT, _TOP, _RIGHT, _BOTTOM = 48.0, 10.0, 14.0, 40.0
+_WIDTH, _HEIGHT = 460.0, 282.0
+_LEFT, _TOP, _RIGHT, _BOTTOM = 48.0, 10.0, 14.0, 52.0
 SERIES = 8
 """Colours of the style sheet; further lines repeat them with another dash."""
 

@@ -14,8 +14,8 @@ from itertools import pairwise
 from cycleqd.report.data import ArchiveView, BehaviourAxis, Elite
 
 MOST_GROUPS = 40
-_WIDTH, _HEIGHT = 480.0, 400.0
-_LEFT, _TOP, _RIGHT, _BOTTOM = 46.0, 6.0, 6.0, 44.0
+_WIDTH, _HEIGHT = 480.0, 408.0
+_LEFT, _TOP, _RIGHT, _BOTTOM = 64.0, 6.0, 6.0, 52.0
 
 _VIRIDIS = (
     (68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129),
