@@ -43,7 +43,7 @@ def test_a_run_waits_for_its_account_and_says_so() -> None:
             assert said in told["Progressing"]
             assert not [name for kind, _, name in cluster.objects if kind == "Job"]
             cluster.refuse.clear()
-            await asyncio.sleep(100)
+            await asyncio.sleep(1000)
             assert cluster.get("Job", "one-coordinator")
             assert said not in messages(cluster)["Progressing"]
 
