@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,27 +12,9 @@ from cycleqd.ui.finding import DEEPEST, Finder
 from cycleqd.ui.sampling import MOST_POINTS, sampled
 from cycleqd.ui.watching import COMPLETE_FRESH_SECONDS, FIND_SECONDS, FRESH_SECONDS, Watch
 from tests.run.synthetic import begin, manifest
+from tests.store.counting import Counting
 
 PATIENCE = 60.0
-
-
-class Counting:
-    """A store that counts its calls."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self.store = store
-        self.calls: Counter[str] = Counter()
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.store, name)
-        if not callable(found):
-            return found
-
-        def call(*arguments: object) -> object:
-            self.calls[name] += 1
-            return found(*arguments)
-
-        return call
 
 
 class Clock:

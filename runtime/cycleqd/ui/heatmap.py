@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cycleqd.report.data import ArchiveView, BehaviourAxis, Elite
+from cycleqd.ui.chart import Tick
 
 MOST_GROUPS = 40
 _WIDTH, _HEIGHT = 480.0, 408.0
@@ -59,14 +60,6 @@ class Square:
     height: float
     fill: str
     candidate: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A number at an axis."""
-
-    place: float
     text: str
 
 
