@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cycleqd.errors import StoreError
 from cycleqd.records import keys
 from cycleqd.store import MemoryStore, PrefixedStore
+from cycleqd.store.base import Names
 from cycleqd.ui.finding import DEEPEST, Finder
 from cycleqd.ui.sampling import MOST_POINTS, sampled
 from cycleqd.ui.watching import COMPLETE_FRESH_SECONDS, FIND_SECONDS, FRESH_SECONDS, Watch
@@ -91,6 +95,36 @@ def test_a_prefix_of_other_things_is_not_searched_through(monkeypatch: pytest.Mo
     counting = Counting(store)
     assert Finder(counting).find().cut  # type: ignore[arg-type]
     assert counting.calls["children"] <= 20
+
+
+class Slow(MemoryStore):
+    """Takes its time to list, or fails after it."""
+
+    error: StoreError | None = None
+
+    def children(self, prefix: str, after: str = "") -> Names:
+        time.sleep(0.2)
+        if self.error is not None:
+            raise self.error
+        return super().children(prefix, after)
+
+
+def test_an_address_is_not_refused_before_the_prefix_was_looked_through(clock: Clock) -> None:
+    store = Slow()
+    begin(PrefixedStore(store, "done"), manifest())
+    watch = Watch(store, clock)
+    assert watch.run("done", patience=0.0) is not None
+    assert watch.run("nobody", patience=0.0) is None
+    watch.close()
+
+
+def test_a_store_that_fails_is_not_taken_for_one_without_the_run(clock: Clock) -> None:
+    store = Slow()
+    store.error = StoreError("the store is away")
+    watch = Watch(store, clock)
+    with pytest.raises(StoreError, match="away"):
+        watch.run("done", patience=0.0)
+    watch.close()
 
 
 @given(st.integers(-1, 200_000))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cycleqd.errors import CycleQDError
+from cycleqd.errors import CycleQDError, StoreError
 from cycleqd.store.prefixed import PrefixedStore
 from cycleqd.ui.finding import Finder, Found, id_of
 from cycleqd.ui.frozen import FrozenStore
@@ -110,14 +110,20 @@ class Watch:
     def run(self, run_id: str, patience: float) -> tuple[RunReader, RunLook] | None:
         """A run and its last look; None where there is none of this id.
 
+        Whoever comes by an address before the prefix was looked through waits for that: only
+        then is it known that a run is not there.
+
         Raises:
-            StoreError: it could not be read.
+            StoreError: it could not be read, or not be looked for.
             InputError: what is stored there is no run that can be read.
         """
+        problems: list[tuple[str, str]] = []
         if run_id not in self._runs:
-            self._find(patience)
+            problems = self._find(None if self._found == float("-inf") else patience)
         one = self._runs.get(run_id)
         if one is None:
+            if problems:
+                raise StoreError(problems[0][1])
             return None
         self._refresh([one], patience)
         if one.look is None:
@@ -143,7 +149,7 @@ class Watch:
         done = [f.result() for f in asked if f.done() and f.exception() is None]
         return History(tuple(done), len(asked) - len(done))
 
-    def _find(self, patience: float) -> list[tuple[str, str]]:
+    def _find(self, patience: float | None) -> list[tuple[str, str]]:
         with self._lock:
             if self._finding is None and self._clock() - self._found >= FIND_SECONDS:
                 self._finding = self._scout.submit(self._finder.find)
