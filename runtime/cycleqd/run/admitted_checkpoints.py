@@ -109,7 +109,7 @@ def admit_checkpoints(
             # A new task's prompts may be written as it does.
             if expert.name in writers and expert.uri is not None:
                 with refusals.of(f"spec.experts[{number}].uri"):
-                    folders[expert.name] = resolve(expert.uri, folder, s3)
+                    folders[expert.name] = _resolved(expert.uri, folder, s3, refusals)
             limits_of[number + 1] = limits
             continue
         say(f"checking expert {expert.name}")
@@ -118,7 +118,7 @@ def admit_checkpoints(
             continue  # was refused
         with refusals.of(f"spec.experts[{number}].{'member' if expert.uri is None else 'uri'}"):
             other = expert.vocabulary == "Base"
-            place = made or resolve(expert.uri or "", folder, s3)
+            place = made or _resolved(expert.uri or "", folder, s3, refusals)
             found = open_expert(place, base, base_vocabulary=other)
             check_expert(base, found, base_vocabulary=other)
             if isinstance(found, Checkpoint):  # an adapter has no settings of its own
@@ -155,7 +155,7 @@ def _admit_base(
     spec, engine, known = sought.spec, sought.engine, sought.known
     base: Checkpoint | None = None
     with refusals.of("spec.base.uri"):
-        opened = Checkpoint.open(resolve(spec.base.uri, folder, s3))
+        opened = Checkpoint.open(_resolved(spec.base.uri, folder, s3, refusals))
         check_base(opened)
         skeleton = read_skeleton(opened.header)
         if known is not None and opened.digest() != known.base.digest:
@@ -186,6 +186,13 @@ def _admit_base(
         with refusals.of("spec.evaluation.maxModelLen"):
             check_length(base.folder, spec.evaluation.max_model_len)
     return base, engine
+
+
+def _resolved(uri: str, folder: Path, s3: S3Settings | None, refusals: Refusals) -> Path:
+    """The local folder of a checkpoint, which refusals then call by its URI."""
+    found = resolve(uri, folder, s3)
+    refusals.call(found, uri)
+    return found
 
 
 def _record(expert: ManifestExpert, digest: str) -> SourceRecord:
