@@ -35,6 +35,7 @@ FOREIGN_OPTIONS = {
     "--build-arg",  # docker build
     "--no-hooks",  # helm uninstall
     "--take-ownership",  # helm install
+    "--platform",  # docker buildx
 }
 
 OPTION = re.compile(r"(?<![\w(-])--[a-z][a-z0-9-]*")
