@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,12 @@ def pointer_for_the_tokenizer(folder: Path) -> None:
 @case("LoRA adapter", "merge_and_unload")
 def adapter(folder: Path) -> None:
     (folder / WEIGHTS).rename(folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+
+
+@case(WEIGHTS, "adapter_model.safetensors", "leave one of them")
+def model_beside_an_adapter(folder: Path) -> None:
+    shutil.copy(folder / WEIGHTS, folder / "adapter_model.safetensors")
     (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
 
 

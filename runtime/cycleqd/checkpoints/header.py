@@ -18,6 +18,7 @@ from cycleqd.checkpoints.configuration import read_config, ties_head
 from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.files import (
     ADAPTER_CONFIG_FILE,
+    ADAPTER_FILE,
     CONFIG_FILE,
     INDEX_FILE,
     SINGLE_FILE,
@@ -240,6 +241,7 @@ def _tied_heads(config: dict[str, Any], tensors: dict[str, TensorInfo]) -> tuple
 
 def _file_headers(folder: Path) -> list[FileHeader]:
     # The order of precedence is that of transformers.
+    _refuse_two_models(folder)
     if kind_of(folder / SINGLE_FILE) is not None:
         return [read_header(folder / SINGLE_FILE)]
     if kind_of(folder / INDEX_FILE) is not None:
@@ -256,6 +258,18 @@ def _file_headers(folder: Path) -> list[FileHeader]:
             "loaded; convert to safetensors with save_pretrained(..., safe_serialization=True)"
         )
     raise CheckpointError(f"{folder}: neither {SINGLE_FILE} nor {INDEX_FILE}; {_instead(folder)}")
+
+
+def _refuse_two_models(folder: Path) -> None:
+    """Which of a model and an adapter is meant, the user must say: transformers takes either."""
+    weights = next((n for n in (SINGLE_FILE, INDEX_FILE) if kind_of(folder / n) is not None), None)
+    if weights is None or kind_of(folder / ADAPTER_CONFIG_FILE) is None:
+        return
+    if kind_of(folder / ADAPTER_FILE) is not None:
+        raise CheckpointError(
+            f"{folder}: both a model ({weights}) and an adapter ({ADAPTER_FILE}); leave one of "
+            "them in the folder"
+        )
 
 
 def _instead(folder: Path) -> str:
