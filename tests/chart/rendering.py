@@ -47,8 +47,10 @@ EVERYTHING: Json = {
     "metrics": {
         "service": {"annotations": {"prometheus.io/scrape": "true"}},
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "prometheusRule": {"enabled": True, "alertLabels": {"team": "research"}},
     },
+    "grafana": {"enabled": True, "labels": {"dashboards": "yes"}},
     "networkPolicy": {
         "enabled": True,
         "metricsFrom": [{"namespaceSelector": {}}],

@@ -101,7 +101,9 @@ def event_line(event: str, work: Work, result: ResultDocument | None) -> str:
         "kind": work.entry.kind,
     }
     if result is not None:
-        line |= {"seconds": result.telemetry.seconds, "failed": result.failure is not None}
+        told = result.telemetry
+        phases = {"materialize": told.materialize_seconds, "evaluate": told.evaluate_seconds}
+        line |= {"seconds": told.seconds, "phases": phases, "failed": result.failure is not None}
     return json.dumps(line) + "\n"
 
 
