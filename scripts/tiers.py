@@ -52,7 +52,7 @@ CLUSTER_TOOLS = ("versitygw", "etcd", "kubernetes", "kwok", "helm", "helm3")
 TOOLS = {
     "s3": S3_TOOLS,
     "vllm": S3_TOOLS,
-    "controlplane": CLUSTER_TOOLS,
+    "controlplane": (*CLUSTER_TOOLS, "prometheus"),
     "scale": CLUSTER_TOOLS,
     "nodes": (*CLUSTER_TOOLS, "coredns"),
     "slow": S3_TOOLS,
