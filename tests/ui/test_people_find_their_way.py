@@ -14,6 +14,7 @@ import pytest
 
 from cycleqd.run.store import RunStore
 from cycleqd.store import PrefixedStore, open_store
+from tests.ui.ingress import Ingress, passing
 from tests.ui.prefix import advance, folder
 
 pytestmark = pytest.mark.browser
@@ -52,8 +53,8 @@ class Site:
             self.noise.append(text)
 
 
-def serving(store: Path) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, "-m", "cycleqd.cli", "ui", str(store), "--port", "0"]
+def serving(store: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
+    command = [sys.executable, "-m", "cycleqd.cli", "ui", str(store), "--port", "0", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     line = process.stderr.readline()
@@ -233,3 +234,29 @@ def test_a_server_that_is_gone_is_told(site: Site) -> None:
     assert page.locator(".runs tbody tr").count() == 4
     page.context.set_offline(False)
     page.wait_for_selector("#connection", state="hidden")
+
+
+@pytest.mark.parametrize("strips", [True, False], ids=["strips", "leaves"])
+def test_below_a_path_of_an_ingress(site: Site, strips: bool) -> None:
+    process, url = serving(site.store, "--root-path", "/cycleqd/")
+    assert url.endswith("/cycleqd")
+    port = int(url.removesuffix("/cycleqd").rpartition(":")[2])
+    try:
+        with passing(Ingress(port, "/cycleqd", strips)) as ingress:
+            below = Site(f"http://127.0.0.1:{ingress.port}/cycleqd", site.store, site.browser)
+            page = below.open("")
+            page.check("#pick-done")
+            page.check("#pick-half")
+            page.click("text=Compare the ticked runs")
+            page.click("#run-half")
+            with page.expect_response("**seen=*") as asked:
+                page.click("#archive-sql")
+            assert asked.value.status == 204
+            assert asked.value.url.startswith(f"{below.url}/runs/half/archives/sql?")
+            page.click(".heatmap a >> nth=0")
+            page.wait_for_url(f"{below.url}/runs/half/members/*")
+            assert below.noise == []
+            page.close()
+    finally:
+        code = ended(process)
+    assert code in (0, -15)

@@ -27,6 +27,16 @@ def ui(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = PORT,
+    root_path: Annotated[
+        str,
+        typer.Option(metavar="PATH", help="Path that an ingress puts the page below: /cycleqd."),
+    ] = "",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Host name of the ingress; others are then refused; repeatable."
+        ),
+    ] = None,
 ) -> None:
     """Show runs in a browser, live and reading only: archives, members, histories, comparisons."""
     store = open_store(prefix, settings_of())
@@ -37,4 +47,4 @@ def ui(
             f"{error.name} is not installed; the page needs the extra: "
             "pip install 'cycleqd-operator[ui]'"
         ) from error
-    serve(store, host, port, print_note)
+    serve(store, host, port, print_note, names=allow_host or (), root_path=root_path)

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from cycleqd.errors import CycleQDError, StoreError
-from cycleqd.ui import links
 from cycleqd.ui.comparison import MOST_COMPARED, comparison
 from cycleqd.ui.documents import listing_document, run_document
 from cycleqd.ui.heatmap import heatmap
+from cycleqd.ui.links import Links
 from cycleqd.ui.members import member_look
 from cycleqd.ui.pages import COMPLETE_SECONDS, LIVE_SECONDS, TYPES, Pages, static_files
 from cycleqd.ui.reports import newest_report, report_file
+from cycleqd.ui.root import BelowRoot
 from cycleqd.ui.run_page import run_context
-from cycleqd.ui.security import REPORT_POLICY, SecureHeaders
+from cycleqd.ui.security import HEALTH, REPORT_POLICY, KnownNames, SecureHeaders
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -46,12 +46,14 @@ class LivePage:
 
     Args:
         watch: looks at the runs.
+        root: path that all addresses begin with.
     """
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, root: str) -> None:
         self._watch = watch
+        self._links = Links(root)
         self._static = static_files()
-        self._pages = Pages(self._static, watch.uri)
+        self._pages = Pages(self._static, watch.uri, self._links)
 
     def routes(self) -> list[Route]:
         """Addresses and who answers them."""
@@ -65,14 +67,14 @@ class LivePage:
             "/api/runs": self.runs_document,
             "/api/runs/{run}": self.run_document,
             "/static/{name}": self.static,
-            "/healthz": lambda _: PlainTextResponse("ok\n"),
+            HEALTH: lambda _: PlainTextResponse("ok\n"),
         }
         return [Route(path, answer, methods=["GET"]) for path, answer in answers.items()]
 
     def runs(self, request: Request) -> Response:
         """The list of runs."""
         listing = self._watch.runs(PATIENCE_SECONDS)
-        return self._live(request, "runs", links.HOME, LIVE_SECONDS, {"listing": listing})
+        return self._live(request, "runs", self._links.home, LIVE_SECONDS, {"listing": listing})
 
     def run(self, request: Request) -> Response:
         """A run's page."""
@@ -83,7 +85,7 @@ class LivePage:
             "problem": self._watch.problem(look.id),
             "report": newest_report(reader.run.objects),
         }
-        return self._live(request, "run", links.run_page(look.id), _seconds(look), context)
+        return self._live(request, "run", self._links.run_page(look.id), _seconds(look), context)
 
     def archive(self, request: Request) -> Response:
         """An archive as a heatmap."""
@@ -105,7 +107,7 @@ class LivePage:
             "view": view,
             "map": None if view is None else heatmap(view, x, y),
         }
-        address = links.archive_page(look.id, task, x, y)
+        address = self._links.archive_page(look.id, task, x, y)
         return self._live(request, "archive", address, _seconds(look), context)
 
     def member(self, request: Request) -> Response:
@@ -115,7 +117,7 @@ class LivePage:
         if member is None:
             raise HTTPException(404, "The run has no candidate of this name.")
         context = {"look": look, "member": member}
-        address = links.member_page(look.id, member.candidate)
+        address = self._links.member_page(look.id, member.candidate)
         return self._live(request, "member", address, COMPLETE_SECONDS, context)
 
     def compare(self, request: Request) -> Response:
@@ -132,7 +134,7 @@ class LivePage:
             "missing": len(ids) - len(looks),
         }
         seconds = max((_seconds(look) for look in looks), default=COMPLETE_SECONDS)
-        address = links.compare_page([look.id for look in looks])
+        address = self._links.compare_page([look.id for look in looks])
         return self._live(request, "compare", address, seconds, context)
 
     def report(self, request: Request) -> Response:
@@ -217,23 +219,28 @@ class LivePage:
         return HTMLResponse(self._pages.page(name, live, context))
 
 
-def make_app(watch: Watch, hosts: Sequence[str] = ("*",)) -> Starlette:
+def make_app(watch: Watch, hosts: Sequence[str] = ("*",), root: str = "") -> Starlette:
     """The application.
 
     Args:
         watch: looks at the runs.
         hosts: names by which browsers may call it; another site's name is refused, lest that site
             reads what only this machine may.
+        root: path that the page stands below, as of `cycleqd.ui.root.root_of`.
     """
-    page = LivePage(watch)
-    return Starlette(
+    page = LivePage(watch, root)
+    app = Starlette(
         routes=page.routes(),
         middleware=[
             Middleware(SecureHeaders),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+            Middleware(BelowRoot, root),
+            Middleware(KnownNames, hosts),
         ],
         exception_handlers={HTTPException: page.refused, CycleQDError: page.failed},
     )
+    # It would name the scheme and the host that the proxy speaks to, not those of the browser.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _seconds(look: RunLook) -> int:

@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cycleqd.report.page import style_sheet
-from cycleqd.ui import links
+from cycleqd.ui.links import Links, with_digest
 from cycleqd.version import __version__
 
 LIVE_SECONDS = 4
@@ -58,6 +58,7 @@ class Pages:
     Args:
         static: files that pages load, by name.
         prefix: URI of the folder or prefix that is shown.
+        links: addresses of the pages.
         now: tells the time.
     """
 
@@ -65,6 +66,7 @@ class Pages:
         self,
         static: Mapping[str, bytes],
         prefix: str,
+        links: Links,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         digests = {name: hashlib.sha256(data).hexdigest()[:12] for name, data in static.items()}
@@ -80,7 +82,7 @@ class Pages:
             links=links,
             prefix=prefix,
             version=__version__,
-            static=lambda name: f"/static/{name}?v={digests[name]}",
+            static=lambda name: links.static(name, digests[name]),
         )
         self._environment.filters.update(
             ago=self._ago, element=element, percent=percent, place=place
@@ -98,7 +100,7 @@ class Pages:
         text = self._environment.get_template(f"{name}.live.html.j2").render(**context)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         html = self._environment.get_template("live.html.j2").render(
-            address=links.with_digest(address, digest),
+            address=with_digest(address, digest),
             seconds=seconds,
             body=Markup(text),  # noqa: S704 - a template's text, escaped there
         )
