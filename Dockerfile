@@ -1,7 +1,8 @@
-# Two images from one source: `operator` (the controller; no torch) and `worker` (coordinator and
-# workers of a run).
+# Three images from one source: `operator` (the controller; no torch), `worker` (coordinator and
+# workers of a run) and `ui` (the live page alone; no torch, no drawing).
 #
 #   docker build --target operator --tag cycleqd-operator .
+#   docker build --target ui --tag cycleqd-ui .
 #   docker build --target worker --tag cycleqd-worker .                       # vLLM for CUDA
 #   docker build --target worker --build-arg ENGINE=cpu --tag cycleqd-worker . # vLLM for CPUs
 #
@@ -28,9 +29,10 @@ RUN cd /build \
     && python3 image_requirements.py pyproject.toml operator > operator.txt \
     && python3 image_requirements.py pyproject.toml pod > worker.txt \
     && python3 image_requirements.py pyproject.toml vllm > cuda.txt \
+    && python3 image_requirements.py pyproject.toml ui > ui.txt \
     && grep --invert-match '^apache-tvm-ffi==' constraints.txt > cuda-constraints.txt \
     && echo 'vllm==0.32.0' >> cuda-constraints.txt \
-    && touch --date=@0 operator.txt worker.txt cuda.txt cuda-constraints.txt
+    && touch --date=@0 operator.txt worker.txt ui.txt cuda.txt cuda-constraints.txt
 
 FROM base AS wheel
 ARG PIP_INDEX_URL
@@ -49,6 +51,15 @@ COPY --from=requirements /build/operator.txt /build/
 COPY constraints.txt /build/
 RUN python3 -m pip --python /opt/cycleqd/bin/python install --quiet --no-cache-dir \
       --constraint /build/constraints.txt --requirement /build/operator.txt
+
+FROM base AS ui-packages
+ARG PIP_INDEX_URL
+ARG PIP_CERT
+ARG PIP_FIND_LINKS
+COPY --from=requirements /build/ui.txt /build/
+COPY constraints.txt /build/
+RUN python3 -m pip --python /opt/cycleqd/bin/python install --quiet --no-cache-dir \
+      --constraint /build/constraints.txt --requirement /build/ui.txt
 
 FROM base AS worker-packages
 ARG ENGINE=cuda
@@ -96,6 +107,24 @@ ENV PATH=/opt/cycleqd/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 USE
 USER 65532:65532
 WORKDIR /tmp
 ENTRYPOINT ["cycleqd-operator"]
+
+FROM ui-packages AS ui
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+LABEL org.opencontainers.image.title="cycleqd-ui" \
+      org.opencontainers.image.description="Shows CycleQD runs in a browser, reading only" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+COPY --from=wheel /wheels/ /build/wheels/
+RUN python3 -m pip --python /opt/cycleqd/bin/python install --quiet --no-cache-dir --no-deps \
+      --no-index /build/wheels/*.whl
+ENV PATH=/opt/cycleqd/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 USER=cycleqd
+USER 65532:65532
+WORKDIR /tmp
+ENTRYPOINT ["cycleqd"]
 
 FROM worker-packages AS worker
 ARG VERSION=0.1.0

@@ -19,6 +19,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
+from cycleqd.report.drawing import drawing, png_of
 from cycleqd.report.marks import (
     NAMED_EXPERTS,
     label_bins,
@@ -26,7 +27,7 @@ from cycleqd.report.marks import (
     say_empty,
     title_of,
 )
-from cycleqd.report.theme import COLORMAP, Theme, drawing, png_of, shortened
+from cycleqd.report.theme import COLORMAP, Theme, shortened
 
 if TYPE_CHECKING:
     import numpy.typing as npt
