@@ -32,6 +32,17 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "priority": ({"priorityClass": {"value": 2000000000}}, "value"),
     "budget": ({"podDisruptionBudget": {"maxUnavailable": 2}}, "maxUnavailable"),
     "cleanup": ({"cleanup": {"timeoutSeconds": "5m"}}, "timeoutSeconds"),
+    "page-of-nothing": ({"ui": {"enabled": True}}, "ui.prefix is needed"),
+    "page-of-a-folder": ({"ui": {"prefix": "/runs"}}, "prefix"),
+    "page-without-a-name": (
+        {"ui": {"enabled": True, "prefix": "s3://b/runs", "ingress": {"enabled": True}}},
+        "ui.ingress.host is needed",
+    ),
+    "page-by-port": ({"ui": {"ingress": {"host": "runs.example.org:443"}}}, "host"),
+    "page-by-any-name": ({"ui": {"allowedHosts": ["*"]}}, "allowedHosts"),
+    "page-below-no-path": ({"ui": {"ingress": {"path": "cycleqd"}}}, "path"),
+    "page-below-itself": ({"ui": {"ingress": {"path": "/runs"}}}, "path"),
+    "page-with-a-key": ({"ui": {"secretKey": "geheim"}}, "secretKey"),
     "no-account": ({"serviceAccount": {"create": False}}, "serviceAccount.name"),
     "nothing-to-scrape": (
         {"metrics": {"service": {"enabled": False}, "serviceMonitor": {"enabled": True}}},
