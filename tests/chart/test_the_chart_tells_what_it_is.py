@@ -29,9 +29,13 @@ def test_every_annotation_is_a_text() -> None:
 
 def test_images_are_those_of_the_values() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    named = {
+        "operator": values["image"],
+        "worker": values["worker"]["image"],
+        "ui": values["ui"]["image"],
+    }
     assert {each["name"]: each["image"] for each in listed("images")} == {
-        "operator": f"{values['image']['repository']}:{CHART_FILE['appVersion']}",
-        "worker": f"{values['worker']['image']['repository']}:{CHART_FILE['appVersion']}",
+        name: f"{image['repository']}:{CHART_FILE['appVersion']}" for name, image in named.items()
     }
 
 
