@@ -46,6 +46,7 @@ FREE: Final[list[Edit]] = [
     {"spec.workers.template.spec.nodeSelector": {"gpu": "h100"}},
     {"spec.coordinator": {"image": "example.org/worker", "template": {"spec": {}}}},
     {"spec.serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}},
+    {"spec.tracking": {"mlflow": {"uri": "http://mlflow:5000", "experiment": "agents"}}},
     {"spec.storage.s3.credentialsSecretRef.name": "rotated"},
     {"spec.storage.s3.credentialsSecretRef": REMOVE},
     {"spec.storage.s3.caBundleRef": REMOVE},

@@ -29,6 +29,7 @@ EDITS: list[Edit] = [
         "spec.tasks[0].systemMessage": "Be brief.\n",
         "spec.experts[1].vocabulary": "Base",
     },
+    {"spec.tracking": {"mlflow": {"uri": "https://mlflow.lab/team", "registeredModel": "agents"}}},
     {"metadata.labels": {"a.b/c": "d"}, "spec.evaluation": {"engine": "vllm"}},
 ]
 
@@ -55,6 +56,7 @@ def test_fields_that_came_later_leave_the_form_of_older_runs_as_it_was() -> None
         "chat", "items", "maxNewTokens", "name", "stop", "timeoutSeconds", "type"
     }  # fmt: skip
     assert set(spec["experts"][0]) == {"name", "uri"}
+    assert "tracking" not in spec
     evolution = spec["evolution"]
     assert evolution["aggregate"] == {"temperature": "1", "topPerArchive": 1}
     assert evolution["selection"] == {"method": "Elite", "low": "0.5", "high": "0.8"}

@@ -28,6 +28,10 @@ ALLOWED: list[tuple[Edit, list[str]]] = [
     ({"spec.ttlSecondsAfterFinished": 0}, ["spec.ttlSecondsAfterFinished"]),
     ({"spec.workers": {"mode": "Generation"}}, ["spec.workers.mode"]),
     ({"spec.coordinator": {"image": "a/b"}}, ["spec.coordinator", "spec.coordinator.image"]),
+    (
+        {"spec.tracking": {"mlflow": {"uri": "http://mlflow:5000"}}},
+        ["spec.tracking.mlflow.uri", "spec.tracking.mlflow.experiment"],
+    ),
     ({"metadata.namespace": "team"}, ["metadata.namespace"]),
     (
         {"metadata.labels": {"a.b/c": "d"}},

@@ -58,6 +58,7 @@ PODS_ONLY = {
     "spec.coordinator",
     "spec.serviceAccountAnnotations",
     "spec.suspend",
+    "spec.tracking",
     "spec.ttlSecondsAfterFinished",
     "spec.workers",
 }
@@ -94,7 +95,7 @@ def test_the_same_fields_make_no_revision() -> None:
 
 
 def test_the_same_fields_ask_an_ended_run_for_nothing() -> None:
-    housekeeping = {"suspend", "ttl_seconds_after_finished"}
+    housekeeping = {"suspend", "tracking", "ttl_seconds_after_finished"}
     assert spec_fields(NOT_MENDING) == housekeeping
     assert spec_fields(NOT_MORE) == housekeeping | {
         "active_deadline_seconds",
@@ -119,6 +120,7 @@ def test_the_same_fields_ask_an_ended_run_for_nothing() -> None:
         ('spec.workers.template.spec.nodeSelector["gpu"]', Change.PODS),
         ("spec.workers.threads", Change.FIXED),
         ("spec.goal.value", Change.FREE),
+        ("spec.tracking.mlflow.uri", Change.HOUSEKEEPING),
     ],
 )
 def test_a_path_has_the_mark_of_the_nearest_field(path: str, mark: Change) -> None:

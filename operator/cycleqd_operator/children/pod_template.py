@@ -82,6 +82,7 @@ def coordinator_template(manifest: Manifest, settings: Settings) -> Json:
                 *_variables(env),
                 {"name": variables.NAMESPACE, "valueFrom": namespace},
                 *_credentials(manifest),
+                *_tracking_credentials(manifest),
             ],
             "resources": settings.coordinator_resources,
         },
@@ -230,6 +231,25 @@ def _credentials(manifest: Manifest) -> list[Json]:
     return [
         {"name": key["key"], "valueFrom": {"secretKeyRef": {"name": ref.name, **key}}}
         for key in keys
+    ]
+
+
+def _tracking_credentials(manifest: Manifest) -> list[Json]:
+    """Those of the tracking server, which only the coordinator talks to.
+
+    Key by key, so that a Secret gives the pod no other variables; optional, since a Secret that is
+    missing must not keep a run from going on.
+    """
+    tracking = manifest.spec.tracking
+    ref = None if tracking is None else tracking.mlflow.credentials_secret_ref
+    if ref is None:
+        return []
+    return [
+        {
+            "name": key,
+            "valueFrom": {"secretKeyRef": {"name": ref.name, "key": key, "optional": True}},
+        }
+        for key in variables.MLFLOW
     ]
 
 

@@ -57,7 +57,8 @@ class Change(Enum):
     """What only pods are made of, so that no revision is stored; mends a failed run."""
 
     HOUSEKEEPING = "Housekeeping"
-    """Like `PODS`, but asks no ended run for anything."""
+    """Like `PODS`, but asks no ended run for anything. The coordinator reads one of these from the
+    manifest as it stands, ``spec.tracking``."""
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
