@@ -16,21 +16,15 @@ import pytest
 from cycleqd.contract.progress import Progress
 from cycleqd.errors import InputError, RunMismatch
 from cycleqd.manifest.curriculum import Arrival
-from cycleqd.pod.coordinate import PodCoordinator
-from cycleqd.pod.metrics import CoordinatorMetrics
-from cycleqd.pod.publishing import Publisher
-from cycleqd.pod.settings import CoordinatorSettings
 from cycleqd.records.documents import Split
-from cycleqd.roles.entry_queue import EntryQueue
-from cycleqd.roles.worker import Worker, WorkerSettings
 from cycleqd.run.continuation import Newcomers
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
+from tests.pod.in_process import Board, Cluster
 from tests.pod.pods import swap
 from tests.run.synthetic import (
     SKILLS,
-    SyntheticWorkbench,
     admit_synthetic,
     archives,
     begin,
@@ -49,56 +43,6 @@ def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("no picture can be drawn here")
 
     monkeypatch.setattr("cycleqd.report.from_store.write_run_report", fail)
-
-
-class Board:
-    def __init__(self, before: Progress | None = None) -> None:
-        self.told = [before or Progress()]
-
-    def read(self) -> Progress:
-        return self.told[-1]
-
-    def write(self, progress: Progress) -> None:
-        self.told.append(progress)
-
-
-class Cluster:
-    """A coordinator pod in this process; a worker takes its turn whenever the coordinator waits."""
-
-    def __init__(self, folder: Path, board: Board | None = None) -> None:
-        self.mount = folder / "manifest"
-        self.store = folder / "store"
-        self.board = board or Board()
-        self.edits: dict[int, tuple[str, int]] = {}
-        """By the generation after whose commit they come: text and metadata.generation."""
-        self.turns = 0
-        settings = CoordinatorSettings(
-            store=str(self.store),
-            scratch=folder,
-            health_port=0,
-            termination_log=folder / "log",
-            manifest=self.mount,
-            namespace="demo",
-            config_map="progress",
-        )
-        self._settings = settings
-
-    def run(self) -> Progress:
-        with Publisher(self.board) as publisher:
-            PodCoordinator(self._settings, publisher, CoordinatorMetrics(), sleep=self.turn).run()
-            publisher.flush()
-        return self.board.told[-1]
-
-    def turn(self, seconds: float) -> None:
-        self.turns += 1
-        assert self.turns < 200, "the run did not end"
-        run = RunStore(open_store(str(self.store)))
-        worker = Worker(run, WorkerSettings(0, 1, self.store), SyntheticWorkbench(run))
-        queue = EntryQueue(run, 0, 1)
-        while (work := queue.next()) is not None:
-            worker.do(work)
-        for generation in [g for g in self.edits if g <= run.committed()]:
-            swap(self.mount, *self.edits.pop(generation))
 
 
 def test_more_generations_for_a_living_run(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from cycleqd.run.members import resolve_member
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from cycleqd.tracking.follower import Follower
-from cycleqd.tracking.mlflow_client import connect
+from cycleqd.tracking.mlflow_client import Server, connect
 from cycleqd.tracking.mlflow_sink import MlflowSink
 from cycleqd.tracking.translation import COMMITTED
 from tests.run import synthetic
@@ -70,7 +70,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(server: str) -> Any:
-    return connect(server)
+    return connect(Server(server))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def begun(folder: Path, **more: Any) -> RunStore:
 def follower(client: Any, server: str, run: RunStore, experiment: str, **more: Any) -> Follower:
     sink = MlflowSink(
         client,
-        server,
+        Server(server),
         experiment=experiment,
         run=run,
         registered_model=experiment,
@@ -220,7 +220,7 @@ def test_the_alias_moves_through_the_gate_alone(
     client.create_experiment("gate-2")
     sink = MlflowSink(
         client,
-        server,
+        Server(server),
         experiment="gate-2",
         run=gated,
         registered_model="gate",

@@ -46,16 +46,15 @@ def findings(situation: Situation, workers: Finding) -> Findings:
 def ended(situation: Situation, end: Outcome) -> Findings:
     """The conditions of a run that came to its end."""
     complete = end.type == "Complete"
+    message = f"{end.message} {_tracking_trouble(situation)}".strip()
     return {
         "ManifestAccepted": accepted(situation),
         "StorageReady": storage(situation, end),
         "WorkersReady": Finding("False", "Finished", "The run needs no workers any more."),
-        "Progressing": Finding("False", end.reason, _with_refusal(situation, end.message)),
+        "Progressing": Finding("False", end.reason, _with_refusal(situation, message)),
         "Suspended": Finding("False", "NotSuspended"),
         "Complete": (
-            Finding("True", end.reason, end.message)
-            if complete
-            else Finding("False", "NotComplete")
+            Finding("True", end.reason, message) if complete else Finding("False", "NotComplete")
         ),
         "Failed": (
             Finding("False", "NotFailed") if complete else Finding("True", end.reason, end.message)
@@ -107,7 +106,8 @@ def progressing(situation: Situation, workers: Finding) -> Finding:
     if reason != "StartingWorkers":  # whose message says already what is the matter
         message = f"{message} {_coordinator_trouble(situation)}".strip()
     message = f"{message} {_store_trouble(situation)} {_report_trouble(situation)}".strip()
-    return Finding("True", reason, _with_refusal(situation, one_line(message, 600)))
+    message = f"{one_line(message, 600)} {_tracking_trouble(situation)}".strip()
+    return Finding("True", reason, _with_refusal(situation, message))
 
 
 def _state(situation: Situation, workers: Finding) -> tuple[str, str]:
@@ -161,6 +161,14 @@ def _store_trouble(situation: Situation) -> str:
     if situation.progress is None or not situation.progress.store_error:
         return ""
     return "The store cannot be used now; see StorageReady."
+
+
+def _tracking_trouble(situation: Situation) -> str:
+    """Why a tracking server has not all of the run, which stops nothing."""
+    progress = situation.progress
+    if progress is None or not progress.tracking_error:
+        return ""
+    return f"Not tracked: {one_line(progress.tracking_error, 900)}"
 
 
 def _report_trouble(situation: Situation) -> str:

@@ -62,7 +62,7 @@ def run(
     )
     run_id = prepared.run.id
     with resumable(), ProgressDisplay(errors, manifest.spec, run_id) as display:
-        prepared.runner.run(display.show)
+        prepared.evolve(display.show, say=print_note, warn=print_note)
     status = prepared.run.status()
     if status.goal_reached:
         print_result(

@@ -13,7 +13,7 @@ from cycleqd.cli.stores import StoreArgument, open_run_store
 from cycleqd.errors import ServiceUnavailable
 from cycleqd.run.store import RunStore
 from cycleqd.tracking.follower import Follower
-from cycleqd.tracking.mlflow_client import connect
+from cycleqd.tracking.mlflow_client import Server, connect
 from cycleqd.tracking.mlflow_sink import MlflowSink
 
 EXPERIMENT = "cycleqd"
@@ -54,13 +54,14 @@ def track(
     What was logged is asked of MLflow itself: kill the command at any moment and repeat it, on a
     run that lives or has ended. The step of all curves is the number of evaluations.
     """
-    client = connect(mlflow)
+    server = Server(mlflow)
+    client = connect(server)
     run = open_run_store(store, patient=follow)
 
     def begin() -> Follower:
         sink = MlflowSink(
             client,
-            mlflow,
+            server,
             experiment=experiment,
             run=run,
             registered_model=registered_model,

@@ -107,6 +107,7 @@ class Progress(ProgressPart):
         store_error: what the store answers while it cannot be used, empty otherwise.
         store_error_reason: ``StoreUnavailable`` without an answer, ``StoreRefused`` where it denies
             (credentials, rights, bucket), ``StoreFull``; empty while all is well.
+        tracking_error: why a tracking server has not all of the run, empty where it has.
     """
 
     format: Literal["cycleqd-progress/1"] = "cycleqd-progress/1"
@@ -132,6 +133,7 @@ class Progress(ProgressPart):
     report: str = ""
     store_error: str = ""
     store_error_reason: Literal["", "StoreUnavailable", "StoreRefused", "StoreFull"] = ""
+    tracking_error: str = ""
 
     @property
     def answered_generation(self) -> int:

@@ -105,6 +105,7 @@ def _essence(progress: Progress) -> tuple[object, ...]:
         progress.report,
         progress.goal_reached,
         progress.store_error_reason,
+        progress.tracking_error,
         tuple(stage.stage for stage in progress.stages),
     )
 

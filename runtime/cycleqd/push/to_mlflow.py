@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cycleqd.cards.facts import CARD_FILE
 from cycleqd.errors import InputError
 from cycleqd.push.destinations import Destination, Label
-from cycleqd.tracking.mlflow_client import connect, told
+from cycleqd.tracking.mlflow_client import Server, connect, told
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
@@ -40,8 +40,8 @@ class MlflowPlace:
             raise InputError(
                 f"DESTINATION: {destination.uri} needs a server; set {URI_VARIABLE} to its address"
             )
-        self._uri = uri
-        self._client = connect(uri)
+        self._server = Server(uri, URI_VARIABLE)
+        self._client = connect(self._server)
         self._name = destination.name
         self._say = say
         self._label = b""
@@ -59,7 +59,7 @@ class MlflowPlace:
             ServiceUnavailable: the server does not answer.
         """
         self._label = label.to_bytes()
-        with told(self._uri):
+        with told(self._server):
             found = self._client.search_model_versions(f"name = '{self._name}'")
             return any(version.tags.get(PUSHED_TAG) == self._tag for version in found)
 
@@ -72,7 +72,7 @@ class MlflowPlace:
         """
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
-        with told(self._uri):
+        with told(self._server):
             model = self._model()
             if model.status != "READY":
                 self._client.log_model_artifacts(model.model_id, str(folder))

@@ -6,9 +6,11 @@ Credentials come from MLflow's own variables (``MLFLOW_TRACKING_USERNAME``,
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,7 +19,8 @@ from cycleqd.errors import CycleQDError, InputError, ServiceUnavailable
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-FIELD = "--mlflow"
+EXTRA = "tracking with MLflow needs the extra: pip install 'cycleqd-operator[tracking]'"
+"""What to do where the package is not installed."""
 
 _SETTINGS = {
     # MLflow would try an unreachable server for four minutes before it says so.
@@ -34,48 +37,70 @@ _REFUSED = range(400, 500)
 _PATIENCE = (408, 429)
 
 
-def check_uri(uri: str) -> None:
+@dataclass(frozen=True)
+class Server:
+    """An MLflow server, and in what words to speak of it.
+
+    Attributes:
+        uri: its address.
+        field: where the user wrote that.
+        experiment_field: where the user names the experiment.
+        login: what to do where it does not accept the credentials.
+    """
+
+    uri: str
+    field: str = "--mlflow"
+    experiment_field: str = "--experiment"
+    login: str = (
+        "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+    )
+
+
+def is_installed() -> bool:
+    """Whether MLflow can be imported, which takes seconds and is not done for this."""
+    return importlib.util.find_spec("mlflow") is not None
+
+
+def check_uri(server: Server) -> None:
     """See that an address can be one of MLflow's and holds no secret.
 
     Raises:
         InputError: it cannot, or does; the text does not repeat it.
     """
+    uri, field = server.uri, server.field
     try:
         parts = urlsplit(uri)
         secret = parts.username is not None or parts.password is not None
     except ValueError:
-        raise InputError(f"{FIELD}: is no URI; write http://HOST:PORT") from None
+        raise InputError(f"{field}: is no URI; write http://HOST:PORT") from None
     if secret and parts.scheme in ("http", "https"):
         raise InputError(
-            f"{FIELD}: holds a user or password, which process lists and logs would show; leave "
+            f"{field}: holds a user or password, which process lists and logs would show; leave "
             "them out and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         )
     if not parts.scheme:
-        raise InputError(f"{FIELD}: {uri!r} has no scheme; write http://{uri or 'HOST:PORT'}")
+        raise InputError(f"{field}: {uri!r} has no scheme; write http://{uri or 'HOST:PORT'}")
 
 
-def connect(uri: str) -> MlflowClient:
+def connect(server: Server) -> MlflowClient:
     """A client of the server at an address; nothing is asked yet.
 
     Raises:
         InputError: the address cannot be one, or MLflow is not installed.
     """
-    check_uri(uri)
+    check_uri(server)
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
         from mlflow import MlflowClient  # noqa: PLC0415 - takes seconds, and is an extra
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"{error.name} is not installed; tracking with MLflow needs the extra: "
-            "pip install 'cycleqd-operator[tracking]'"
-        ) from error
-    with told(uri):
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        raise InputError(f"{server.field}: {error.name} is not installed; {EXTRA}") from error
+    with told(server):
+        return MlflowClient(tracking_uri=server.uri, registry_uri=server.uri)
 
 
 @contextmanager
-def told(uri: str) -> Iterator[None]:
+def told(server: Server) -> Iterator[None]:
     """A block that asks MLflow; what it fails with is one of our errors.
 
     Raises:
@@ -88,22 +113,21 @@ def told(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, RequestException) as error:
-        raise _of(uri, error) from error
+        raise _of(server, error) from error
 
 
-def _of(uri: str, error: Exception) -> CycleQDError:
+def _of(server: Server, error: Exception) -> CycleQDError:
     said = str(error).partition("\n")[0][:500]
     status = _status_of(error)
     if status in (401, 403):
         return InputError(
-            f"{FIELD}: {uri} does not accept the credentials ({said}); set "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+            f"{server.field}: {server.uri} does not accept the credentials ({said}); {server.login}"
         )
     if status in _REFUSED and status not in _PATIENCE:
-        return InputError(f"{FIELD}: {uri} refuses: {said}")
+        return InputError(f"{server.field}: {server.uri} refuses: {said}")
     return ServiceUnavailable(
-        f"{FIELD}: {uri} does not answer ({said}); see that an MLflow server listens there, and "
-        "repeat the command"
+        f"{server.field}: {server.uri} does not answer ({said}); see that an MLflow server listens "
+        "there"
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cycleqd.errors import InputError
 from cycleqd.run.store import RunStore
-from cycleqd.tracking.mlflow_client import told
+from cycleqd.tracking.mlflow_client import Server, told
 from cycleqd.tracking.mlflow_models import MlflowModels
 from cycleqd.tracking.models import ModelFacts, PublicationFacts
 from cycleqd.tracking.translation import Point, parameters
@@ -42,7 +42,7 @@ class MlflowSink:
 
     Args:
         client: of the server.
-        uri: the server's address, for messages.
+        server: the same, for messages.
         experiment: name of the experiment, made where it is missing.
         run: what is tracked.
         registered_model: name under which published models are registered; None for nowhere.
@@ -56,7 +56,7 @@ class MlflowSink:
     def __init__(
         self,
         client: MlflowClient,
-        uri: str,
+        server: Server,
         *,
         experiment: str,
         run: RunStore,
@@ -64,11 +64,11 @@ class MlflowSink:
         say: Callable[[str], None],
     ) -> None:
         self._client = client
-        self._uri = uri
+        self._server = server
         self._store = run.objects.uri
         first = run.history.refresh()[0]
         self._source_id = first.run.run_id
-        with told(uri):
+        with told(server):
             self._experiment = self._experiment_of(experiment)
             self._run = self._run_of(first.manifest.metadata.name)
             self._describe(parameters(first))
@@ -98,7 +98,8 @@ class MlflowSink:
             found = self._client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage != "active":
             raise InputError(
-                f"--experiment: {name!r} is deleted in {self._uri}; restore it or name another one"
+                f"{self._server.experiment_field}: {name!r} is deleted in {self._server.uri}; "
+                "restore it or name another one"
             )
         return found
 
@@ -143,14 +144,14 @@ class MlflowSink:
 
     def known(self, key: str) -> Collection[int]:
         """See `cycleqd.tracking.sink.Sink`."""
-        with told(self._uri):
+        with told(self._server):
             return set(self._values(key))
 
     def add(self, points: Sequence[Point]) -> None:
         """See `cycleqd.tracking.sink.Sink`."""
         from mlflow.entities import Metric  # noqa: PLC0415
 
-        with told(self._uri):
+        with told(self._server):
             missing = [point for point in points if not self._has(point)]
             start = self._run.info.start_time
             for part in _parts(missing, MAX_METRICS):
@@ -163,9 +164,9 @@ class MlflowSink:
         value = self._values(point.key).get(point.generation)
         if value is not None and value != point.value:
             raise InputError(
-                f"--experiment: {self._experiment.name!r} has another run of the id "
-                f"{self._source_id}: {point.key} of generation {point.generation} is {value:g} "
-                f"there, {point.value:g} in {self._store}; name another experiment"
+                f"{self._server.experiment_field}: {self._experiment.name!r} has another run of "
+                f"the id {self._source_id}: {point.key} of generation {point.generation} is "
+                f"{value:g} there, {point.value:g} in {self._store}; name another experiment"
             )
         return value is not None
 
@@ -173,7 +174,7 @@ class MlflowSink:
         """See `cycleqd.tracking.sink.Sink`."""
         from mlflow.entities import RunTag  # noqa: PLC0415
 
-        with told(self._uri):
+        with told(self._server):
             known = self._run.data.tags
             cut = {key: value[:MAX_VALUE] for key, value in tags.items()}
             missing = {key: value for key, value in cut.items() if known.get(key) != value}
@@ -183,12 +184,12 @@ class MlflowSink:
 
     def publish(self, publication: PublicationFacts) -> None:
         """See `cycleqd.tracking.sink.Sink`."""
-        with told(self._uri):
+        with told(self._server):
             self._models.publish(publication)
 
     def keep(self, models: Sequence[ModelFacts]) -> None:
         """See `cycleqd.tracking.sink.Sink`."""
-        with told(self._uri):
+        with told(self._server):
             for model in models:
                 self._models.keep(model)
 
@@ -198,7 +199,7 @@ class MlflowSink:
 
     def attach_report(self, generation: int, folder: Path) -> None:
         """See `cycleqd.tracking.sink.Sink`."""
-        with told(self._uri):
+        with told(self._server):
             self._client.log_artifacts(self.run_id, str(folder), "report")
         # After the files: without the tag they are sent once more.
         self.tag({REPORT_TAG: str(generation)})
@@ -208,7 +209,7 @@ class MlflowSink:
         wanted = "FINISHED" if complete else "RUNNING"
         if self._run.info.status == wanted:
             return
-        with told(self._uri):
+        with told(self._server):
             if complete:
                 self._client.set_terminated(self.run_id, wanted)
             else:
