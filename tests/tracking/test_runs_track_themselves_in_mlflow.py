@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,14 @@ from devcluster.base.processes import free_port
 from cycleqd.api.evolving import Prepared
 from cycleqd.api.run import Run
 from cycleqd.cli.ending import run_command
+from cycleqd.errors import InputError
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.tracking import MLflow, Tracking
+from cycleqd.pod.coordinate import LOGIN
 from cycleqd.roles.local import LocalRunner
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
+from cycleqd.tracking.companion import mlflow_follower
 from cycleqd.tracking.mlflow_client import Server, connect
 from cycleqd.tracking.translation import COMMITTED
 from tests.pod.api import serving
@@ -105,8 +110,9 @@ def test_a_coordinator_that_is_killed_again_and_again(
     pods.apply(document)
     client = connect(Server(server))
     coordinator = pods.coordinate()
-    worker = pods.work(0, 1)
     for kill in range(KILLS):
+        if kill == 2:  # before that the run stands at its beginning
+            worker = pods.work(0, 1)
         if kill == 0:
             wait_until(lambda: client.get_experiment_by_name("killed-pods") is not None, 120)
         else:
@@ -137,6 +143,29 @@ def test_a_server_that_is_away_is_caught_up_with_later(
     words = command.replace(document.spec.tracking.mlflow.uri, server).split()
     assert run_command(words) == 0
     check(server, "caught-up", run, status(run))
+
+
+def test_credentials_that_are_not_accepted_name_the_secret() -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    closed = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=closed.serve_forever, daemon=True).start()
+    try:
+        uri = f"http://127.0.0.1:{closed.server_address[1]}"
+        begin_there = mlflow_follower(fresh, print, LOGIN)
+        with pytest.raises(InputError) as caught:
+            begin_there(MLflow(uri=uri))
+    finally:
+        closed.shutdown()
+        closed.server_close()
+    assert str(caught.value).startswith(f"spec.tracking.mlflow.uri: {uri} does not accept the cred")
+    assert "correct the Secret of spec.tracking.mlflow.credentialsSecretRef" in str(caught.value)
 
 
 def test_a_run_on_one_machine(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cycleqd.cli.ending import run_command
+from tests.manifest.documents import as_yaml, edited
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,17 @@ def test_a_missing_package(
     monkeypatch.setitem(sys.modules, "mlflow", None)
     assert run_command(["track", str(tmp_path), "--mlflow", "http://127.0.0.1:1"]) == 78
     assert "pip install 'cycleqd-operator[tracking]'" in capsys.readouterr().err
+
+
+def test_a_run_that_asks_for_a_missing_package_does_not_begin(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    asks = edited({"spec.tracking": {"mlflow": {"uri": "http://mlflow:5000"}}})
+    (tmp_path / "run.yaml").write_text(as_yaml(asks))
+    store = tmp_path / "store"
+    assert run_command(["run", str(tmp_path / "run.yaml"), "--store", str(store)]) == 78
+    told = capsys.readouterr().err
+    assert "spec.tracking.mlflow: mlflow is not installed" in told
+    assert "pip install 'cycleqd-operator[tracking]'" in told
+    assert not store.exists()

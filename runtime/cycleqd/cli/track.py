@@ -1,4 +1,4 @@
-"""``cycleqd track``: a run in MLflow and TensorBoard, once or for as long as it lives."""
+"""``cycleqd track``: a run in MLflow, once or for as long as it lives."""
 
 from __future__ import annotations
 
