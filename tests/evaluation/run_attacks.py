@@ -21,7 +21,7 @@ from attacks import (  # type: ignore[import-not-found]  # found by the path abo
 )
 
 from cycleqd.evaluation.sandbox import PythonProgram, Sandbox, ShellProgram, SqlProgram
-from cycleqd.evaluation.sandbox import sandbox as module
+from cycleqd.evaluation.sandbox import harness_process as module
 
 
 def on_a_file() -> list[SqlProgram]:

@@ -93,7 +93,7 @@ def test_reading_back_does_not_follow_links(sandbox: Sandbox, tmp_path: Path) ->
     assert report.files == {}
 
 
-def test_the_harness_ends_with_the_worker(sandbox: Sandbox) -> None:
+def test_the_harness_ends_with_the_worker() -> None:
     box = Sandbox()
     box.run([PythonProgram("", "", "")])
     process = box._harnesses[0]._process

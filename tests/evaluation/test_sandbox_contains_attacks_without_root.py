@@ -6,40 +6,19 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from devcluster.base.locks import held
+from other_users import python_of
 from tests.sharing import shared_folder
 
 pytestmark = pytest.mark.timeout(500)
 
 WAIT_SECONDS = 250
 HERE = Path(__file__).parent
-NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-PROBE = (
-    "import os, sys; sys.exit(sys.version_info < (3, 11) or not os.access(sys.executable, os.X_OK))"
-)
-
-
-def _python() -> list[str]:
-    """A command that runs a suitable Python as another user than root."""
-    if os.geteuid() != 0:
-        return [sys.executable]
-    if shutil.which("setpriv") is None:
-        pytest.skip("no setpriv on this machine")
-    for python in (sys.executable, "/usr/bin/python3"):
-        command = [*NOBODY, python]
-        # A Python in root's home cannot be run by others.
-        probe = subprocess.run(
-            [*command, "-c", PROBE], check=False, capture_output=True, timeout=60
-        )
-        if probe.returncode == 0:
-            return command
-    pytest.skip("no Python that an unprivileged user may run")
 
 
 @pytest.fixture
@@ -70,7 +49,7 @@ def test_attacks_get_nothing(mode: str, temporary: Path) -> None:
         "AWS_SECRET_ACCESS_KEY": "must not be seen",
     }
     done = subprocess.run(
-        [*_python(), str(HERE / "run_attacks.py"), *mode.split()],
+        [*python_of(), str(HERE / "run_attacks.py"), *mode.split()],
         env=environment,
         check=False,
         capture_output=True,

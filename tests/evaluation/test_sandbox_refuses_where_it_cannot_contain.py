@@ -64,7 +64,7 @@ def test_a_harness_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_harness_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cycleqd.evaluation.sandbox import sandbox as module
+    from cycleqd.evaluation.sandbox import harness_process as module
 
     words = 'print(\'{"unavailable": "no walls here"}\', flush=True)'
     monkeypatch.setattr(module, "_START", words)

@@ -18,7 +18,7 @@ import pytest
 
 from cycleqd.errors import SandboxUnavailable
 from cycleqd.evaluation.sandbox import Limits, PythonProgram, Report, Sandbox, ShellProgram
-from cycleqd.evaluation.sandbox import sandbox as module
+from cycleqd.evaluation.sandbox import harness_process as module
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -33,7 +33,7 @@ SHUT = {
 @pytest.mark.parametrize("name", SHUT)
 def test_shut_files_are_read_back_by_the_same_harness(sandbox: Sandbox, name: str) -> None:
     sandbox.run([ShellProgram({}, "true")])
-    harness = sandbox._harnesses[0]._process
+    harness = sandbox._harnesses[0]._lines
     report, after = sandbox.run(
         [ShellProgram({}, SHUT[name], ("x",)), ShellProgram({"y": "new"}, "ls -A; pwd", ("x", "y"))]
     )
@@ -41,7 +41,7 @@ def test_shut_files_are_read_back_by_the_same_harness(sandbox: Sandbox, name: st
     assert report.files == {"x": "text\n"}
     assert after.stdout.splitlines()[0] == "y"
     assert after.files == {"y": "new"}
-    assert sandbox._harnesses[0]._process is harness
+    assert sandbox._harnesses[0]._lines is harness
 
 
 @pytest.mark.skipif(shutil.which("mount") is None, reason="needs mount")
@@ -137,9 +137,9 @@ def test_the_machine_is_blamed_where_no_harmless_program_runs_any_more(
             assert box.run([INNOCENT]) == [Report("failed", "no process")]
 
 
-def test_programs_go_before_the_worker_where_memory_runs_out(sandbox: Sandbox) -> None:
-    sandbox.run([INNOCENT])
-    process = sandbox._harnesses[0]._process
+def test_programs_go_before_the_worker_where_memory_runs_out(any_sandbox: Sandbox) -> None:
+    any_sandbox.run([INNOCENT])
+    process = any_sandbox._harnesses[0]._process
     assert process is not None
     own, its = (
         int(Path(f"/proc/{number}/oom_score_adj").read_text()) for number in ("self", process.pid)

@@ -38,6 +38,12 @@ INDEX: Final = "JOB_COMPLETION_INDEX"
 STAGE: Final = "CYCLEQD_STAGE"
 """The only stage that a worker works on, such as ``generations/000012``; all when absent."""
 
+SANDBOX: Final = "CYCLEQD_SANDBOX"
+"""Unix socket of the container that runs generated code; it runs in the worker's when absent."""
+
+SANDBOX_FILES: Final = "CYCLEQD_SANDBOX_FILES"
+"""Folder that this container reads and the worker writes."""
+
 S3_ENDPOINT: Final = "CYCLEQD_S3_ENDPOINT"
 S3_REGION: Final = "CYCLEQD_S3_REGION"
 S3_CA_BUNDLE: Final = "CYCLEQD_S3_CA_BUNDLE"

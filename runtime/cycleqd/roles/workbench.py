@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from cycleqd.evaluation.engines import EngineKind, create_engine
 from cycleqd.evaluation.engines.transformers import TransformersEngine
 from cycleqd.evaluation.engines.vllm import VLLMEngine
 from cycleqd.evaluation.evaluate import Outcomes, evaluate, evaluate_raced
-from cycleqd.evaluation.sandbox import MOST_SLOTS, Sandbox
+from cycleqd.evaluation.sandbox import MOST_SLOTS, Container, Sandbox
 from cycleqd.evaluation.task import Task
 from cycleqd.evaluation.tasks import load_task
 from cycleqd.evolution.genome import Genome, base_genome
@@ -65,7 +66,10 @@ class ModelWorkbench:
         self._tasks: dict[tuple[int, str, Split], Task] = {}
         self._engine: Engine | None = None
         self._sandbox: Sandbox | None = None
-        self._databases = StoredDatabases(run.objects)
+        self._container = Container.of(os.environ)
+        self._databases = StoredDatabases(
+            run.objects, None if self._container is None else self._container.files
+        )
         self._tuner = Tuner(run)
 
     def factor(self, entry: FactorEntry, revision: Revision) -> str:
@@ -245,7 +249,7 @@ class ModelWorkbench:
             return known
         spec = next(task for task in revision.spec.tasks if task.name == name)
         if self._sandbox is None:
-            self._sandbox = Sandbox(slots=MOST_SLOTS)
+            self._sandbox = Sandbox(slots=MOST_SLOTS, container=self._container)
         with self._run.items_file(revision, name, split) as path:
             task = load_task(
                 name,

@@ -5,6 +5,7 @@ left where the machine gives less, is written down in ``docs/evaluation.md``; ev
 test that attacks it in ``tests/evaluation``.
 """
 
+from cycleqd.evaluation.sandbox.container import Container
 from cycleqd.evaluation.sandbox.programs import (
     Ended,
     Limits,
@@ -20,6 +21,7 @@ from cycleqd.evaluation.sandbox.sandbox import Sandbox
 
 __all__ = [
     "MOST_SLOTS",
+    "Container",
     "Ended",
     "Limits",
     "Program",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 MEBIBYTE = 1 << 20
 
@@ -224,7 +224,27 @@ def _frozen(value: object) -> object:
 
 
 def decode_report(line: bytes) -> Report:
-    """The report of a line that `encode` made."""
-    document = json.loads(line)
-    document["rows"] = tuple(tuple(row) for row in document["rows"])
+    """The report of a line that `encode` made.
+
+    Raises:
+        ValueError: it is no such line; whoever wrote it may be a program that broke out.
+    """
+    try:
+        document = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("a report is nested too deep") from error
+    if not isinstance(document, dict) or document.keys() != Report.__dataclass_fields__.keys():
+        raise ValueError("a report has other fields")
+    rows, files = document["rows"], document["files"]
+    if not (
+        document["status"] in get_args(Status)
+        and all(isinstance(document[name], str) for name in ("detail", "stdout"))
+        and isinstance(files, dict)
+        and all(isinstance(text, str) for text in files.values())
+        and isinstance(rows, list)
+        and all(isinstance(row, list) for row in rows)
+        and all(isinstance(cell, Cell | None) for row in rows for cell in row)
+    ):
+        raise ValueError("a report holds other values")
+    document["rows"] = tuple(tuple(row) for row in rows)
     return Report(**document)

@@ -37,6 +37,7 @@ _WARM = (
     " typing unicodedata uuid zlib"
 )
 _OPEN_FILES = 4096
+_LONGEST_REQUEST = 64 << 20
 # Of the kernel's scale of whom to end first, which goes to 1000: half the memory there is.
 _EARLIER, _LAST = 500, 1000
 _NETWORK_PROBE = """
@@ -106,7 +107,7 @@ def _serve(confinement: walls.Confinement) -> None:
             while b"\n" not in pending:
                 ready = select.select([requests], [], [], 2.0)[0]
                 data = requests.read(1 << 16) if ready else None
-                if data == b"" or confinement.orphaned:
+                if data == b"" or confinement.orphaned or len(pending) > _LONGEST_REQUEST:
                     return
                 pending += data or b""
             line, _, pending = pending.partition(b"\n")
