@@ -28,6 +28,10 @@ NO_FIELD = "none"
 FIELD_PATTERN = r"metadata\.(labels|annotations)|(?!(metadata|spec)\b)[a-zA-Z]+(\.[a-zA-Z]+)*"
 """A field of a pod template, as `Settings.pod_template_fields` names it."""
 
+CONTAINED = {
+    "requests": {"cpu": "100m", "memory": "256Mi"},
+    "limits": {"cpu": "4", "memory": "4Gi"},
+}
 SMALL = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "4Gi"}}
 
 
@@ -47,6 +51,10 @@ class Settings(BaseModel):
 
     worker_resources: dict[str, Any] = GPU_LIMIT
     """Resources (JSON) of a worker's container where the run's template sets none."""
+
+    sandbox_resources: dict[str, Any] = CONTAINED
+    """Resources (JSON) of a worker pod's container for generated code where the run's template sets
+    none: programs run side by side on its cores, as many as fit into its memory."""
 
     coordinator_resources: dict[str, Any] = SMALL
     """Resources (JSON) of a coordinator's container where the run's template sets none."""
@@ -94,7 +102,9 @@ class Settings(BaseModel):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("worker_resources", "coordinator_resources", mode="before")
+    @field_validator(
+        "worker_resources", "sandbox_resources", "coordinator_resources", mode="before"
+    )
     @classmethod
     def _parse(cls, value: object) -> object:
         """JSON text becomes an object."""

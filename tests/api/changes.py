@@ -55,6 +55,7 @@ FREE: Final[list[Edit]] = [
     {"spec.tasks[0].items.search": "s3://items/other-search.jsonl"},
     {"spec.tasks[1].items": {"search": "s3://items/1.jsonl", "test": "s3://items/2.jsonl"}},
     {"metadata.labels": {"team": "agents"}},
+    {"spec.evaluation.sandbox": "Require"},
     {"spec.tasks[1].retired": True},
     {"spec.experts[1].retired": True},
 ]
@@ -95,7 +96,7 @@ DECISIVE: Final = [
     Refused({"spec.evolution.crossover": REMOVE}, "evolution.crossover", "is immutable"),
     Refused({"spec.evolution.mutation.rank": REMOVE}, "evolution.mutation", "is immutable"),
     Refused({"spec.evolution.aggregate.topPerArchive": 2}, "aggregate", "is immutable"),
-    Refused({"spec.evaluation.dtype": "float32"}, "spec.evaluation", "is immutable"),
+    Refused({"spec.evaluation.dtype": "float32"}, "spec.evaluation.dtype", "is immutable"),
     Refused({"spec.workers.threads": 2}, "spec.workers.threads", "is immutable"),
 ]
 """Refused: other candidates would come of it; the coordinator would refuse them too."""

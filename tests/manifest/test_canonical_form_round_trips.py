@@ -31,6 +31,7 @@ EDITS: list[Edit] = [
     },
     {"spec.tracking": {"mlflow": {"uri": "https://mlflow.lab/team", "registeredModel": "agents"}}},
     {"metadata.labels": {"a.b/c": "d"}, "spec.evaluation": {"engine": "vllm"}},
+    {"spec.evaluation.sandbox": "Process"},
 ]
 
 
@@ -60,6 +61,9 @@ def test_fields_that_came_later_leave_the_form_of_older_runs_as_it_was() -> None
     evolution = spec["evolution"]
     assert evolution["aggregate"] == {"temperature": "1", "topPerArchive": 1}
     assert evolution["selection"] == {"method": "Elite", "low": "0.5", "high": "0.8"}
+    assert set(spec["evaluation"]) == {
+        "dtype", "engine", "gpuMemoryUtilization", "maxModelLen", "memoryLimitMib"
+    }  # fmt: skip
 
 
 def test_the_schema_is_structural_and_described() -> None:

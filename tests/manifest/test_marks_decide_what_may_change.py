@@ -27,7 +27,16 @@ MARKED_DECISIVE = {
     "spec.tasks",
     "spec.curriculum",
     "spec.archive",
-    "spec.evaluation",
+    *(
+        f"spec.evaluation.{field}"
+        for field in (
+            "engine",
+            "dtype",
+            "maxModelLen",
+            "gpuMemoryUtilization",
+            "memoryLimitMib",
+        )
+    ),
     "spec.workers.threads",
     *(
         f"spec.evolution.{field}"
@@ -74,7 +83,7 @@ def test_identity_is_made_of_the_same_fields_of_the_spec() -> None:
 
 
 def test_the_same_fields_are_decisive() -> None:
-    mixed = {"metadata", "spec", "spec.evolution"}
+    mixed = {"metadata", "spec", "spec.evaluation", "spec.evolution"}
     decisive = {path for path, mark in marks().items() if mark in DECISIVE} - mixed
     assert _outermost(decisive) == MARKED_DECISIVE
 
@@ -121,6 +130,7 @@ def test_the_same_fields_ask_an_ended_run_for_nothing() -> None:
         ("spec.workers.threads", Change.FIXED),
         ("spec.goal.value", Change.FREE),
         ("spec.tracking.mlflow.uri", Change.HOUSEKEEPING),
+        ("spec.evaluation.sandbox", Change.ACCESS),
     ],
 )
 def test_a_path_has_the_mark_of_the_nearest_field(path: str, mark: Change) -> None:

@@ -122,7 +122,7 @@ def test_pod_fields_merge_by_their_kind():
     assert spec["securityContext"]["runAsUser"] == 1000
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert [c["name"] for c in spec["containers"]] == ["worker", "sidecar"]
-    assert [c["name"] for c in spec["initContainers"]] == ["warm"]
+    assert [c["name"] for c in spec["initContainers"]] == ["sandbox", "warm"]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,7 @@ def test_a_null_takes_a_default_away():
         ({"nodeSelector": ["a"]}, "spec.workers.template.spec.nodeSelector"),
         ({"containers": None}, "spec.workers.template.spec.containers"),
         ({"volumes": None}, "spec.workers.template.spec.volumes"),
+        ({"initContainers": None}, "spec.workers.template.spec.initContainers"),
         (
             {"containers": [{"name": "worker", "env": None}]},
             "spec.workers.template.spec.containers[0].env",

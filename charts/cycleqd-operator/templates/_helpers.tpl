@@ -66,6 +66,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ join "," .Values.worker.imagePullSecrets | quote }}
 - name: CYCLEQD_OPERATOR_WORKER_RESOURCES
   value: {{ .Values.worker.resources | toJson | quote }}
+- name: CYCLEQD_OPERATOR_SANDBOX_RESOURCES
+  value: {{ .Values.worker.sandboxResources | toJson | quote }}
 - name: CYCLEQD_OPERATOR_COORDINATOR_RESOURCES
   value: {{ .Values.coordinator.resources | toJson | quote }}
 - name: CYCLEQD_OPERATOR_POD_TEMPLATE_FIELDS

@@ -38,7 +38,7 @@ _MERGED = frozenset({"securityContext", "capabilities"})
 _NAMED = frozenset({"nodeSelector"})
 """Mappings whose keys are the user's own names, so that none of the above holds in them."""
 
-_NEEDED = frozenset({"containers", "volumes", "env", "volumeMounts"})
+_NEEDED = frozenset({"containers", "initContainers", "volumes", "env", "volumeMounts"})
 """Lists that a null cannot remove, since a run's pods do not work without ours."""
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from cycleqd.contract.pods import SANDBOX
 from cycleqd.contract.progress import PodFailure
 from cycleqd.errors import InputError, RunFailed, SlotError, StoreUnavailable
 from cycleqd_operator.kube import names
@@ -171,6 +172,8 @@ def _terminated(pod: Json, container: str) -> Json:
                 continue
             if found.get("name") == container:
                 main = dict(ended)
+            elif found.get("name") == SANDBOX:
+                continue  # it is told to end when the others have, and started again before
             elif ended.get("exitCode") and not failed:
                 failed = {**ended, "container": found.get("name")}
     return main if main.get("exitCode") or not failed else failed

@@ -11,6 +11,7 @@ from pathlib import Path
 from cycleqd.api.run import Run
 from cycleqd.errors import InputError, ManifestError
 from cycleqd.evaluation.processor import advice, facts
+from cycleqd.evaluation.sandbox import Sandbox, check_containment
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.reader import check_files, check_storage_files
 from cycleqd.manifest.tracking import Tracking
@@ -148,6 +149,9 @@ def prepare(
     evaluation = manifest.spec.evaluation
     if (stored.document.engine if begun else choose_engine(evaluation.engine)) == "vllm":
         check_memory(gpus, evaluation.gpu_memory_utilization)
+    if evaluation.sandbox == "Require":
+        with Sandbox() as sandbox:
+            check_containment(sandbox)
     if not begun and (advised := advice(evaluation.dtype, gpus, facts())):
         say(advised)
     scratch = cache_folder()

@@ -212,6 +212,16 @@ class Evaluation(Model):
     memory_limit_mib: Annotated[int, Field(ge=16, le=1_048_576)] = 512
     """Limit on the memory of one item's generated code."""
 
+    sandbox: Annotated[
+        Literal["Auto", "Process", "Require"],
+        Change.ACCESS,
+        Field(exclude_if=lambda where: where == "Auto"),
+    ] = "Auto"
+    """Where generated code runs; scores are the same. ``Auto``: in a cluster in a container of its
+    own in each worker's pod, on one machine in namespaces where they are allowed. ``Process``: in
+    the worker's container. ``Require``: as ``Auto``, and the run is refused where neither a
+    container nor namespaces would contain it."""
+
 
 class Goal(Model):
     """When the run has found enough."""

@@ -51,7 +51,7 @@ class Change(Enum):
     """Where the run lives: the command line may name a store that was moved, a cluster may not."""
 
     ACCESS = "Access"
-    """How that place is reached; a change is stored as a revision."""
+    """How that place is reached, or where work is done; a change is stored as a revision."""
 
     PODS = "Pods"
     """What only pods are made of, so that no revision is stored; mends a failed run."""

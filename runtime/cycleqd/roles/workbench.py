@@ -19,7 +19,7 @@ from cycleqd.evaluation.engines import EngineKind, create_engine
 from cycleqd.evaluation.engines.transformers import TransformersEngine
 from cycleqd.evaluation.engines.vllm import VLLMEngine
 from cycleqd.evaluation.evaluate import Outcomes, evaluate, evaluate_raced
-from cycleqd.evaluation.sandbox import MOST_SLOTS, Container, Sandbox
+from cycleqd.evaluation.sandbox import MOST_SLOTS, Container, Sandbox, check_containment
 from cycleqd.evaluation.task import Task
 from cycleqd.evaluation.tasks import load_task
 from cycleqd.evolution.genome import Genome, base_genome
@@ -242,14 +242,20 @@ class ModelWorkbench:
             self._engine.close()
             self._engine = None
 
+    def _ready_sandbox(self) -> Sandbox:
+        if self._sandbox is None:
+            self._sandbox = Sandbox(slots=MOST_SLOTS, container=self._container)
+            # As the manifest says now, whichever revision an entry belongs to.
+            if self._run.latest().spec.evaluation.sandbox == "Require":
+                check_containment(self._sandbox)
+        return self._sandbox
+
     def _task(self, name: str, split: Split, models: RevisionModels) -> Task:
         revision = models.revision
         known = self._tasks.get((revision.number, name, split))
         if known is not None:
             return known
         spec = next(task for task in revision.spec.tasks if task.name == name)
-        if self._sandbox is None:
-            self._sandbox = Sandbox(slots=MOST_SLOTS, container=self._container)
         with self._run.items_file(revision, name, split) as path:
             task = load_task(
                 name,
@@ -260,7 +266,7 @@ class ModelWorkbench:
                 limit=limit_of(spec, split),
                 timeout_seconds=spec.timeout_seconds,
                 memory_mib=revision.spec.evaluation.memory_limit_mib,
-                sandbox=self._sandbox,
+                sandbox=self._ready_sandbox(),
                 settings=spec.settings,
                 chat=self._chat(spec, models) if spec.chat else None,
                 databases=self._databases,

@@ -16,6 +16,7 @@ from cycleqd.evaluation.sandbox.programs import (
     SqlProgram,
     Status,
 )
+from cycleqd.evaluation.sandbox.requirement import check_containment
 from cycleqd.evaluation.sandbox.room import MOST_SLOTS
 from cycleqd.evaluation.sandbox.sandbox import Sandbox
 
@@ -31,4 +32,5 @@ __all__ = [
     "ShellProgram",
     "SqlProgram",
     "Status",
+    "check_containment",
 ]

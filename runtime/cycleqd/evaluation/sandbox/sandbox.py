@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ from cycleqd.evaluation.sandbox.slot import (
 )
 from cycleqd.evaluation.sandbox.users import SlotUser
 from cycleqd.scratch import ScratchFolder
+
+log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 5.0
 _PROGRAMS_OF_A_SLOT = 4
@@ -63,6 +66,7 @@ class Sandbox:
                 for _ in range(slots)
             ]
         self._lock = threading.Lock()
+        self._told = ""
 
     def run(self, programs: Sequence[Program]) -> list[Report]:
         """Run every program; one report for each, in the same order.
@@ -86,7 +90,14 @@ class Sandbox:
                 _share(self._harnesses[:slots], iter(enumerate(programs)), found)
             finally:
                 spare.release()
+            self._tell()
             return [self._again(programs[index], found[index]) for index in range(len(programs))]
+
+    def _tell(self) -> None:
+        """Say what contained the programs, once."""
+        if (now := self._harnesses[0].confinement) != self._told:
+            log.info("generated code is contained by: %s", now)
+            self._told = now
 
     def _fitting(self, wanted: int, memory: int) -> int:
         """How many programs may run side by side in the other container."""
