@@ -90,7 +90,9 @@ def test_what_even_force_cannot_empty_is_left_for_a_fresh_folder() -> None:
 
 INNOCENT = PythonProgram("", "x = 1", "assert x == 1")
 FAULTS = {
-    "memory that holds no process": PythonProgram("", "x = 1", "", Limits(memory_bytes=1 << 12)),
+    "memory that holds no process": PythonProgram(
+        "", "x = bytes(1 << 24)", "", Limits(memory_bytes=1 << 12)
+    ),
     "killed by itself": ShellProgram({}, "echo text; kill -9 $$"),
     "python killed by itself": PythonProgram(
         "", "import resource as r\nr.setrlimit(r.RLIMIT_CPU, (0, 0))\nwhile True: pass", ""

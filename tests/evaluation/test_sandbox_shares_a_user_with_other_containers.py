@@ -32,7 +32,7 @@ time.sleep(60)
 
 PROGRAM = f"""
 import encodings.ascii, os, tempfile  # before the user changes, who may not read Python's folder
-from cycleqd.evaluation.sandbox.harness import confinement, folders, item
+from cycleqd.evaluation.sandbox.harness import confinement, folders, item, python_item
 from cycleqd.evaluation.sandbox.programs import Limits, PythonProgram, ShellProgram
 os.setgid({USER}); os.setuid({USER})
 base = tempfile.mkdtemp()

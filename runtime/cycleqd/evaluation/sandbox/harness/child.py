@@ -3,6 +3,9 @@
 The order matters: the limits come first, then the user, then what takes rights away for good. The
 byte that says "contained" is written before the program gets control, so a program cannot claim
 that its containment failed.
+
+A program that withholds something from the harness has two processes: the judge's, which reads the
+rest of the request, and the answer's, which was forked before and does not.
 """
 
 # Plain paths: what is imported here is copied into every child.
@@ -13,18 +16,21 @@ from __future__ import annotations
 import math
 import os
 import resource
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn
 
 from cycleqd.evaluation.sandbox.harness import kernel, landlock, seccomp
 from cycleqd.evaluation.sandbox.harness.confinement import Confinement
-from cycleqd.evaluation.sandbox.programs import Limits, Program
+from cycleqd.evaluation.sandbox.programs import Limits, Program, completed
 
 OPEN_FILES = 128
 """How many files a program may have open."""
 
 CONTAINED = b"C"
+COMPLETE = b"R"
+"""What a judge writes when it has read the rest of the request."""
 SECRET_BYTES = 32
 NOT_CONTAINED = 97
 NO_VERDICT = 98
@@ -33,23 +39,35 @@ NO_VERDICT = 98
 
 @dataclass(frozen=True)
 class Ends:
-    """The child's ends of its pipes.
+    """The child's ends of its pipes; -1 for those that it has not.
 
     Attributes:
         report: where it says that it is contained, and then what came out.
         secret: from where it reads what makes its report believed.
         output: standard output and error of a shell program.
+        request: from where a judge reads what the harness does not.
+        source: from where judge and answer read what the other one says.
+        target: where they write.
     """
 
     report: int
-    secret: int
-    output: int
+    secret: int = -1
+    output: int = -1
+    request: int = -1
+    source: int = -1
+    target: int = -1
+
+
+_SETTLED = Ends(10, 11, 1, -1, 12, 13)
 
 
 def run(
     program: Program, confinement: Confinement, ends: Ends, folder: str, temporary: str
 ) -> NoReturn:
     """Contain this process and run the program; never returns."""
+    if program.withheld:
+        program = completed(program, _line(ends.request))
+        os.write(ends.report, COMPLETE)
     processes = program.starts_processes
     # The module was imported before the walls went up; its function is looked up before, too.
     start = import_module(program.harness).run
@@ -67,22 +85,76 @@ def run(
     os._exit(NO_VERDICT)
 
 
+def run_answer(
+    start: Callable[[Ends], NoReturn],
+    limits: Limits,
+    confinement: Confinement,
+    ends: Ends,
+    folder: str,
+) -> NoReturn:
+    """Contain this process and run the answer of a program that has a judge; never returns."""
+    try:
+        ends = _settle(ends, printing=False)
+        contain(limits, confinement, folder, processes=False, answering=True)
+        os.write(ends.report, CONTAINED)
+    except OSError as error:
+        os.write(ends.report, f"!{error}".encode())
+        os._exit(NOT_CONTAINED)
+    os.close(ends.report)
+    start(ends)
+    os._exit(NO_VERDICT)
+
+
+def _line(source: int) -> bytes:
+    """What is left of a line; nothing follows it before it is answered."""
+    parts = [b""]
+    while not parts[-1].endswith(b"\n"):
+        parts.append(os.read(source, 1 << 20))
+        if not parts[-1]:
+            os._exit(NO_VERDICT)  # the worker is gone
+    return b"".join(parts)
+
+
 def _settle(ends: Ends, *, printing: bool) -> Ends:
     """Streams to where they belong, the pipes to fixed numbers, everything else closed."""
     os.setsid()
     null = os.open("/dev/null", os.O_RDWR)
-    report, secret, output = (
-        os.dup2(os.dup(number), 100 + i)
-        for i, number in enumerate((ends.report, ends.secret, ends.output))
-    )
+    # First out of the way of the numbers that they and others get.
+    moved = {
+        name: os.dup2(os.dup(number), 100 + i)
+        for i, (name, number) in enumerate(vars(ends).items())
+        if number >= 0
+    }
     os.dup2(null, 0)
-    os.dup2(output if printing else null, 1)
+    os.dup2(moved["output"] if printing else null, 1)
     os.dup2(null, 2)
-    return Ends(os.dup2(report, 10, False), os.dup2(secret, 11, False), 1)
+    kept = []
+    for name in ("report", "secret", "source", "target"):
+        number = getattr(_SETTLED, name)
+        if name in moved:
+            os.dup2(moved[name], number, False)
+            kept.append(name)
+        else:
+            os.closerange(number, number + 1)
+    return Ends(**{name: getattr(_SETTLED, name) for name in kept})
 
 
-def contain(limits: Limits, confinement: Confinement, folder: str, *, processes: bool) -> None:
+def contain(
+    limits: Limits,
+    confinement: Confinement,
+    folder: str,
+    *,
+    processes: bool,
+    answering: bool = False,
+) -> None:
     """Take from this process everything but ``folder`` and its limits.
+
+    Args:
+        limits: what it may use.
+        confinement: what it runs in.
+        folder: its folder.
+        processes: whether it may start some.
+        answering: whether it has a judge beside it, which it may not signal.
 
     Raises:
         OSError: something could not be taken away.
@@ -116,20 +188,16 @@ def contain(limits: Limits, confinement: Confinement, folder: str, *, processes:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0 if confinement.rules is None else 1)
     if confinement.rules is not None:
         landlock.restrict(confinement.rules)
-    kept = (0, 1, 2, 10, 11)
-    start = 3
-    for number in kept[3:]:
-        os.closerange(start, number)
-        start = number + 1
-    os.closerange(start, 4096)
-    seccomp.install(call_filter(confinement, processes=processes))
+    os.closerange(3, _SETTLED.report)
+    os.closerange(_SETTLED.target + 1, 4096)
+    seccomp.install(call_filter(confinement, processes=processes, answering=answering))
 
 
-def call_filter(confinement: Confinement, *, processes: bool) -> bytes:
+def call_filter(confinement: Confinement, *, processes: bool, answering: bool = False) -> bytes:
     """The system call filter for a program; call it once before forking, so that it is cached."""
     return seccomp.program(
         deny_processes=not processes,
-        deny_signals=not confinement.signals_contained,
+        deny_signals=answering or not confinement.signals_contained,
         deny_truncation=not confinement.truncation_contained,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ from cycleqd.evaluation.sandbox.harness import confinement as walls
 from cycleqd.evaluation.sandbox.harness import folders, item, kernel
 from cycleqd.evaluation.sandbox.harness.child import OPEN_FILES
 from cycleqd.evaluation.sandbox.programs import (
+    LENGTH_DIGITS,
     Limits,
     Program,
     PythonProgram,
@@ -102,25 +104,46 @@ def _serve(confinement: walls.Confinement) -> None:
     _say({"ready": "namespaces" if confinement.namespaces else "plain"})
     with os.fdopen(os.dup(0), "rb", buffering=0) as requests:
         # Programs inherit no way to the worker: the streams themselves are replaced in each child.
-        pending = b""
         while True:
-            while b"\n" not in pending:
-                ready = select.select([requests], [], [], 2.0)[0]
-                data = requests.read(1 << 16) if ready else None
-                if data == b"" or confinement.orphaned or len(pending) > _LONGEST_REQUEST:
-                    return
-                pending += data or b""
-            line, _, pending = pending.partition(b"\n")
+            length = int(_exactly(requests, LENGTH_DIGITS, confinement) or b"0", 16)
+            if not 0 < length <= _LONGEST_REQUEST:
+                return
+            read = _exactly(requests, length, confinement)
+            if not read:
+                return
+            program = decode_program(read)
+            # What is withheld is for the judge alone: answers' processes are forked from this one.
+            if not program.withheld and not _exactly(requests, 1, confinement):
+                return
             try:
-                report, confinement = _judge(decode_program(line), confinement)
+                report, confinement = _judge(program, confinement, requests.fileno())
             except walls.Unconfinable as error:
                 _say({"unavailable": str(error)})
                 return
             _send(encode(report))
 
 
-def _judge(program: Program, confinement: walls.Confinement) -> tuple[Report, walls.Confinement]:
+def _exactly(requests: io.FileIO, count: int, confinement: walls.Confinement) -> bytes:
+    """So many bytes of the requests and none more; none where they end, or nobody waits."""
+    data = b""
+    while len(data) < count:
+        ready = select.select([requests], [], [], 2.0)[0]
+        part = requests.read(count - len(data)) if ready else None
+        if part == b"" or confinement.orphaned:
+            return b""
+        data += part or b""
+    return data
+
+
+def _judge(
+    program: Program, confinement: walls.Confinement, request: int | None = None
+) -> tuple[Report, walls.Confinement]:
     """Run a program and remove what it left.
+
+    Args:
+        program: without what is withheld from this process.
+        confinement: what it runs in.
+        request: descriptor from where a judge reads that, None where the program has it.
 
     Returns:
         Its report, and the confinement for the next one: in another folder where something is left.
@@ -129,7 +152,7 @@ def _judge(program: Program, confinement: walls.Confinement) -> tuple[Report, wa
         Unconfinable: a process could not be contained.
     """
     try:
-        report = item.run(program, confinement)
+        report = item.run(program, confinement, request)
     finally:
         removed = folders.remove(confinement)
     return report, confinement if removed else walls.renewed(confinement)
