@@ -40,7 +40,7 @@ def test_every_setting_of_the_chart_arrives() -> None:
             "image": {"repository": "r/w", "tag": "2", "pullPolicy": "Never"},
             "imagePullSecrets": ["x", "y"],
             "resources": {"limits": {"nvidia.com/gpu": 4}},
-            "sandboxResources": {"limits": {"memory": "2Gi"}, "requests": None},
+            "sandboxResources": {"limits": {"cpu": "2", "memory": "2Gi"}, "requests": None},
         },
         "coordinator": {"resources": {"limits": {"memory": "1Gi"}, "requests": None}},
         "operator": {
@@ -58,7 +58,7 @@ def test_every_setting_of_the_chart_arrives() -> None:
         image_pull_secrets=("x", "y"),
         namespaces=("a", "b"),
         worker_resources={"limits": {"nvidia.com/gpu": 4}},
-        sandbox_resources={"limits": {"memory": "2Gi"}},
+        sandbox_resources={"limits": {"cpu": "2", "memory": "2Gi"}},
         coordinator_resources={"limits": {"memory": "1Gi"}},
         pod_template_fields=("metadata.labels", "nodeSelector"),
         concurrency=3,
