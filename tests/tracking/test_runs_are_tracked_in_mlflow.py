@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -128,16 +127,6 @@ def check(client: Any, experiment: str, run: RunStore, status: dict[str, Any]) -
     marks = client.get_metric_history(tracked.info.run_id, COMMITTED)
     assert [mark.value for mark in marks] == [*range(run.committed() + 1)]
     assert marks[-1].step == status["evaluations"]
-
-
-@pytest.fixture
-def status(capsys: pytest.CaptureFixture[str]) -> Callable[[RunStore], dict[str, Any]]:
-    def status_of(run: RunStore) -> dict[str, Any]:
-        capsys.readouterr()
-        assert run_command(["status", run.objects.uri, "--json"]) == 0
-        return dict(json.loads(capsys.readouterr().out))
-
-    return status_of
 
 
 def test_killed_after_each_write(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -84,16 +83,6 @@ def check(server: str, experiment: str, run: RunStore, status: dict[str, Any]) -
     assert champion.tags["cycleqd.candidate"] == summary.published.candidate
     pages = {f.path for f in client.list_artifacts(found.info.run_id, "report")}
     assert "report/report.html" in pages
-
-
-@pytest.fixture
-def status(capsys: pytest.CaptureFixture[str]) -> Callable[[RunStore], dict[str, Any]]:
-    def status_of(run: RunStore) -> dict[str, Any]:
-        capsys.readouterr()
-        assert run_command(["status", run.objects.uri, "--json"]) == 0
-        return dict(json.loads(capsys.readouterr().out))
-
-    return status_of
 
 
 def untracked() -> dict[str, bytes]:

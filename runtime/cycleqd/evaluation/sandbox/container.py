@@ -13,8 +13,10 @@ import socket
 import stat
 import time
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cycleqd.contract import variables
 from cycleqd.errors import SandboxUnavailable
@@ -71,15 +73,25 @@ class Room:
         Raises:
             ValueError: it is no such line.
         """
-        try:
-            found = json.loads(line)
-        except RecursionError as error:
-            raise ValueError("nested too deep") from error
-        if not isinstance(found, dict) or found.keys() != cls.__dataclass_fields__.keys():
-            raise ValueError("has other fields")
+        found = object_of(line, cls.__dataclass_fields__.keys())
         if any(type(value) is not int or value < 0 for value in found.values()):
             raise ValueError("holds other values")
         return cls(**found)
+
+
+def object_of(line: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
+    """Read a line of JSON that is an object of exactly these fields.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        found = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("is nested too deep") from error
+    if not isinstance(found, dict) or found.keys() != fields:
+        raise ValueError("has other fields")
+    return found
 
 
 class ContainerSlot(Slot):

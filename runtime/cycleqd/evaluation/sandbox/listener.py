@@ -7,7 +7,6 @@ whatever is below that harness as soon as either end is gone.
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -21,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cycleqd.evaluation.sandbox.container import Room
+from cycleqd.evaluation.sandbox.container import Room, object_of
 from cycleqd.evaluation.sandbox.harness import kernel
 from cycleqd.evaluation.sandbox.harness.killing import descendants
 from cycleqd.evaluation.sandbox.harness_process import start_harness
@@ -57,13 +56,7 @@ class Want:
         Raises:
             ValueError: it is no such line.
         """
-        try:
-            found = json.loads(line)
-        except RecursionError as error:
-            raise ValueError("nested too deep") from error
-        if not isinstance(found, dict) or found.keys() != cls.__dataclass_fields__.keys():
-            raise ValueError("other fields")
-        want = cls(**found)
+        want = cls(**object_of(line, cls.__dataclass_fields__.keys()))
         texts = (want.modules, want.files)
         if not (
             all(isinstance(names, dict) for names in texts)
