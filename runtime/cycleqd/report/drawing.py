@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -17,14 +18,34 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from cycleqd.report.theme import Theme
 
 DPI = 144
 
 
+@dataclass(frozen=True)
+class Margins:
+    """Inches that a figure leaves around its one panel, for titles, ticks and labels."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+
 @contextmanager
-def drawing(theme: Theme, width: float, height: float) -> Iterator[Figure]:
-    """A figure of that size in inches whose defaults are the theme's."""
+def drawing(theme: Theme, width: float, height: float, *, fixed: bool = False) -> Iterator[Figure]:
+    """A figure of that size in inches whose defaults are the theme's.
+
+    Args:
+        theme: its colours.
+        width: in inches.
+        height: in inches.
+        fixed: whether its panels are placed by `place`, not by what their labels need. To measure
+            every label takes as long as to draw the picture.
+    """
     settings = {
         "axes.edgecolor": theme.line,
         "axes.facecolor": theme.surface,
@@ -49,13 +70,26 @@ def drawing(theme: Theme, width: float, height: float) -> Iterator[Figure]:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(settings)
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = Figure(figsize=(width, height), dpi=DPI, layout=None if fixed else "constrained")
         yield figure
+
+
+def place(figure: Figure, axes: Axes, margins: Margins) -> None:
+    """Put a panel into its figure, with these margins around it."""
+    width, height = figure.get_size_inches()
+    axes.set_position(
+        (
+            margins.left / width,
+            margins.bottom / height,
+            1 - (margins.left + margins.right) / width,
+            1 - (margins.bottom + margins.top) / height,
+        )
+    )
 
 
 def png_of(figure: Figure) -> bytes:
     """The figure as a PNG without dates or versions in it. Call it inside `drawing`."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    # `Figure.savefig` draws twice, the first time in case a format could not measure text.
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
