@@ -51,7 +51,9 @@ def test_what_contained_the_programs_is_told_once(caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.INFO, "cycleqd")
     program = PythonProgram("", "x = 1", "assert x == 1")
     with Sandbox() as box:
+        assert box.contained_by is None
         box.run([program])
         box.run([program])
+        assert box.contained_by == box.confinement
         told = [record.getMessage() for record in caplog.records]
         assert told.count(f"generated code is contained by: {box.confinement}") == 1

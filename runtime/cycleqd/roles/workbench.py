@@ -171,6 +171,7 @@ class ModelWorkbench:
                 seconds=0.0,
                 materialize_seconds=materialized - start,
                 evaluate_seconds=graded - materialized,
+                containment=self._sandbox.contained_by if self._sandbox is not None else None,
             ),
         )
 

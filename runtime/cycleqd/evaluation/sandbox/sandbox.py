@@ -123,6 +123,11 @@ class Sandbox:
         return again.report
 
     @property
+    def contained_by(self) -> str | None:
+        """What contained the last programs (see `confinement`), None where none have run."""
+        return self._told or None
+
+    @property
     def confinement(self) -> str:
         """What contains programs here; starts the first harness.
 
