@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from published import judged, read
+from tests.published import judged, read
 
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.tasks import skill_of
