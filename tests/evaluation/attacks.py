@@ -270,6 +270,12 @@ SHELL_ATTACKS = {
     "user namespace": ShellAttack("unshare -Ur id 2>/dev/null && echo LOOT"),
     "set-user-id program": ShellAttack("su -c id </dev/null 2>/dev/null && echo LOOT"),
     "fork bomb": ShellAttack(":(){ :|:& };: ; while :; do :; done", ENDED + CONTAINED),
+    "memory bomb of many processes": ShellAttack(
+        "for i in 1 2 3 4 5 6; do head -c 64M /dev/zero | tail -c 64M | sleep 8 & done; wait;"
+        " echo LOOT",
+        ("limit",),
+        Limits(cpu_seconds=3, wall_seconds=20, memory_bytes=128 * MEBIBYTE),
+    ),
     "endless output": ShellAttack("yes", ("limit",)),
     "endless loop": ShellAttack("while :; do :; done", ("timeout",)),
     "sleeper": ShellAttack("sleep 1000", ("timeout",)),

@@ -16,7 +16,7 @@ Status = Literal["passed", "failed", "timeout", "limit"]
 """How a program ended.
 
 ``passed``: it ran to its end (python: and its tests passed). ``failed``: it raised, or died.
-``timeout``: it used up its time. ``limit``: it wrote more than it may.
+``timeout``: it used up its time. ``limit``: it wrote or took more than it may.
 """
 
 Cell = str | int | float | None
@@ -32,7 +32,7 @@ class Limits:
     Attributes:
         cpu_seconds: processor time of each of its processes, rounded up to whole seconds.
         wall_seconds: time until everything it started is killed.
-        memory_bytes: address space of each of its processes.
+        memory_bytes: address space of each of its processes, and memory of all of them together.
         processes: processes and threads at once (python and sql programs: threads only).
         file_bytes: size of one file.
         disk_bytes: size of all files together.

@@ -120,7 +120,7 @@ def run(program: Program, confinement: Confinement, request: int | None = None) 
     watched = _run_processes(program, confinement, ends, (folder, temporary))
     try:
         watched.output = output
-        _watch(watched, program.limits, confinement)
+        _watch(watched, program, confinement)
     finally:
         for number in (output, *(process.report for process in watched.processes)):
             os.close(number)
@@ -182,11 +182,12 @@ def _forked(run: Callable[[int], NoReturn]) -> _Process:
     return _Process(number, report, os.pidfd_open(number))
 
 
-def _watch(watched: _Watched, limits: Limits, confinement: Confinement) -> None:
+def _watch(watched: _Watched, program: Program, confinement: Confinement) -> None:
     """Collect output until the process ends or has to be ended; leave nothing of it."""
+    limits = program.limits
     watched.pipes = {watched.output, *(process.report for process in watched.processes)}
     deadline = time.monotonic() + limits.wall_seconds
-    watch = watching.Watch(confinement, limits)
+    watch = watching.Watch(confinement, limits, processes=program.starts_processes)
     while watched.broken is None:
         now = time.monotonic()
         if now >= deadline or confinement.orphaned:
