@@ -41,6 +41,17 @@ def test_env_adds_by_name_and_the_contract_wins():
     assert len(found) == len(container(env=env)["env"])
 
 
+def test_variables_that_name_others_come_after_them():
+    # A kubelet replaces $(POD) by what stands before; tracing is told its pod so.
+    env = [
+        {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "OTEL_RESOURCE_ATTRIBUTES", "value": "k8s.pod.name=$(POD)"},
+        {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"},
+    ]
+    for role in ("worker", "coordinator"):
+        assert container(role, env=env)["env"][-3:] == env
+
+
 def test_credentials_of_a_template_serve_where_no_secret_is_named():
     assert by_name(container(env=[{"name": "AWS_PROFILE", "value": "lab"}])["env"])["AWS_PROFILE"]
 

@@ -25,6 +25,7 @@ from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from cycleqd.store.access import environment_of, settings_of
 from cycleqd.store.cache import cache_folder
+from cycleqd.tracing.starting import COORDINATOR, traced
 from cycleqd.tracking.companion import Companion, check_installed, mlflow_follower
 
 log = logging.getLogger(__name__)
@@ -94,14 +95,15 @@ class Prepared:
         Args:
             observe: told of every look at the store.
             say: told where the run is tracked.
-            warn: told why it cannot be, which does not stop it.
+            warn: told why it cannot be, or not traced, which does not stop it.
 
         Raises:
             CycleQDError: the run stopped.
         """
         companion = Companion(mlflow_follower(self._open_run, say), warn)
         companion.follow(self._tracking)
-        self.runner.run(observe)
+        with traced(os.environ, COORDINATOR, warn) as spans:
+            self.runner.run(observe, spans)
         companion.finish(self.run.uri)
 
 

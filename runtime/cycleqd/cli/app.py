@@ -67,6 +67,8 @@ def common(
     os.environ.update({name: value for name, value in given.items() if value is not None})
     # Of a home folder that cannot be written it says three lines, and draws all the same.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    # Says each batch that a receiver does not take, and headers that are none with their secrets.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
 
 
 app.command(epilog="Example: cycleqd validate manifests/examples/tiny.yaml")(manifests.validate)

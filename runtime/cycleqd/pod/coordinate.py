@@ -10,6 +10,7 @@ it is there again. It ends with 0 once the run is complete and the operator can 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 
@@ -34,6 +35,8 @@ from cycleqd.scratch import scratch_folder
 from cycleqd.store import ObjectStore, open_store
 from cycleqd.store.access import settings_of
 from cycleqd.store.patient import PatientStore, patiently
+from cycleqd.tracing.spans import NO_SPANS, Spans
+from cycleqd.tracing.starting import COORDINATOR, traced
 from cycleqd.tracking.companion import Companion, mlflow_follower
 
 log = logging.getLogger(__name__)
@@ -59,8 +62,11 @@ def coordinate(settings: CoordinatorSettings) -> None:
     metrics = CoordinatorMetrics()
     with serving(settings.health_port, metrics.registry):
         board = ConfigMapBoard(settings.namespace, settings.config_map)
-        with Publisher(board, metrics.published) as publisher:
-            PodCoordinator(settings, publisher, metrics).run()
+        with (
+            traced(os.environ, COORDINATOR, log.warning) as spans,
+            Publisher(board, metrics.published) as publisher,
+        ):
+            PodCoordinator(settings, publisher, metrics, spans=spans).run()
             publisher.flush()
 
 
@@ -94,6 +100,7 @@ class PodCoordinator:
         publisher: takes each new progress.
         metrics: counts.
         sleep: waits so many seconds.
+        spans: take the time of what is done.
     """
 
     def __init__(
@@ -102,8 +109,10 @@ class PodCoordinator:
         publisher: Publisher,
         metrics: CoordinatorMetrics,
         sleep: Callable[[float], None] = time.sleep,
+        spans: Spans = NO_SPANS,
     ) -> None:
         self._settings = settings
+        self._spans = spans
         self._publisher = publisher
         self._metrics = metrics
         self._sleep = sleep
@@ -124,7 +133,7 @@ class PodCoordinator:
         run = self._admit(version)
         self._update(run_id=run.document.run_id)
         log.info("%s: coordinating in %s", run.document.run_id, run.objects.uri)
-        coordinator = Coordinator(run)
+        coordinator = Coordinator(run, self._spans)
         while True:
             self._edited = self._edited or self._folder.changed()
             if self._edited is not None and self._is_answered(run, self._edited):

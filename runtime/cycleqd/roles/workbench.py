@@ -41,6 +41,8 @@ from cycleqd.run.items import limit_of
 from cycleqd.run.models import RevisionModels, RunModels
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
+from cycleqd.tracing.attributes import CHECK_BASE, MATERIALIZE, START_ENGINE, TUNE
+from cycleqd.tracing.spans import NO_SPANS, Spans
 from cycleqd.weights.digest import DigestingIterator
 
 log = logging.getLogger(__name__)
@@ -57,10 +59,18 @@ class ModelWorkbench:
         scratch: folder for downloads and factors, shared by the processes of one machine.
         device: where weights are materialised and the engine runs; None takes a GPU if there is
             one.
+        spans: take the time of what is done for a candidate.
     """
 
-    def __init__(self, run: RunStore, scratch: Path, device: str | None = None) -> None:
+    def __init__(
+        self,
+        run: RunStore,
+        scratch: Path,
+        device: str | None = None,
+        spans: Spans = NO_SPANS,
+    ) -> None:
         self._run = run
+        self._spans = spans
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._models = RunModels(run, scratch, self._device)
         self._tasks: dict[tuple[int, str, Split], Task] = {}
@@ -104,7 +114,8 @@ class ModelWorkbench:
                 self._drop_engine()
         assert cause is not None
         if isinstance(cause, EngineError):
-            self._evaluate(base_genome(revision.layout), entry, models)
+            with self._spans.span(CHECK_BASE, {}):
+                self._evaluate(base_genome(revision.layout), entry, models)
         return ResultDocument(
             entry=0,
             candidate=entry.candidate,
@@ -134,7 +145,7 @@ class ModelWorkbench:
         if self._run.objects.exists(keys.adapter(candidate)):
             return
         tasks = {name: self._task(name, "search", models) for name in models.revision.tasks}
-        with self._trainable(models) as engine:
+        with self._trainable(models) as engine, self._spans.span(TUNE, {}):
             self._tuner.learn(candidate, order, models, engine, tasks)
 
     def close(self) -> None:
@@ -152,7 +163,8 @@ class ModelWorkbench:
         tasks = [self._asked(name, entry, models) for name in entry.tasks]
         start = time.monotonic()
         tensors = DigestingIterator(models.materializer.tensors(genome))
-        engine.load(tensors)
+        with self._spans.span(MATERIALIZE, {}):
+            engine.load(tensors)
         materialized = time.monotonic()
         outcomes, stopped = self._outcomes(engine, tasks, entry, models)
         graded = time.monotonic()
@@ -181,16 +193,15 @@ class ModelWorkbench:
         first = entry.first_items.get(name, 0)
         return task.part(range(first, len(task.ids))) if first else task
 
-    @staticmethod
     def _outcomes(
-        engine: Engine, tasks: list[Task], entry: EvaluateEntry, models: RevisionModels
+        self, engine: Engine, tasks: list[Task], entry: EvaluateEntry, models: RevisionModels
     ) -> tuple[dict[str, Outcomes], bool]:
         """Outcomes by task, and whether the candidate was stopped after its first items."""
         race, order = models.revision.race, entry.race
         if race is None or order is None:
-            return evaluate(engine, tasks), False
+            return evaluate(engine, tasks, self._spans), False
         first = {task.name: race.first(task.name, len(task.ids)) for task in tasks}
-        return evaluate_raced(engine, tasks, first, partial(race.is_lost, order))
+        return evaluate_raced(engine, tasks, first, partial(race.is_lost, order), self._spans)
 
     def _keep_answers(self, entry: EvaluateEntry, outcomes: Mapping[str, Outcomes]) -> None:
         """Store what was proved, before the result says so: a result is never without it.
@@ -227,16 +238,17 @@ class ModelWorkbench:
 
     def _create_engine(self, kind: EngineKind, models: RevisionModels) -> Engine:
         spec = models.revision.spec
-        return create_engine(
-            kind,
-            models.base.folder,
-            dtype=spec.evaluation.dtype,
-            threads=spec.workers.threads,
-            max_model_len=spec.evaluation.max_model_len,
-            gpu_memory_utilization=spec.evaluation.gpu_memory_utilization,
-            device=self._device,
-            sleeps=spec.evolution.tune is not None,
-        )
+        with self._spans.span(START_ENGINE, {"cycleqd.engine": kind}):
+            return create_engine(
+                kind,
+                models.base.folder,
+                dtype=spec.evaluation.dtype,
+                threads=spec.workers.threads,
+                max_model_len=spec.evaluation.max_model_len,
+                gpu_memory_utilization=spec.evaluation.gpu_memory_utilization,
+                device=self._device,
+                sleeps=spec.evolution.tune is not None,
+            )
 
     def _drop_engine(self) -> None:
         if self._engine is not None:
