@@ -13,7 +13,7 @@ import builtins
 import operator
 import threading
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NoReturn
 
 from cycleqd.evaluation.sandbox.harness import handles, setups
@@ -139,7 +139,11 @@ class Answering:
         self._wire.send(["raise", kind, names, packer.items(error.args, 0), changes])
 
     def _run(self, setup: str, code: str) -> list[Any]:
-        """Run setup and answer; the names that the answer has bound, and which are modules."""
+        """Run setup and answer; the names that the answer has bound.
+
+        And those among them that are modules, with their names there, and the functions: most tests
+        ask for nothing else.
+        """
         steps = [
             compile(source, name, "exec", dont_inherit=True)
             for source, name in ((setup, "<setup>"), (code, "<completion>"))
@@ -158,7 +162,12 @@ class Answering:
             for name in names
             if isinstance(self._namespace[name], ModuleType)
         }
-        return [names, modules]
+        functions = {
+            name: self._namespace[name]
+            for name in names
+            if type(self._namespace[name]) is FunctionType
+        }
+        return [names, modules, functions]
 
     def _values(self, names: list[str]) -> list[Any]:
         return [self._namespace[name] for name in names]

@@ -18,7 +18,6 @@ import os
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import NoReturn
 
 from cycleqd.evaluation.sandbox.harness import kernel, landlock, seccomp
@@ -62,25 +61,27 @@ _SETTLED = Ends(10, 11, 1, -1, 12, 13)
 
 
 def run(
-    program: Program, confinement: Confinement, ends: Ends, folder: str, temporary: str
+    start: Callable[[Program, Ends, str, str], NoReturn],
+    program: Program,
+    confinement: Confinement,
+    ends: Ends,
+    place: tuple[str, str],
 ) -> NoReturn:
-    """Contain this process and run the program; never returns."""
+    """Contain this process and run the program in its two folders; never returns."""
+    # What is told is told in one piece: the harness wakes up for each.
+    told = b""
     if program.withheld:
         program = completed(program, _line(ends.request))
-        os.write(ends.report, COMPLETE)
+        told = COMPLETE
     processes = program.starts_processes
-    # The module was imported before the walls went up; its function is looked up before, too.
-    start = import_module(program.harness).run
     try:
         ends = _settle(ends, printing=processes)
-        contain(program.limits, confinement, folder, processes=processes)
-        os.write(ends.report, CONTAINED)
+        contain(program.limits, confinement, place[0], processes=processes)
+        os.write(ends.report, told + CONTAINED)
     except OSError as error:
-        os.write(ends.report, f"!{error}".encode())
+        os.write(ends.report, told + f"!{error}".encode())
         os._exit(NOT_CONTAINED)
-    home, temporary = (
-        os.path.normpath(os.path.join(confinement.place, way)) for way in (folder, temporary)
-    )
+    home, temporary = (os.path.normpath(os.path.join(confinement.place, way)) for way in place)
     start(program, ends, home, temporary)
     os._exit(NO_VERDICT)
 

@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import NoReturn
@@ -69,7 +69,7 @@ class _Watched:
     Attributes:
         main: its process, or its judge's.
         answer: its answer's process, where it has one.
-        output: the output pipe; -1 before the harness listens.
+        output: the output pipe; -1 where there is none, and before the harness listens.
         printed: what came through it.
         broken: how the harness had to end it, None when it ended by itself.
         pipes: those that have not come to their end.
@@ -114,7 +114,7 @@ def run(program: Program, confinement: Confinement, request: int | None = None) 
         folders.write(folder, program.inputs, confinement)
     folders.link(folder, program.links, confinement)
     secret = os.urandom(child.SECRET_BYTES)
-    output, their_output = os.pipe()
+    output, their_output = os.pipe() if program.starts_processes else (-1, -1)
     own = _piped(withheld(program)) if request is None else os.dup(request)
     ends = child.Ends(-1, _piped(secret), their_output, own)
     watched = _run_processes(program, confinement, ends, (folder, temporary))
@@ -123,7 +123,8 @@ def run(program: Program, confinement: Confinement, request: int | None = None) 
         _watch(watched, program, confinement)
     finally:
         for number in (output, *(process.report for process in watched.processes)):
-            os.close(number)
+            if number >= 0:
+                os.close(number)
     found: dict[str, str] = {}
     for name in program.outputs:
         text = folders.read(folder, name, program.limits.output_bytes)
@@ -144,8 +145,9 @@ def _run_processes(
     program: Program, confinement: Confinement, ends: child.Ends, place: tuple[str, str]
 ) -> _Watched:
     """Fork what a program needs, and close its ends of the pipes here."""
-    answer = None
+    module = import_module(program.harness)
     theirs = [ends.secret, ends.output, ends.request]
+    runs: list[Callable[[int], NoReturn]] = []
     try:
         if program.withheld:
             to_answer, to_judge = os.pipe(), os.pipe()
@@ -153,39 +155,55 @@ def _run_processes(
             its_ends = child.Ends(-1, source=to_answer[0], target=to_judge[1])
             ends = replace(ends, source=to_judge[0], target=to_answer[1])
             child.call_filter(confinement, processes=False, answering=True)
-            start = import_module(program.harness).answerer()
-            answer = _forked(
+            start = module.answerer()
+            runs.append(
                 lambda report: child.run_answer(
                     start, program.limits, confinement, replace(its_ends, report=report), place[0]
                 )
             )
         child.call_filter(confinement, processes=program.starts_processes)
-        main = _forked(
-            lambda report: child.run(program, confinement, replace(ends, report=report), *place)
+        runs.append(
+            lambda report: child.run(
+                module.run, program, confinement, replace(ends, report=report), place
+            )
         )
+        *answer, main = _forked(runs)
     finally:
         for number in theirs:
-            os.close(number)
-    return _Watched(main, answer)
+            if number >= 0:
+                os.close(number)
+    return _Watched(main, answer[0] if answer else None)
 
 
-def _forked(run: Callable[[int], NoReturn]) -> _Process:
-    """A process that runs a function with its end of a pipe, and does not come back."""
-    report, theirs = os.pipe()
-    number = os.fork()
-    if number == 0:
-        try:
-            run(theirs)
-        finally:
-            os._exit(child.NOT_CONTAINED)
-    os.close(theirs)
-    return _Process(number, report, os.pidfd_open(number))
+def _forked(runs: Sequence[Callable[[int], NoReturn]]) -> list[_Process]:
+    """Processes that run functions, each with its end of a pipe, and do not come back.
+
+    They are forked one right after the other: after each fork, the pages that this process writes
+    to are copied once more.
+    """
+    pipes = [os.pipe() for _ in runs]
+    numbers = []
+    for run, (_, theirs) in zip(runs, pipes, strict=True):
+        number = os.fork()
+        if number == 0:
+            try:
+                run(theirs)
+            finally:
+                os._exit(child.NOT_CONTAINED)
+        numbers.append(number)
+    for _, theirs in pipes:
+        os.close(theirs)
+    return [
+        _Process(number, report, os.pidfd_open(number))
+        for number, (report, _) in zip(numbers, pipes, strict=True)
+    ]
 
 
 def _watch(watched: _Watched, program: Program, confinement: Confinement) -> None:
     """Collect output until the process ends or has to be ended; leave nothing of it."""
     limits = program.limits
-    watched.pipes = {watched.output, *(process.report for process in watched.processes)}
+    # An answer's process says one thing on its own, and that can wait: each waking costs.
+    watched.pipes = {watched.main.report} | {watched.output} - {-1}
     deadline = time.monotonic() + limits.wall_seconds
     watch = watching.Watch(confinement, limits, processes=program.starts_processes)
     while watched.broken is None:
@@ -205,6 +223,7 @@ def _watch(watched: _Watched, program: Program, confinement: Confinement) -> Non
     if watched.answer is not None:
         watched.answer.reap(_DYING_SECONDS if watched.main.code == GONE else 0.0)
     killing.everything(confinement)
+    watched.pipes |= {process.report for process in watched.processes}
     for pipe in tuple(watched.pipes):
         # All writers are gone: there is an end to read up to.
         while not _too_much(watched, limits) and _collect(watched, pipe):

@@ -43,26 +43,30 @@ def judge(wire: Wire, setup: str, code: str, tests: str, failed: Callable[[], No
     link = Link(wire, known, handles.handle, handles.number_of)
     program = compile(tests, "<tests>", "exec", dont_inherit=True)
     try:
-        bound, modules = link.request("run", setup, code)
+        bound, modules, functions = link.request("run", setup, code)
         names = set(map(str, bound))
         modules = {str(name): str(module) for name, module in dict(modules).items()}
+        functions = {str(name): function for name, function in dict(functions).items()}
     except BaseException:  # noqa: BLE001  # whatever an answer raises
         failed()
     taken = sorted(_taken(names, setup, tests, namespace))
-    namespace.update(zip(taken, _values(link, taken, modules), strict=True))
+    namespace.update(zip(taken, _values(link, taken, modules, functions), strict=True))
     exec(program, namespace)  # noqa: S102  # trusted
 
 
-def _values(link: Link, names: list[str], modules: Mapping[str, str]) -> Iterable[Any]:
+def _values(
+    link: Link, names: list[str], modules: Mapping[str, str], functions: Mapping[str, Any]
+) -> Iterable[Any]:
     """What names of the answer stand for; modules of the standard library for themselves."""
-    own = {
+    known = {
         name: import_module(name)
         for name in names
         if modules.get(name) == name and name in sys.stdlib_module_names
     }
-    asked = [name for name in names if name not in own]
-    found = dict(zip(asked, link.request("names", asked) if asked else (), strict=True))
-    return [own[name] if name in own else found[name] for name in names]
+    known = {**functions, **known}
+    asked = [name for name in names if name not in known]
+    known |= zip(asked, link.request("names", asked) if asked else (), strict=True)
+    return [known[name] for name in names]
 
 
 def _taken(names: set[str], setup: str, tests: str, namespace: Mapping[str, Any]) -> Iterable[str]:

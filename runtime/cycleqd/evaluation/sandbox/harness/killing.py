@@ -20,6 +20,8 @@ def everything(confinement: Confinement) -> None:
     faster than any of them can fork. Otherwise all are stopped until no unstopped one is left
     (stopped ones keep their places under the limit on processes), then killed.
     """
+    if not _anything():
+        return
     if confinement.namespaces:
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
@@ -32,6 +34,16 @@ def everything(confinement: Confinement) -> None:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
+
+
+def _anything() -> bool:
+    """Whether a process is left: whoever loses its parent becomes this process's child."""
+    try:
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _as_user(user: int) -> None:

@@ -1,7 +1,7 @@
 """The harness's loop: wall off, prove it, then one line in, one line out, until its input ends."""
 
 # Plain paths: what is imported here is copied into every child.
-# ruff: noqa: PTH123
+# ruff: noqa: PTH116, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import json
 import os
 import resource
 import select
+import stat
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,14 +30,20 @@ from cycleqd.evaluation.sandbox.programs import (
     encode,
 )
 
-# Copied into every child by fork, so that programs need not search and read them each time (and
-# may not be able to, where the standard library lies in another user's home).
+# Copied into every child by fork, so that programs need not search and read them each time. Each
+# costs all of them a little, so these are the usual ones.
 _WARM = (
-    "abc array base64 binascii bisect calendar cmath collections collections.abc contextlib copy"
-    " csv dataclasses datetime decimal difflib encodings.idna enum fractions functools"
+    "_socket abc array base64 binascii bisect calendar cmath collections collections.abc contextlib"
+    " copy csv dataclasses datetime decimal difflib encodings.idna enum fractions functools"
     " hashlib heapq html io itertools json keyword locale math numbers operator os.path pprint"
     " queue random re sqlite3 statistics string struct sys textwrap threading time types"
     " typing unicodedata uuid zlib"
+)
+# And these, where programs cannot read the standard library: it lies in another user's home.
+_WARM_WHERE_UNREADABLE = (
+    "bz2 concurrent.futures email.message importlib.metadata importlib.resources ipaddress logging"
+    " lzma pathlib quopri secrets selectors shutil socket subprocess tempfile traceback"
+    " urllib.parse zipfile"
 )
 _OPEN_FILES = 4096
 _LONGEST_REQUEST = 64 << 20
@@ -71,20 +78,36 @@ def main(
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _OPEN_FILES), most))
     _go_before_the_worker()
-    for name in _WARM.split():
-        # A slim Python may lack one of them; a program that needs it then fails by itself.
-        with suppress(ImportError):
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
+    _warm_up(_WARM)
     if namespaces and walls.in_namespaces(base, user, files, _serve):
         return
+    if user is not None and not _everybody_finds(os.__file__):
+        _warm_up(_WARM_WHERE_UNREADABLE)
     try:
         plain = walls.plain(base, user, files, neighbours)
     except (walls.Unconfinable, OSError) as error:
         _say({"unavailable": str(error)})
         return
     _serve(plain)
+
+
+def _warm_up(modules: str) -> None:
+    """Import modules, and keep them out of the way of the garbage collection in children."""
+    for name in modules.split():
+        # A slim Python may lack one of them; a program that needs it then fails by itself.
+        with suppress(ImportError):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def _everybody_finds(path: str) -> bool:
+    """Whether all folders above a file let everybody through."""
+    while path != "/":
+        path = os.path.dirname(path)
+        if not os.stat(path).st_mode & stat.S_IXOTH:
+            return False
+    return True
 
 
 def _go_before_the_worker() -> None:
