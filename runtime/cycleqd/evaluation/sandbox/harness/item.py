@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from cycleqd.evaluation.sandbox.harness import child, folders, killing, watching
 from cycleqd.evaluation.sandbox.harness.confinement import Confinement, Unconfinable
+from cycleqd.evaluation.sandbox.harness.gate import Gate
 from cycleqd.evaluation.sandbox.harness.wire import GONE
 from cycleqd.evaluation.sandbox.programs import Ended, Limits, Program, Report, Status, withheld
 
@@ -73,6 +74,7 @@ class _Watched:
         printed: what came through it.
         broken: how the harness had to end it, None when it ended by itself.
         pipes: those that have not come to their end.
+        gate: where it asks for processes, None where the kernel's limit holds.
     """
 
     main: _Process
@@ -81,6 +83,7 @@ class _Watched:
     printed: bytes = b""
     broken: Status | None = None
     pipes: set[int] = field(default_factory=set)
+    gate: Gate | None = None
 
     @property
     def processes(self) -> list[_Process]:
@@ -124,6 +127,8 @@ def run(program: Program, confinement: Confinement, request: int | None = None) 
     finally:
         for number in (output, *(process.report for process in watched.processes)):
             os.close(number)
+        if watched.gate is not None:
+            watched.gate.close()
     found: dict[str, str] = {}
     for name in program.outputs:
         text = folders.read(folder, name, program.limits.output_bytes)
@@ -144,7 +149,7 @@ def _run_processes(
     program: Program, confinement: Confinement, ends: child.Ends, place: tuple[str, str]
 ) -> _Watched:
     """Fork what a program needs, and close its ends of the pipes here."""
-    answer = None
+    answer = gate = None
     theirs = [ends.secret, ends.output, ends.request]
     try:
         if program.withheld:
@@ -160,13 +165,17 @@ def _run_processes(
                 )
             )
         child.call_filter(confinement, processes=program.starts_processes)
+        if program.starts_processes and confinement.counted:
+            gate = Gate(program.limits.processes)
+            theirs.append(gate.theirs)
+            ends = replace(ends, gate=gate.theirs)
         main = _forked(
             lambda report: child.run(program, confinement, replace(ends, report=report), *place)
         )
     finally:
         for number in theirs:
             os.close(number)
-    return _Watched(main, answer)
+    return _Watched(main, answer, gate=gate)
 
 
 def _forked(run: Callable[[int], NoReturn]) -> _Process:
@@ -194,10 +203,7 @@ def _watch(watched: _Watched, program: Program, confinement: Confinement) -> Non
             watched.broken = "timeout"
             break
         wait = max(0.0, min(deadline, watch.next) - now)
-        ready, _, _ = select.select([watched.main.ended, *watched.pipes], [], [], wait)
-        for pipe in watched.pipes.intersection(ready):
-            _collect(watched, pipe)
-        if watched.main.ended in ready:
+        if watched.main.ended in _attend(watched, wait):
             break
         if _too_much(watched, limits) or watch.excessive():
             watched.broken = "limit"
@@ -211,6 +217,18 @@ def _watch(watched: _Watched, program: Program, confinement: Confinement) -> Non
             pass
     if _too_much(watched, limits):
         watched.broken = "limit"
+
+
+def _attend(watched: _Watched, wait: float) -> list[int]:
+    """Wait for what processes say or ask for, and see to it; the sources that were ready."""
+    asking = [] if watched.gate is None else watched.gate.sources
+    sources = [watched.main.ended, *watched.pipes, *asking]
+    ready, _, _ = select.select(sources, [], [], wait)
+    for pipe in watched.pipes.intersection(ready):
+        _collect(watched, pipe)
+    if watched.gate is not None and set(asking).intersection(ready):
+        watched.gate.serve()
+    return ready
 
 
 def _too_much(watched: _Watched, limits: Limits) -> bool:
