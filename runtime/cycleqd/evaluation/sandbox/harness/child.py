@@ -22,10 +22,14 @@ from typing import NoReturn
 
 from cycleqd.evaluation.sandbox.harness import kernel, landlock, seccomp
 from cycleqd.evaluation.sandbox.harness.confinement import Confinement
+from cycleqd.evaluation.sandbox.harness.gate import ask
 from cycleqd.evaluation.sandbox.programs import Limits, Program, completed
 
 OPEN_FILES = 128
 """How many files a program may have open."""
+
+LESS_URGENT = 5
+"""How much nicer programs are than the harness that watches them, where the kernel does not."""
 
 CONTAINED = b"C"
 COMPLETE = b"R"
@@ -47,6 +51,7 @@ class Ends:
         request: from where a judge reads what the harness does not.
         source: from where judge and answer read what the other one says.
         target: where they write.
+        gate: where what asks for its processes is handed over.
     """
 
     report: int
@@ -55,9 +60,10 @@ class Ends:
     request: int = -1
     source: int = -1
     target: int = -1
+    gate: int = -1
 
 
-_SETTLED = Ends(10, 11, 1, -1, 12, 13)
+_SETTLED = Ends(10, 11, 1, -1, 12, 13, 14)
 
 
 def run(
@@ -76,7 +82,7 @@ def run(
     processes = program.starts_processes
     try:
         ends = _settle(ends, printing=processes)
-        contain(program.limits, confinement, place[0], processes=processes)
+        contain(program.limits, confinement, place[0], processes=processes, gate=ends.gate)
         os.write(ends.report, told + CONTAINED)
     except OSError as error:
         os.write(ends.report, told + f"!{error}".encode())
@@ -130,7 +136,7 @@ def _settle(ends: Ends, *, printing: bool) -> Ends:
     os.dup2(moved["output"] if printing else null, 1)
     os.dup2(null, 2)
     kept = []
-    for name in ("report", "secret", "source", "target"):
+    for name in ("report", "secret", "source", "target", "gate"):
         number = getattr(_SETTLED, name)
         if name in moved:
             os.dup2(moved[name], number, False)
@@ -147,6 +153,7 @@ def contain(
     *,
     processes: bool,
     answering: bool = False,
+    gate: int = -1,
 ) -> None:
     """Take from this process everything but ``folder`` and its limits.
 
@@ -156,6 +163,7 @@ def contain(
         folder: its folder.
         processes: whether it may start some.
         answering: whether it has a judge beside it, which it may not signal.
+        gate: see `Ends`; is closed.
 
     Raises:
         OSError: something could not be taken away.
@@ -177,7 +185,9 @@ def contain(
         # The limit counts all processes and threads of the user; others' work is not the item's,
         # nor is what programs in the other slots start later.
         allowed += _tasks_of(os.getuid()) + limits.processes * confinement.neighbours
-    if not confinement.counted:
+    if confinement.counted:
+        os.nice(LESS_URGENT)
+    else:
         resource.setrlimit(resource.RLIMIT_NPROC, (allowed, allowed))
     if confinement.user is not None:
         os.setgroups([])
@@ -187,6 +197,8 @@ def contain(
     kernel.drop_capabilities()
     # Behind Landlock nothing of /proc can be opened, and the harness has to see what is open here.
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0 if confinement.rules is None else 1)
+    if gate >= 0:
+        ask(gate)
     if confinement.rules is not None:
         landlock.restrict(confinement.rules)
     os.closerange(3, _SETTLED.report)

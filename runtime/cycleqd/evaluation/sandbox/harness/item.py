@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from cycleqd.evaluation.sandbox.harness import child, folders, killing, watching
 from cycleqd.evaluation.sandbox.harness.confinement import Confinement, Unconfinable
+from cycleqd.evaluation.sandbox.harness.gate import Gate
 from cycleqd.evaluation.sandbox.harness.wire import GONE
 from cycleqd.evaluation.sandbox.programs import Ended, Limits, Program, Report, Status, withheld
 
@@ -73,6 +74,7 @@ class _Watched:
         printed: what came through it.
         broken: how the harness had to end it, None when it ended by itself.
         pipes: those that have not come to their end.
+        gate: where it asks for processes, None where the kernel's limit holds.
     """
 
     main: _Process
@@ -81,6 +83,7 @@ class _Watched:
     printed: bytes = b""
     broken: Status | None = None
     pipes: set[int] = field(default_factory=set)
+    gate: Gate | None = None
 
     @property
     def processes(self) -> list[_Process]:
@@ -125,6 +128,8 @@ def run(program: Program, confinement: Confinement, request: int | None = None) 
         for number in (output, *(process.report for process in watched.processes)):
             if number >= 0:
                 os.close(number)
+        if watched.gate is not None:
+            watched.gate.close()
     found: dict[str, str] = {}
     for name in program.outputs:
         text = folders.read(folder, name, program.limits.output_bytes)
@@ -146,6 +151,7 @@ def _run_processes(
 ) -> _Watched:
     """Fork what a program needs, and close its ends of the pipes here."""
     module = import_module(program.harness)
+    gate = None
     theirs = [ends.secret, ends.output, ends.request]
     runs: list[Callable[[int], NoReturn]] = []
     try:
@@ -162,6 +168,10 @@ def _run_processes(
                 )
             )
         child.call_filter(confinement, processes=program.starts_processes)
+        if program.starts_processes and confinement.counted:
+            gate = Gate(program.limits.processes)
+            theirs.append(gate.theirs)
+            ends = replace(ends, gate=gate.theirs)
         runs.append(
             lambda report: child.run(
                 module.run, program, confinement, replace(ends, report=report), place
@@ -172,7 +182,7 @@ def _run_processes(
         for number in theirs:
             if number >= 0:
                 os.close(number)
-    return _Watched(main, answer[0] if answer else None)
+    return _Watched(main, answer[0] if answer else None, gate=gate)
 
 
 def _forked(runs: Sequence[Callable[[int], NoReturn]]) -> list[_Process]:
@@ -212,10 +222,7 @@ def _watch(watched: _Watched, program: Program, confinement: Confinement) -> Non
             watched.broken = "timeout"
             break
         wait = max(0.0, min(deadline, watch.next) - now)
-        ready, _, _ = select.select([watched.main.ended, *watched.pipes], [], [], wait)
-        for pipe in watched.pipes.intersection(ready):
-            _collect(watched, pipe)
-        if watched.main.ended in ready:
+        if watched.main.ended in _attend(watched, wait):
             break
         if _too_much(watched, limits) or watch.excessive():
             watched.broken = "limit"
@@ -230,6 +237,18 @@ def _watch(watched: _Watched, program: Program, confinement: Confinement) -> Non
             pass
     if _too_much(watched, limits):
         watched.broken = "limit"
+
+
+def _attend(watched: _Watched, wait: float) -> list[int]:
+    """Wait for what processes say or ask for, and see to it; the sources that were ready."""
+    asking = [] if watched.gate is None else watched.gate.sources
+    sources = [watched.main.ended, *watched.pipes, *asking]
+    ready, _, _ = select.select(sources, [], [], wait)
+    for pipe in watched.pipes.intersection(ready):
+        _collect(watched, pipe)
+    if watched.gate is not None and set(asking).intersection(ready):
+        watched.gate.serve()
+    return ready
 
 
 def _too_much(watched: _Watched, limits: Limits) -> bool:

@@ -151,6 +151,7 @@ _ALLOW = 0x7FFF0000
 _KILL = 0x80000000
 _REFUSE = 0x00050000 | errno.EPERM
 _ABSENT = 0x00050000 | errno.ENOSYS
+_ASK = 0x7FC00000
 _MODE_FILTER = 2
 
 
@@ -243,7 +244,26 @@ def _refused_values(
     return [_step(_EQUAL, number, 0, len(block)), *block]
 
 
-class _Program(ctypes.Structure):
+def asking(machine: str = kernel.MACHINE) -> bytes:
+    """A filter that has somebody asked before a process or thread is started.
+
+    It stands beside `program`, whose refusals count for more.
+
+    Args:
+        machine: ``x86_64`` or ``aarch64``.
+    """
+    column = list(_ARCHITECTURES).index(machine)
+    steps = [_step(_LOAD, _NUMBER_AT)]
+    for numbers in (_CLONE, _PROCESSES["fork"], _PROCESSES["vfork"]):
+        number = numbers[column]
+        if number is not None:
+            steps += [_step(_EQUAL, number, 0, 1), _step(_RETURN, _ASK)]
+    return b"".join([*steps, _step(_RETURN, _ALLOW)])
+
+
+class Instructions(ctypes.Structure):
+    """A filter as the kernel takes it (``struct sock_fprog``)."""
+
     _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_char_p))
 
 
@@ -253,6 +273,6 @@ def install(instructions: bytes) -> None:
     Raises:
         OSError: the kernel has no seccomp or refuses it.
     """
-    loaded = _Program(len(instructions) // 8, instructions)
+    loaded = Instructions(len(instructions) // 8, instructions)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.prctl(kernel.PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(loaded))

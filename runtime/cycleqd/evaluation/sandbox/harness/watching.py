@@ -53,7 +53,7 @@ class Watch:
             return False
         confinement, limits = self._confinement, self._limits
         processes = killing.descendants(os.getpid())
-        if confinement.counted and sum(map(_tasks, processes)) > limits.processes:
+        if confinement.counted and killing.tasks(processes) > limits.processes:
             return True
         with _looking_as(confinement.user):
             if self._processes and taken(processes, limits.memory_bytes) > limits.memory_bytes:
@@ -68,8 +68,8 @@ def taken(processes: Collection[int], enough: int) -> int:
     """The bytes of memory that processes take together.
 
     What several share (after a fork, of a library) counts once, in parts. Finding that out walks
-    through all their memory, so it is left out where the sum in which it counts several times, which
-    is never less, is not above `enough`.
+    through all their memory, so it is left out where the sum in which it counts several times,
+    which is never less, is not above `enough`.
     """
     whole = sum(map(_resident, processes))
     return whole if whole <= enough else sum(map(_share, processes))
@@ -122,13 +122,6 @@ def held(processes: Iterable[int], place: str) -> int:
                     start, end = (int(part, 16) for part in addresses.split("-"))
                     sizes.setdefault(int(number), end - start)
     return sum(sizes.values())
-
-
-def _tasks(process: int) -> int:
-    try:
-        return len(os.listdir(f"/proc/{process}/task"))
-    except OSError:
-        return 0  # it ended meanwhile
 
 
 @contextmanager
