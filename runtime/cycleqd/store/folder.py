@@ -347,10 +347,10 @@ class FolderStore:
             else:
                 yield folder + name
 
-    def _missing(self) -> list[Path]:
+    def _missing(self) -> tuple[Path, ...]:
         """Folders that the first object will make, the innermost first."""
         folders = (self._root / TEMPORARY, self._root, *self._root.parents)
-        return list(takewhile(lambda folder: not folder.exists(), folders))
+        return tuple(takewhile(lambda folder: not folder.exists(), folders))
 
     def _prune(self, folder: Path) -> None:
         """Remove folders that hold nothing any more, up to the root."""
