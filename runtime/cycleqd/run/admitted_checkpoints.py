@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cycleqd.checkpoints.adapter_header import AdapterHeader, is_adapter
 from cycleqd.checkpoints.compatibility import added_tokens
+from cycleqd.checkpoints.files import ADAPTER_CONFIG_FILE
 from cycleqd.checkpoints.source import location_of, resolve
+from cycleqd.checkpoints.trial import tried
 from cycleqd.errors import CheckpointError, RunMismatch
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.model import Expert as ManifestExpert
@@ -119,6 +123,9 @@ def admit_checkpoints(
         with refusals.of(f"spec.experts[{number}].{'member' if expert.uri is None else 'uri'}"):
             other = expert.vocabulary == "Base"
             place = made or _resolved(expert.uri or "", folder, s3, refusals)
+            if is_adapter(place):  # which modules it means, expressions of its own say
+                opening = partial(AdapterHeader.open, place, base.header, base_vocabulary=other)
+                tried(str(place / ADAPTER_CONFIG_FILE), opening)
             found = open_expert(place, base, base_vocabulary=other)
             check_expert(base, found, base_vocabulary=other)
             if isinstance(found, Checkpoint):  # an adapter has no settings of its own
