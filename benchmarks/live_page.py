@@ -42,7 +42,7 @@ from cycleqd.ui.watching import FRESH_SECONDS
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 WAITS = "document.body.innerText.includes('still being read')"
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 POLL_SECONDS = 0.02
 MANY, ONE = "runs", "alone"
 """Prefixes: of all runs, and of one that is equal to each of them."""
@@ -120,7 +120,7 @@ def until(page: Any, script: str) -> float:  # noqa: ANN401 - playwright's types
     Not by `wait_for_function`, which evaluates text within the page: its policy forbids that.
 
     Raises:
-        TimeoutError: it says nothing for a minute.
+        TimeoutError: it says nothing for `WAIT_SECONDS`.
     """
     limit = time.monotonic() + WAIT_SECONDS
     while not (found := page.evaluate(script)):

@@ -178,6 +178,23 @@ def test_compared_runs_are_looked_at_side_by_side(clock: Clock) -> None:
     watch.close()
 
 
+def test_who_joined_is_not_waited_for(prefix: MemoryStore, clock: Clock) -> None:
+    store = Held()
+    for key in prefix.list("team/"):
+        store.create(key, prefix.read(key))
+    watch = Watch(store, clock)
+    found = watch.run("team:grown", PATIENCE)
+    assert found is not None
+    store.free.clear()
+    assert watch.life(found[1], 0.0) == (None, True)
+    store.free.set()
+    life, waits = watch.life(found[1], PATIENCE)
+    assert not waits
+    assert life is not None
+    assert life.costs
+    watch.close()
+
+
 @given(st.integers(-1, 200_000))
 def test_curves_pass_few_generations_and_the_last(committed: int) -> None:
     points = sampled(committed)

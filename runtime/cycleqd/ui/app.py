@@ -82,13 +82,17 @@ class LivePage:
     def run(self, request: Request) -> Response:
         """A run's page."""
         reader, look = self._found(request, PATIENCE_SECONDS)
+        curves = self._curves(look)
+        life, life_waits = self._watch.life(look, AGED_PATIENCE_SECONDS)
         context = {
-            **run_context(reader, look),
-            **self._curves(look),
+            **run_context(reader, look, life),
+            **curves,
+            "life_waits": life_waits,
             "problem": self._watch.problem(look.id),
             "report": newest_report(reader.run.objects),
         }
-        return self._live(request, "run", self._links.run_page(look.id), _seconds(look), context)
+        seconds = LIVE_SECONDS if life_waits or curves["waiting"] else _seconds(look)
+        return self._live(request, "run", self._links.run_page(look.id), seconds, context)
 
     def archive(self, request: Request) -> Response:
         """An archive as a heatmap."""

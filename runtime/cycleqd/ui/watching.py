@@ -25,6 +25,7 @@ from cycleqd.ui.views import Listing, RunLook
 
 if TYPE_CHECKING:
     from cycleqd.report.data import HistoryRow
+    from cycleqd.run.timeline import Timeline
     from cycleqd.store.base import ObjectStore
 
 SIDE_BY_SIDE = 16
@@ -43,6 +44,7 @@ class _Watched:
     looked: float = float("-inf")
     under_way: Future[None] | None = None
     rows: dict[int, Future[HistoryRow]] = field(default_factory=dict)
+    life: Future[Timeline | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,24 @@ class Watch:
             self.history(look.id, look.generation, max(0.0, end - self._clock())) for look in looks
         ]
 
+    def life(self, look: RunLook, patience: float) -> tuple[Timeline | None, bool]:
+        """Who joined a run, and whether that is still being read.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        one = self._runs[look.id]
+        with self._lock:
+            if one.life is None:
+                one.life = self._pool.submit(one.reader.life, look)
+            asked = one.life
+        wait([asked], patience)
+        if not asked.done():
+            return None, True
+        with self._lock:
+            one.life = None if one.life is asked else one.life
+        return asked.result(), False
+
     def problem(self, run_id: str) -> str:
         """Why the last look at a run failed; empty where it did not."""
         one = self._runs.get(run_id)
@@ -200,7 +220,8 @@ class Watch:
 
     def _refresh(self, runs: Iterable[_Watched], end: float, aged_end: float | None = None) -> None:
         """Look at those again whose last look has aged, and wait until a time for that."""
-        unknown, aged = [], []
+        unknown: list[Future[None]] = []
+        aged: list[Future[None]] = []
         for one in runs:
             # Before it is begun: one that ends at once would be taken for one that has aged.
             new = one.look is None and not one.problem
