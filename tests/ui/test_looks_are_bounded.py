@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -124,6 +125,73 @@ def test_a_store_that_fails_is_not_taken_for_one_without_the_run(clock: Clock) -
     watch = Watch(store, clock)
     with pytest.raises(StoreError, match="away"):
         watch.run("done", patience=0.0)
+    watch.close()
+
+
+class Held(MemoryStore):
+    """Looks at it wait, once it is told to hold them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = threading.Event()
+        self.free.set()
+
+    def children(self, prefix: str, after: str = "") -> Names:
+        assert self.free.wait(PATIENCE)
+        return super().children(prefix, after)
+
+
+def test_a_list_that_is_known_is_not_waited_for(clock: Clock) -> None:
+    store = Held()
+    begin(PrefixedStore(store, "done"), manifest())
+    watch = Watch(store, clock)
+    watch.runs(PATIENCE)
+    store.free.clear()
+    clock.now += max(FRESH_SECONDS, FIND_SECONDS) + 1
+    assert [look.id for look in watch.runs(PATIENCE, aged_patience=0.0).looks] == ["done"]
+    assert not store.free.is_set()
+    store.free.set()
+    watch.close()
+
+
+class Meeting(MemoryStore):
+    """Gives a run's beginning only to two that ask for it at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.barrier = threading.Barrier(2, timeout=PATIENCE / 2)
+
+    def read(self, key: str) -> bytes:
+        if key.endswith(keys.RUN):
+            self.barrier.wait()
+        return super().read(key)
+
+
+def test_compared_runs_are_looked_at_side_by_side(clock: Clock) -> None:
+    store, source = Meeting(), MemoryStore()
+    for name in ("one", "two"):
+        begin(PrefixedStore(source, name), manifest())
+    for key in source.list():
+        store.create(key, source.read(key))
+    watch = Watch(store, clock)
+    assert [look.id for look in watch.several(["two", "nobody", "one"], PATIENCE)] == ["two", "one"]
+    watch.close()
+
+
+def test_who_joined_is_not_waited_for(prefix: MemoryStore, clock: Clock) -> None:
+    store = Held()
+    for key in prefix.list("team/"):
+        store.create(key, prefix.read(key))
+    watch = Watch(store, clock)
+    found = watch.run("team:grown", PATIENCE)
+    assert found is not None
+    store.free.clear()
+    assert watch.life(found[1], 0.0) == (None, True)
+    store.free.set()
+    life, waits = watch.life(found[1], PATIENCE)
+    assert not waits
+    assert life is not None
+    assert life.costs
     watch.close()
 
 

@@ -106,7 +106,11 @@ def test_no_answer_names_a_scheme_a_host_or_what_proxies_claim(upstream: int) ->
         plain, text = _get(upstream, address)
         claimed, other = _get(upstream, address, **claims)
         assert text == other
-        assert claimed.getheaders() == plain.getheaders()
+        kept, kept_too = (
+            [header for header in answer.getheaders() if header[0] != "date"]
+            for answer in (plain, claimed)
+        )
+        assert kept_too == kept
         assert "evil" not in other
         assert not re.search(r'(?:href|src|action|hx-get)="(?:https?:)?//', other)
 

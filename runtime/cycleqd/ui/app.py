@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 1.0
 """How long a page waits for a store; it then shows what is known and asks again."""
 
+AGED_PATIENCE_SECONDS = 0.25
+"""The same of the list where it was known already: a look at many runs takes longer than that."""
+
 DOCUMENT_PATIENCE_SECONDS = 10.0
 """The same of a document, which nobody asks again for."""
 
@@ -73,19 +76,23 @@ class LivePage:
 
     def runs(self, request: Request) -> Response:
         """The list of runs."""
-        listing = self._watch.runs(PATIENCE_SECONDS)
+        listing = self._watch.runs(PATIENCE_SECONDS, AGED_PATIENCE_SECONDS)
         return self._live(request, "runs", self._links.home, LIVE_SECONDS, {"listing": listing})
 
     def run(self, request: Request) -> Response:
         """A run's page."""
         reader, look = self._found(request, PATIENCE_SECONDS)
+        curves = self._curves(look)
+        life, life_waits = self._watch.life(look, AGED_PATIENCE_SECONDS)
         context = {
-            **run_context(reader, look),
-            **self._curves(look),
+            **run_context(reader, look, life),
+            **curves,
+            "life_waits": life_waits,
             "problem": self._watch.problem(look.id),
             "report": newest_report(reader.run.objects),
         }
-        return self._live(request, "run", self._links.run_page(look.id), _seconds(look), context)
+        seconds = LIVE_SECONDS if life_waits or curves["waiting"] else _seconds(look)
+        return self._live(request, "run", self._links.run_page(look.id), seconds, context)
 
     def archive(self, request: Request) -> Response:
         """An archive as a heatmap."""
@@ -123,11 +130,8 @@ class LivePage:
     def compare(self, request: Request) -> Response:
         """Runs side by side."""
         ids = list(dict.fromkeys(request.query_params.getlist("run")))[:MOST_COMPARED]
-        found = [self._watch.run(run_id, PATIENCE_SECONDS) for run_id in ids]
-        looks = [pair[1] for pair in found if pair is not None]
-        histories = [
-            self._watch.history(look.id, look.generation, PATIENCE_SECONDS) for look in looks
-        ]
+        looks = self._watch.several(ids, PATIENCE_SECONDS)
+        histories = self._watch.histories(looks, PATIENCE_SECONDS)
         context = {
             "comparison": comparison(looks, [history.rows for history in histories]),
             "waiting": sum(history.waiting for history in histories),

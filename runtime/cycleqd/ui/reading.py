@@ -51,7 +51,8 @@ class RunReader:
         self.lock = threading.RLock()
         self._archive = lru_cache(PARSED_ARCHIVES)(self._read_archive)
         self._look: RunLook | None = None
-        self._life: tuple[tuple[int, int, bool], Timeline] | None = None
+        self._living = threading.Lock()
+        self._life: tuple[tuple[int, int, bool], Timeline | None] | None = None
 
     def look(self) -> RunLook:
         """Where the run stands.
@@ -210,17 +211,19 @@ class RunReader:
     def life(self, look: RunLook) -> Timeline | None:
         """Who joined, what it cost and what was kept; None where nobody has joined.
 
+        Others do not wait for it: it asks for much of a run that many have joined.
+
         Raises:
             StoreError: the store failed.
         """
-        with self.lock:
-            if not self.run.history.latest().joins:
-                return None
+        with self._living:
             state = (look.generation, look.revisions, look.complete)
             if self._life is None or self._life[0] != state:
-                self._life = (state, timeline(self.run))
+                run = RunStore(self.run.objects)
+                joined = run.history.refresh()[-1].joins
+                self._life = (state, timeline(run) if joined else None)
             found = self._life[1]
-        return found if found.costs else None
+        return found if found is not None and found.costs else None
 
 
 def _phase(

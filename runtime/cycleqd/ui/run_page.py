@@ -8,17 +8,22 @@ from cycleqd.report.life import LINES, life_lines
 from cycleqd.report.summary import table_lines
 
 if TYPE_CHECKING:
+    from cycleqd.run.timeline import Timeline
     from cycleqd.ui.reading import RunReader
     from cycleqd.ui.views import RunLook
 
 
-def run_context(reader: RunReader, look: RunLook) -> dict[str, Any]:
+def run_context(reader: RunReader, look: RunLook, life: Timeline | None) -> dict[str, Any]:
     """Read what a run's page shows.
+
+    Args:
+        reader: of the run.
+        look: the last one at it.
+        life: who has joined, as far as that is known.
 
     Raises:
         StoreError: the store failed.
     """
-    life = reader.life(look)
     return {
         "look": look,
         "stages": reader.stages(look),

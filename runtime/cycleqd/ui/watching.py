@@ -25,6 +25,7 @@ from cycleqd.ui.views import Listing, RunLook
 
 if TYPE_CHECKING:
     from cycleqd.report.data import HistoryRow
+    from cycleqd.run.timeline import Timeline
     from cycleqd.store.base import ObjectStore
 
 SIDE_BY_SIDE = 16
@@ -43,6 +44,7 @@ class _Watched:
     looked: float = float("-inf")
     under_way: Future[None] | None = None
     rows: dict[int, Future[HistoryRow]] = field(default_factory=dict)
+    life: Future[Timeline | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,17 +90,21 @@ class Watch:
         for pool in (self._scout, self._pool):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def runs(self, patience: float) -> Listing:
+    def runs(self, patience: float, aged_patience: float | None = None) -> Listing:
         """What is known of all runs.
 
         Args:
-            patience: seconds to wait for what is not known yet, or has aged.
+            patience: seconds to wait for what is not known yet.
+            aged_patience: the same for what has aged, which is shown as it was where that takes
+                longer; as long as for the unknown where it is not given.
         """
-        end = self._clock() + patience
-        problems = self._find(patience)
+        if aged_patience is None:
+            aged_patience = patience
+        begun = self._clock()
+        problems = self._find(patience if self._found == float("-inf") else aged_patience)
         with self._lock:
             watched = list(self._runs.values())
-        self._refresh(watched, max(0.0, end - self._clock()))
+        self._refresh(watched, begun + patience, begun + aged_patience)
         looks = [one.look for one in watched if one.look is not None]
         looks.sort(key=lambda look: look.changed, reverse=True)
         looks.sort(key=lambda look: look.complete)
@@ -125,10 +131,51 @@ class Watch:
             if problems:
                 raise StoreError(problems[0][1])
             return None
-        self._refresh([one], patience)
+        self._refresh([one], self._clock() + patience)
         if one.look is None:
             one.look = one.reader.look()  # says what is wrong, or takes its time
         return one.reader, one.look
+
+    def several(self, ids: Iterable[str], patience: float) -> list[RunLook]:
+        """The last looks at those of some runs that are there; they are looked at side by side.
+
+        Raises:
+            StoreError: one could not be read, or not be looked for.
+            InputError: what is stored at one is no run that can be read.
+        """
+        ids, end = tuple(ids), self._clock() + patience
+        if any(run_id not in self._runs for run_id in ids):
+            self._find(None if self._found == float("-inf") else patience)
+        self._refresh([self._runs[run_id] for run_id in ids if run_id in self._runs], end)
+        found = [self.run(run_id, max(0.0, end - self._clock())) for run_id in ids]
+        return [pair[1] for pair in found if pair is not None]
+
+    def histories(self, looks: Iterable[RunLook], patience: float) -> list[History]:
+        """The curves of several runs, read side by side."""
+        looks, end = tuple(looks), self._clock() + patience
+        for look in looks:
+            self.history(look.id, look.generation, 0.0)
+        return [
+            self.history(look.id, look.generation, max(0.0, end - self._clock())) for look in looks
+        ]
+
+    def life(self, look: RunLook, patience: float) -> tuple[Timeline | None, bool]:
+        """Who joined a run, and whether that is still being read.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        one = self._runs[look.id]
+        with self._lock:
+            if one.life is None:
+                one.life = self._pool.submit(one.reader.life, look)
+            asked = one.life
+        wait([asked], patience)
+        if not asked.done():
+            return None, True
+        with self._lock:
+            one.life = None if one.life is asked else one.life
+        return asked.result(), False
 
     def problem(self, run_id: str) -> str:
         """Why the last look at a run failed; empty where it did not."""
@@ -171,10 +218,17 @@ class Watch:
                 self._runs.setdefault(id_of(path), _Watched(RunReader(id_of(path), store)))
         return []
 
-    def _refresh(self, runs: Iterable[_Watched], patience: float) -> None:
-        """Look at those again whose last look has aged, and wait a while for that."""
-        waited = [future for one in runs if (future := self._aged(one)) is not None]
-        wait(waited, patience)
+    def _refresh(self, runs: Iterable[_Watched], end: float, aged_end: float | None = None) -> None:
+        """Look at those again whose last look has aged, and wait until a time for that."""
+        unknown: list[Future[None]] = []
+        aged: list[Future[None]] = []
+        for one in runs:
+            # Before it is begun: one that ends at once would be taken for one that has aged.
+            new = one.look is None and not one.problem
+            if (future := self._aged(one)) is not None:
+                (unknown if new else aged).append(future)
+        wait(aged, max(0.0, (end if aged_end is None else aged_end) - self._clock()))
+        wait(unknown, max(0.0, end - self._clock()))
 
     def _aged(self, one: _Watched) -> Future[None] | None:
         with self._lock:
