@@ -36,6 +36,8 @@ FOREIGN_OPTIONS = {
     "--no-hooks",  # helm uninstall
     "--take-ownership",  # helm install
     "--platform",  # docker buildx
+    "--require-hashes",  # pip install
+    "--only-binary",  # pip install
 }
 
 OPTION = re.compile(r"(?<![\w(-])--[a-z][a-z0-9-]*")

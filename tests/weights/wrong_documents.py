@@ -113,6 +113,11 @@ def experts_by_the_million(folder: Path) -> None:
     edit_config(folder, text_config={"num_experts": 10**6})
 
 
+@case("config.json", "num_labels", "found 10000000", "at most 4096")
+def labels_by_the_million(folder: Path) -> None:
+    edit_config(folder, num_labels=10**7)
+
+
 @case("config.json", "text_config", "found []", "expected an object")
 def text_config_of_a_list(folder: Path) -> None:
     edit_config(folder, text_config=[])

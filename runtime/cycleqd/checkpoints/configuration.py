@@ -67,8 +67,8 @@ _FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "rope_theta": _NUMBERS,
 }
 
-# A model's class makes modules by these numbers before it sees that there are no weights for them.
-_REPEATED = re.compile(r"(?:layers?|experts|blocks|depth)$")
+# A class makes modules and names by these numbers before it sees that there are no weights.
+_REPEATED = re.compile(r"(?:layers?|experts|blocks|depth|labels)$")
 _MAX_REPEATED = 4096
 
 
