@@ -29,6 +29,8 @@ from tests.checkpoints import family
 from tests.run.hostile_checkpoints import CASES, Case, lay_out
 from tests.weights.programs import MARK
 
+from cycleqd.contract.variables import CACHE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -143,7 +145,7 @@ def _admit(place: Path, log: Path) -> None:
         os.dup2(file, standard)
     Prepared.evolve = admitted  # type: ignore[method-assign]
     os.chdir(place)
-    os.environ["CYCLEQD_CACHE"] = str(place / "cache")
+    os.environ[CACHE] = str(place / "cache")
     os._exit(run_command(["run", "run.json", "--store", "store", "--workers", "1"]))
 
 

@@ -9,11 +9,12 @@ of the machine than an honest program, which looking every now and then could no
 
 from __future__ import annotations
 
+# Not `socket`: whatever that imports, too, each program's fork would copy.
+import _socket
 import ctypes
 import errno
 import os
 import select
-import socket
 import struct
 from contextlib import suppress
 from fcntl import ioctl
@@ -27,6 +28,7 @@ _LISTEN, _KILLABLE = 1 << 3, 1 << 5
 _QUESTION, _ANSWER = struct.Struct("=QII64x"), struct.Struct("=QqiI")
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101
 _CONTINUE = 1
+_HANDLES, _HANDLE = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS), struct.Struct("@i")
 
 
 def ask(line: int) -> None:
@@ -45,8 +47,9 @@ def ask(line: int) -> None:
         with suppress(OSError):
             number = kernel.number_of("seccomp")
             questions = kernel.syscall(number, _SET_FILTER, flags, ctypes.byref(loaded))
-            with socket.socket(fileno=os.dup(line)) as connection:
-                socket.send_fds(connection, [b"?"], [questions])
+            connection = _socket.socket(fileno=os.dup(line))
+            connection.sendmsg([b"?"], [(*_HANDLES, _HANDLE.pack(questions))])
+            connection.close()
             os.close(questions)
             return
 
@@ -64,7 +67,7 @@ class Gate:
     def __init__(self, most: int) -> None:
         self._most = most
         self._known = 1
-        ours, theirs = socket.socketpair()
+        ours, theirs = _socket.socketpair()
         # First the line, then the descriptor that came through it.
         self._source = ours.detach()
         self._open = False
@@ -100,11 +103,13 @@ class Gate:
             self._source = -1
 
     def _receive(self) -> None:
-        with socket.socket(fileno=self._source) as line:
-            self._source = -1
-            _, handles, _, _ = socket.recv_fds(line, 1, 1)
-        if handles:
-            self._source, self._open = handles[0], True
+        line = _socket.socket(fileno=self._source)
+        self._source = -1
+        _, parts, _, _ = line.recvmsg(1, _socket.CMSG_SPACE(_HANDLE.size))
+        line.close()
+        for level, kind, content in parts:
+            if (level, kind) == _HANDLES and len(content) == _HANDLE.size:
+                self._source, self._open = _HANDLE.unpack(content)[0], True
 
     def _free(self) -> bool:
         """Whether there is room for one more; counts anew where it seems that there is none."""

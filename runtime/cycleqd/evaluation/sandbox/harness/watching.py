@@ -55,7 +55,9 @@ class Watch:
         processes = killing.descendants(os.getpid())
         if confinement.counted and killing.tasks(processes) > limits.processes:
             return True
-        with _looking_as(confinement.user):
+        # In namespaces the harness may look as it is, and who changes its user there outlives the
+        # worker: the kernel forgets the signal of a parent's death.
+        with _looking_as(None if confinement.namespaces else confinement.user):
             if self._processes and taken(processes, limits.memory_bytes) > limits.memory_bytes:
                 return True
             deleted = 0 if confinement.namespaces else held(processes, confinement.place)
