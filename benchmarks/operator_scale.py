@@ -5,8 +5,9 @@
 A real control plane, kwok for the nodes, the operator as a process with its own ServiceAccount. The
 runs are of mode Generation with many open stages, one Job each; this script plays their
 coordinators by patching the progress ConfigMaps. It prints how the operator starts anew beside all
-these objects, what memory it takes, what it writes per generation (by its own count and by the API
-server's audit log) and how large a status is. Times depend on the machine; writes do not.
+these objects, what the Kubernetes client takes to list them (`benchmarks.plain_list`), what memory
+it takes, what it writes per generation (by its own count and by the API server's audit log) and how
+large a status is. Times depend on the machine; writes do not.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.namespaced_api import NamespacedApi
 from benchmarks.operator_load import Load, Measured, Start
+from benchmarks.plain_list import listed_by_a_process
 from devcluster.base.control_plane import ControlPlane, ControlPlaneSettings
 from devcluster.played.kwok import END, EXIT_CODE, Kwok
 from devcluster.played.operator_process import ACCOUNT, TERM_SECONDS, OperatorProcess, grant
@@ -203,9 +205,12 @@ class Simulation:
         began = self.operator.metric("process_start_time_seconds")
         first = self.operator.metric("cycleqd_operator_first_reconcile_timestamp_seconds")
         self.say(f"first look {first - began:.2f} s after the start")
+        peer = listed_by_a_process(self.admin.kubeconfig, NAMESPACE)
         return Start(
             start_seconds=round(first - began, 2),
             start_cpu_seconds=round(times.user + times.system, 2),
+            peer_seconds=peer.seconds,
+            peer_cpu_seconds=peer.cpu_seconds,
             settle_seconds=round(settled - first, 2),
             settle_writes=sum(self.operator.writes().values()),
             settle_changes=tuple(

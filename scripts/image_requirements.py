@@ -6,6 +6,7 @@ changed. Extras that name the project's other extras are followed.
 
     image_requirements.py pyproject.toml operator
     image_requirements.py pyproject.toml runtime operator
+    image_requirements.py --cuda constraints.txt    # the versions beside vLLM for CUDA
 """
 
 from __future__ import annotations
@@ -14,6 +15,16 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+
+# vLLM for CUDA asks for another apache-tvm-ffi than that for CPUs, which constraints.txt is of.
+VLLM = "vllm==0.32.0"
+LOOSE = "apache-tvm-ffi=="
+
+
+def constraints_of_cuda(text: str) -> str:
+    """The versions of constraints.txt that hold beside vLLM for CUDA, and its own."""
+    lines = [line for line in text.splitlines() if not line.startswith(LOOSE)]
+    return "\n".join([*lines, VLLM])
 
 
 def requirements(pyproject: Path, extras: list[str]) -> list[str]:
@@ -35,4 +46,7 @@ def requirements(pyproject: Path, extras: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(requirements(Path(sys.argv[1]), sys.argv[2:])))
+    if sys.argv[1] == "--cuda":
+        print(constraints_of_cuda(Path(sys.argv[2]).read_text()))
+    else:
+        print("\n".join(requirements(Path(sys.argv[1]), sys.argv[2:])))

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 TIERS = {
-    "fast": "not (pods or runtime or vllm or s3 or controlplane or scale or nodes or slow)",
-    "pods": "pods and not (runtime or vllm or s3 or controlplane or scale or nodes or slow)",
+    "fast": (
+        "not (pods or browser or runtime or vllm or s3 or controlplane or scale or nodes or slow)"
+    ),
+    "pods": (
+        "pods and not (browser or runtime or vllm or s3 or controlplane or scale or nodes or slow)"
+    ),
+    "browser": "browser and not (runtime or vllm or s3 or controlplane or scale or nodes or slow)",
     "runtime": "runtime and not (vllm or s3 or controlplane or scale or nodes or slow)",
     "s3": "s3 and not (vllm or controlplane or scale or nodes or slow)",
     "vllm": "vllm and not (controlplane or scale or nodes or slow)",
@@ -32,7 +37,7 @@ Stage = tuple[Lane, ...]
 # The news that comes soonest first.
 STAGES: tuple[Stage, ...] = (
     (("fast",),),
-    (("pods", "s3"), ("runtime",), ("vllm",)),
+    (("pods", "browser", "s3"), ("runtime",), ("vllm",)),
     (("controlplane", "scale"), ("nodes",), ("slow",)),
 )
 
@@ -47,7 +52,7 @@ CLUSTER_TOOLS = ("versitygw", "etcd", "kubernetes", "kwok", "helm", "helm3")
 TOOLS = {
     "s3": S3_TOOLS,
     "vllm": S3_TOOLS,
-    "controlplane": CLUSTER_TOOLS,
+    "controlplane": (*CLUSTER_TOOLS, "prometheus"),
     "scale": CLUSTER_TOOLS,
     "nodes": (*CLUSTER_TOOLS, "coredns"),
     "slow": S3_TOOLS,

@@ -4,9 +4,9 @@ The image is ignored. Where a container gives no command, the image's entry poin
 ``cycleqd`` of this Python environment. "The container" is every process whose environment carries
 the pod's uid, whatever session or parent it has by now: all of them end with the pod.
 
-Not played: several containers, init containers, liveness probes, restarts, limits, security
-contexts and network namespaces (pods share the host's network, so ``CYCLEQD_HEALTH_PORT`` becomes a
-free port).
+Not played: several containers, init containers (generated code runs in the worker's), liveness
+probes, restarts, limits, security contexts and network namespaces (pods share the host's network,
+so ``CYCLEQD_HEALTH_PORT`` becomes a free port).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kubernetes import client
 from urllib3.exceptions import HTTPError
 
 from cycleqd.contract.pods import TERMINATION_MESSAGE_BYTES
-from cycleqd.contract.variables import HEALTH_PORT, TERMINATION_LOG
+from cycleqd.contract.variables import HEALTH_PORT, SANDBOX, SANDBOX_FILES, TERMINATION_LOG
 from devcluster.base.processes import ServerProcess, free_port
 from devcluster.played.node_api import condition, timestamp
 from devcluster.played.pod_files import TOKEN_FOLDER, PodFiles, expand, localise
@@ -149,6 +149,8 @@ class PlayedPod:
         variables = self._variables | {n: localise(v, mounts) for n, v in own.items()}
         variables[UID] = self.pod["metadata"]["uid"]
         variables[TERMINATION_LOG] = str(self.folder / "termination-log")
+        for name in (SANDBOX, SANDBOX_FILES):
+            variables.pop(name, None)
         if HEALTH_PORT in variables:
             variables[HEALTH_PORT] = str(self.port)
         if "/tmp" in mounts:

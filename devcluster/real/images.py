@@ -40,6 +40,10 @@ SOURCES = (
     "operator",
     "scripts/vllm_cpu.py",
     "scripts/image_requirements.py",
+    "locks/build.txt",
+    "locks/operator.txt",
+    "locks/ui.txt",
+    "locks/worker.txt",
 )
 BUILD_SECONDS = 3600.0
 # On two quiet cores, with nothing cached.

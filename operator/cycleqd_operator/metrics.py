@@ -200,6 +200,22 @@ RUN_GAUGES: dict[str, tuple[str, Callable[[Json], float]]] = {
         _number("generation", default=-1.0),
     ),
     "generations": ("Generations asked for.", _number("generations")),
+    "revision": (
+        "The accepted change of the manifest that the last committed generation is of.",
+        _number("revision"),
+    ),
+    "accepted_revision": (
+        "The change of the manifest that was accepted last; may hold from a later generation on.",
+        _number("acceptedRevision"),
+    ),
+    "models_to_revisit": (
+        "Models to evaluate while experts, tasks or items join; 0 while nobody does.",
+        _number("revisiting", "of"),
+    ),
+    "revisited_models": (
+        "Models evaluated so far while experts, tasks or items join; 0 while nobody does.",
+        _number("revisiting", "done"),
+    ),
     "candidates_evaluated": ("Candidates evaluated.", _number("evaluations", "succeeded")),
     "candidates_failed": (
         "Candidates that could not be evaluated.",

@@ -23,6 +23,15 @@ SERVICE_LINK = re.compile(r"(.*_)?(SERVICE_(HOST|PORT(_.*)?)|PORT_[0-9]+_(TCP|UD
 """Variables that Kubernetes adds for a Service named ``cycleqd-operator...``; no settings."""
 
 GPU_LIMIT = {"limits": {"nvidia.com/gpu": "1"}}
+ANY_FIELD = "*"
+NO_FIELD = "none"
+FIELD_PATTERN = r"metadata\.(labels|annotations)|(?!(metadata|spec)\b)[a-zA-Z]+(\.[a-zA-Z]+)*"
+"""A field of a pod template, as `Settings.pod_template_fields` names it."""
+
+CONTAINED = {
+    "requests": {"cpu": "100m", "memory": "256Mi"},
+    "limits": {"cpu": "4", "memory": "4Gi"},
+}
 SMALL = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "4Gi"}}
 
 
@@ -43,8 +52,17 @@ class Settings(BaseModel):
     worker_resources: dict[str, Any] = GPU_LIMIT
     """Resources (JSON) of a worker's container where the run's template sets none."""
 
+    sandbox_resources: dict[str, Any] = CONTAINED
+    """Resources (JSON) of a worker pod's container for generated code where the run's template sets
+    none: programs run side by side on its cores, as many as fit into its memory."""
+
     coordinator_resources: dict[str, Any] = SMALL
     """Resources (JSON) of a coordinator's container where the run's template sets none."""
+
+    pod_template_fields: tuple[str, ...] = (ANY_FIELD,)
+    """Fields of a pod's spec that the templates of runs may set, such as ``tolerations`` and
+    ``containers.resources``, each with all below it, and ``metadata.labels`` and
+    ``metadata.annotations``; ``*`` for any, ``none`` for none."""
 
     namespaces: tuple[str, ...] = ()
     """Namespaces to serve with Roles only; empty serves the whole cluster with a ClusterRole."""
@@ -76,7 +94,7 @@ class Settings(BaseModel):
     log_format: Literal["json", "text"] = "json"
     """One JSON object a line, or text for people."""
 
-    @field_validator("image_pull_secrets", "namespaces", mode="before")
+    @field_validator("image_pull_secrets", "namespaces", "pod_template_fields", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Comma-separated text becomes a list; empty parts are dropped."""
@@ -84,7 +102,9 @@ class Settings(BaseModel):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("worker_resources", "coordinator_resources", mode="before")
+    @field_validator(
+        "worker_resources", "sandbox_resources", "coordinator_resources", mode="before"
+    )
     @classmethod
     def _parse(cls, value: object) -> object:
         """JSON text becomes an object."""
@@ -94,6 +114,20 @@ class Settings(BaseModel):
             except json.JSONDecodeError as error:
                 raise ValueError(f"must be a JSON object: {error}") from None
         return value
+
+    @field_validator("pod_template_fields")
+    @classmethod
+    def _fields(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+        """Each is a field, or one word stands for all or none of them."""
+        if fields in ((ANY_FIELD,), (NO_FIELD,)):
+            return fields
+        for field in fields:
+            if not re.fullmatch(FIELD_PATTERN, field):
+                raise ValueError(
+                    f"{field!r} must be {ANY_FIELD} or {NO_FIELD} alone, metadata.labels,"
+                    " metadata.annotations or a field of a pod's spec, such as tolerations"
+                )
+        return fields
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

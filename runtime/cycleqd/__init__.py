@@ -27,8 +27,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from cycleqd.version import __version__
-
 if TYPE_CHECKING:
     from cycleqd.api.evolving import evolve
     from cycleqd.api.run import Run, open_run
@@ -36,9 +34,11 @@ if TYPE_CHECKING:
     from cycleqd.errors import CycleQDError
     from cycleqd.manifest.model import Manifest
     from cycleqd.manifest.reader import load_manifest
+    from cycleqd.version import __version__
 
 # The operator and the commands import parts of this package: none of them pays for the others.
 _HOMES = {
+    "__version__": "cycleqd.version",
     "CycleQDError": "cycleqd.errors",
     "Elite": "cycleqd.api.views",
     "FinalRow": "cycleqd.api.views",

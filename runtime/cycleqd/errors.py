@@ -16,6 +16,7 @@ Exit codes and retry policy hang on the tree, so a new error chooses its parent 
     |   +-- StoreRefused                  it answers and refuses: bucket, region, certificate
     |   |   +-- StoreDenied               credentials missing, wrong, or without a right
     |   +-- StoreUnavailable          75  unreachable after all retries; may succeed later
+    +-- ServiceUnavailable        75  a tracking server, registry or hub; may succeed later
     +-- SlotError                     65  this worker's machine is broken (engine, device, sandbox)
     |   +-- EngineError                   the inference engine failed
     |   +-- SandboxUnavailable            generated code cannot be contained here
@@ -107,6 +108,12 @@ class StoreDenied(StoreRefused):
 
 class StoreUnavailable(StoreError):
     """The store could not be reached after all retries."""
+
+    exit_code = 75
+
+
+class ServiceUnavailable(CycleQDError):
+    """A server beside the store (tracking, registry, hub) does not answer; it may later."""
 
     exit_code = 75
 

@@ -46,6 +46,7 @@ FREE: Final[list[Edit]] = [
     {"spec.workers.template.spec.nodeSelector": {"gpu": "h100"}},
     {"spec.coordinator": {"image": "example.org/worker", "template": {"spec": {}}}},
     {"spec.serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}},
+    {"spec.tracking": {"mlflow": {"uri": "http://mlflow:5000", "experiment": "agents"}}},
     {"spec.storage.s3.credentialsSecretRef.name": "rotated"},
     {"spec.storage.s3.credentialsSecretRef": REMOVE},
     {"spec.storage.s3.caBundleRef": REMOVE},
@@ -54,6 +55,7 @@ FREE: Final[list[Edit]] = [
     {"spec.tasks[0].items.search": "s3://items/other-search.jsonl"},
     {"spec.tasks[1].items": {"search": "s3://items/1.jsonl", "test": "s3://items/2.jsonl"}},
     {"metadata.labels": {"team": "agents"}},
+    {"spec.evaluation.sandbox": "Require"},
     {"spec.tasks[1].retired": True},
     {"spec.experts[1].retired": True},
 ]
@@ -94,7 +96,7 @@ DECISIVE: Final = [
     Refused({"spec.evolution.crossover": REMOVE}, "evolution.crossover", "is immutable"),
     Refused({"spec.evolution.mutation.rank": REMOVE}, "evolution.mutation", "is immutable"),
     Refused({"spec.evolution.aggregate.topPerArchive": 2}, "aggregate", "is immutable"),
-    Refused({"spec.evaluation.dtype": "float32"}, "spec.evaluation", "is immutable"),
+    Refused({"spec.evaluation.dtype": "float32"}, "spec.evaluation.dtype", "is immutable"),
     Refused({"spec.workers.threads": 2}, "spec.workers.threads", "is immutable"),
 ]
 """Refused: other candidates would come of it; the coordinator would refuse them too."""

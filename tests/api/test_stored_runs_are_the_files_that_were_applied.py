@@ -70,10 +70,13 @@ def test_defaults_are_those_of_the_command_line(
     expected.setdefault("curriculum", [])
     expected["evolution"]["aggregate"].setdefault("method", "Softmax")
     expected["evolution"]["selection"].setdefault("partner", "Elite")
+    expected["evaluation"].setdefault("sandbox", "Auto")
     for task in expected["tasks"]:
         task.setdefault("train", True)
+        task.setdefault("retired", False)
     for expert in expected["experts"]:
         expert.setdefault("vocabulary", "Same")
+        expert.setdefault("retired", False)
     assert run["spec"] == expected
     assert parse_resource(run) == manifest
 

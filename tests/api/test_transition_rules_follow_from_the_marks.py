@@ -12,7 +12,16 @@ _FIXED = {
     "spec.base",
     "spec.curriculum[]",
     "spec.archive",
-    "spec.evaluation",
+    *(
+        f"spec.evaluation.{field}"
+        for field in (
+            "engine",
+            "dtype",
+            "maxModelLen",
+            "gpuMemoryUtilization",
+            "memoryLimitMib",
+        )
+    ),
     "spec.workers.threads",
     *(
         f"spec.evolution.{field}"

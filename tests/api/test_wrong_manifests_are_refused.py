@@ -1,6 +1,6 @@
 """``kubectl apply`` of a wrong manifest is refused with words that name the field; none is stored.
 
-The manifests, each with one fault, are in `tests.api.wrong`.
+The manifests, each with one fault, are in `tests.api.wrong` and `tests.api.wrong_tracking`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import pytest
 
 from tests.manifest.documents import edited
 
+from . import wrong as others
 from .documents import VALID
-from .wrong import WRONG, Wrong
+from .wrong import Wrong
+from .wrong_tracking import WRONG_TRACKING
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from devcluster.base.cluster import Cluster
 
 pytestmark = pytest.mark.controlplane
+
+WRONG = [*others.WRONG, *WRONG_TRACKING]
 
 
 @pytest.fixture(scope="module")

@@ -47,8 +47,10 @@ EVERYTHING: Json = {
     "metrics": {
         "service": {"annotations": {"prometheus.io/scrape": "true"}},
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "prometheusRule": {"enabled": True, "alertLabels": {"team": "research"}},
     },
+    "grafana": {"enabled": True, "labels": {"dashboards": "yes"}},
     "networkPolicy": {
         "enabled": True,
         "metricsFrom": [{"namespaceSelector": {}}],
@@ -56,6 +58,41 @@ EVERYTHING: Json = {
     },
     "podDisruptionBudget": {"enabled": True},
     "cleanup": {"enabled": True},
+    "ui": {
+        "enabled": True,
+        "prefix": "s3://example-research/runs",
+        "image": {"repository": "registry.example.org/cycleqd/ui", "tag": "v2"},
+        "s3": {
+            "endpoint": "https://s3.example.org:9000",
+            "region": "eu-1",
+            "addressingStyle": "Path",
+            "checksums": "WhenRequired",
+            "caBundleRef": {"name": "s3-ca"},
+        },
+        "credentialsSecret": "s3-readonly",
+        "serviceAccount": {"annotations": {"example.org/role": "reader"}},
+        "service": {"port": 8080, "annotations": {"example.org/a": "b"}},
+        "ingress": {
+            "enabled": True,
+            "className": "nginx",
+            "host": "runs.example.org",
+            "path": "/cycleqd/",
+            "tls": [{"hosts": ["runs.example.org"], "secretName": "runs-tls"}],
+            "annotations": {"nginx.ingress.kubernetes.io/auth-url": "https://auth.example.org"},
+        },
+        "allowedHosts": ["*.internal.example.org"],
+        "networkPolicy": {
+            "from": [{"namespaceSelector": {}}],
+            "storeCIDRs": ["10.0.0.0/8"],
+            "storePorts": [443, 9000],
+        },
+        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.example.org"}],
+        "podLabels": {"team": "research"},
+        "podAnnotations": {"example.org/a": "b"},
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+    },
 }
 
 CASES: dict[str, Json] = {
@@ -70,6 +107,7 @@ CASES: dict[str, Json] = {
     },
     "crds-go-with-the-release": {"crds": {"keep": False}},
     "renamed": {"fullnameOverride": "n" * 80, "nameOverride": "evolver"},
+    "page": {"ui": {"enabled": True, "prefix": "s3://example-research"}},
     "existing-priority-class": {"priorityClass": {"name": "system-cluster-critical"}},
 }
 """Values that a user may give, by name; a test adds the namespaces to watch where it has some."""

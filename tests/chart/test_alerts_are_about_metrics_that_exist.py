@@ -1,4 +1,4 @@
-"""Alerts and documents name metrics that the operator exports, with labels that they have."""
+"""Alerts and documents name metrics that are exported, with labels that they have."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import pytest
 from prometheus_client import generate_latest
 
+from cycleqd.pod.metrics import CoordinatorMetrics, WorkerMetrics
 from cycleqd_operator.metrics import Metrics
 
 from .rendering import EVERYTHING, ROOT, Json, one, render
@@ -20,19 +21,34 @@ RUN: Json = {
 }
 
 
+def _exported_by_pods() -> str:
+    """What coordinators and workers serve, with one entry done and one progress written."""
+    coordinator, worker = CoordinatorMetrics(), WorkerMetrics()
+    coordinator.published(delivered=True)
+    worker.hear({"event": "begin", "stage": "generations/000001"})
+    worker.hear({"event": "end", "kind": "Evaluate", "failed": False, "seconds": 1, "phases": {}})
+    registries = (coordinator.registry, worker.registry)
+    return "".join(generate_latest(registry).decode() for registry in registries)
+
+
+def _labels(text: str) -> dict[str, set[str]]:
+    """Labels of each metric of an exposition, by the name that Prometheus stores."""
+    found: dict[str, set[str]] = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name = re.split(r"[{ ]", line, maxsplit=1)[0]
+            found.setdefault(name, set()).update(re.findall(r"(\w+)=\"", line))
+    return found
+
+
 def _exported() -> dict[str, set[str]]:
-    """Labels of each metric that the operator exports, by the name that Prometheus stores."""
+    """The same of the operator."""
     metrics = Metrics()
     metrics.follow_runs(lambda: [RUN])
     metrics.reconciles.labels("quiet").inc()
     metrics.api_requests.labels("list", "Job", "200").inc()
     metrics.objects.labels("Job").set(1)
-    found: dict[str, set[str]] = {}
-    for line in generate_latest(metrics.registry).decode().splitlines():
-        if not line.startswith("#"):
-            name, _, rest = re.split(r"[{ ]", line, maxsplit=1)[0], None, line
-            found.setdefault(name, set()).update(re.findall(r"(\w+)=\"", rest))
-    return found
+    return _labels(generate_latest(metrics.registry).decode())
 
 
 EXPORTED = _exported()
@@ -58,7 +74,7 @@ def test_the_documents_list_every_metric() -> None:
     listed = set(re.findall(r"^\| `(cycleqd_\w+)", text, re.MULTILINE))
     exported = {
         re.sub(r"_(bucket|count|sum)$", "", name)
-        for name in EXPORTED
+        for name in {**EXPORTED, **_labels(_exported_by_pods())}
         if name.startswith("cycleqd_") and not name.endswith("_created")
     }
     assert listed == exported

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 
-OTHERS_KINDS = {"ServiceMonitor": "servicemonitors", "PrometheusRule": "prometheusrules"}
+OTHERS_KINDS = {
+    "ServiceMonitor": "servicemonitors",
+    "PodMonitor": "podmonitors",
+    "PrometheusRule": "prometheusrules",
+}
 OVERLAYS = ("overlays/cluster-wide", "overlays/namespaced")
 EXAMPLES = ("examples/cluster/tiny", "examples/cluster/quickstart")
 

@@ -27,7 +27,7 @@ from cycleqd_operator.kube.cluster import ApiCluster, ApiError
 from cycleqd_operator.kube.nesting import LEVELS, parse_json, shallow
 from cycleqd_operator.kube.resources import RUN
 from cycleqd_operator.kube.trimming import trim
-from cycleqd_operator.kube.watching import shallow_session
+from cycleqd_operator.kube.watching import bounded_session
 from cycleqd_operator.metrics import Metrics
 from tests.controller.memory_cluster import MemoryCluster
 from tests.controller.nested import deep_run_text
@@ -103,7 +103,7 @@ def in_kopf_s_session(answer: str, chunk: int, use: Callable[[Any], Awaitable[An
 
     async def ask() -> Any:
         async with api_server(answer, chunk=chunk) as address:
-            found = shallow_session(kopf.ConnectionInfo(server=address))
+            found = bounded_session(kopf.ConnectionInfo(server=address))
             url = f"{found.server}{RUN.path('')}"
             async with found.aiohttp_session as session, session.get(url) as response:
                 return await use(response)

@@ -15,6 +15,10 @@ def run(name: str) -> Json:
     status = {
         "generation": 7,
         "generations": 20,
+        "revision": 1,
+        "acceptedRevision": 2,
+        "revisiting": {"revision": 2, "generation": 8, "who": "expert x", "done": 3, "of": 40},
+        "evaluations": {"succeeded": 70, "failed": 1},
         "archive": {"coverage": "0.25", "qdScore": "12.5"},
         "workers": {"ready": 3, "desired": 4, "failedPods": 1},
         "best": [{"task": "sql", "candidate": "000003-1", "score": "0.9"}],
@@ -34,6 +38,12 @@ def test_runs_are_exported_as_they_are_now() -> None:
     for line in (
         'cycleqd_run_generation{name="one",namespace="demo"} 7.0',
         'cycleqd_run_generation{name="fresh",namespace="demo"} -1.0',
+        'cycleqd_run_revision{name="one",namespace="demo"} 1.0',
+        'cycleqd_run_accepted_revision{name="one",namespace="demo"} 2.0',
+        'cycleqd_run_revisited_models{name="one",namespace="demo"} 3.0',
+        'cycleqd_run_models_to_revisit{name="one",namespace="demo"} 40.0',
+        'cycleqd_run_models_to_revisit{name="fresh",namespace="demo"} 0.0',
+        'cycleqd_run_candidates_evaluated{name="one",namespace="demo"} 70.0',
         'cycleqd_run_coverage{name="one",namespace="demo"} 0.25',
         'cycleqd_run_qd_score{name="one",namespace="demo"} 12.5',
         'cycleqd_run_workers_ready{name="one",namespace="demo"} 3.0',

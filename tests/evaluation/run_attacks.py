@@ -21,6 +21,7 @@ from attacks import (  # type: ignore[import-not-found]  # found by the path abo
 )
 
 from cycleqd.evaluation.sandbox import PythonProgram, Sandbox, ShellProgram, SqlProgram
+from cycleqd.evaluation.sandbox import harness_process as module
 
 
 def on_a_file() -> list[SqlProgram]:
@@ -34,7 +35,31 @@ def on_a_file() -> list[SqlProgram]:
     return [SqlProgram("", text, file=str(file)) for text in code]
 
 
+def cutting(path: str) -> list[ShellProgram | PythonProgram]:
+    """Programs that cut off a file of this user's."""
+    code = (
+        "import os\n"
+        f"path = {path!r}\n"
+        "for cut in (lambda: os.truncate(path, 0), lambda: os.open(path, os.O_TRUNC),\n"
+        "            lambda: open(path, 'w')):\n"
+        "    try: cut()\n"
+        "    except OSError: pass\n"
+    )
+    return [PythonProgram("", code, ""), ShellProgram({"cut.py": code}, "python3 cut.py")]
+
+
+def on_an_older_kernel(version: int) -> None:
+    """Let harnesses take the kernel's Landlock for one of an earlier version."""
+    module._START = module._START.replace(
+        "server.start()",
+        "from cycleqd.evaluation.sandbox.harness import landlock;"
+        f" landlock.abi = lambda: {version}; server.start()",
+    )
+
+
 def main() -> None:
+    if len(sys.argv) > 2:
+        on_an_older_kernel(int(sys.argv[2]))
     names = [*PYTHON_ATTACKS, *SHELL_ATTACKS]
     attacks = [*PYTHON_ATTACKS.values(), *SHELL_ATTACKS.values()]
     programs = [attack.program(os.getpid()) for attack in attacks]
@@ -46,6 +71,11 @@ def main() -> None:
         programs = on_a_file()
         reading, writing = box.run(programs)
         shutil.rmtree(Path(str(programs[0].file)).parent)
+        precious = Path(tempfile.gettempdir()) / "precious"
+        precious.write_text("text")
+        box.run(cutting(str(precious)))
+        kept = precious.read_text()
+        precious.unlink()
     wrong = [
         f"{name}: {report.status} {report.detail} {report.stdout[:200]}"
         for name, attack, report in zip(names, attacks, reports[::2], strict=True)
@@ -56,6 +86,8 @@ def main() -> None:
         for name, report in zip(names, reports[1::2], strict=True)
         if report.status != "passed"
     ]
+    if kept != "text":
+        wrong.append("a file of the worker's was cut off")
     if shut.files != {"x": "text\n"}:
         wrong.append(f"what a program has shut is not read back: {shut}")
     if (reading.rows, writing.status) != (((7,),), "failed"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from published import judged, read
+from tests.published import judged, read
 
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.tasks import skill_of
@@ -96,3 +96,13 @@ def test_bodies_are_lessons_like_whole_functions() -> None:
     assert honest == [True, True]
     cheat = "    import builtins\n    return 2\n"
     assert not skill.honest(item, skill.answer(item, cheat))
+
+
+def test_a_setup_that_holds_a_prompt_that_stops_within_its_function(
+    any_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    prompt = "import math\n\ndef up(x):\n    y = x\n"
+    item = {"id": 1, "prompt": prompt, "setup": prompt, "tests": TESTS}
+    found = read([item], "python", tmp_path)
+    answers = ["    return math.ceil(y)", "def up(x):\n    return math.ceil(x)", "    return y"]
+    assert judged(found, "python", answers, any_sandbox) == [True, True, False]

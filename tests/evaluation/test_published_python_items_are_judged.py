@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import published
 import pytest
-from published import judged, read
+from tests import published
+from tests.published import PYTHON, judged, read
 
 from cycleqd.errors import DatasetError
 from cycleqd.evaluation.sandbox import Sandbox
@@ -15,23 +15,12 @@ from cycleqd.evaluation.tasks.python import PythonSettings
 
 pytestmark = pytest.mark.timeout(120)
 
-FORMS: dict[str, tuple[dict[str, Any], str]] = {
-    "MBPP": (published.MBPP, "class Box: pass\ndef span(xs):\n    return max(xs)"),
-    "MBPP, sanitized": (published.MBPP_SANITIZED, "def area(r):\n    return r"),
-    "HumanEval": (published.HUMAN_EVAL, "    return xs\n"),
-    "HumanEval of the hub": (published.HUMAN_EVAL_PLUS_HUB, "    return x / 3 + 1e-3\n"),
-    "MBPP+ of the hub": (published.MBPP_PLUS_HUB, "def pair(a, b): return (a / 1, b / 2)"),
-    "HumanEval+": (published.HUMAN_EVAL_PLUS, "    return math.floor(math.sqrt(x))\n"),
-    "MBPP+": (published.MBPP_PLUS, "def joined(digits): return 12"),
-}
-"""By name, a row and a wrong answer to it."""
 
-
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", PYTHON)
 def test_solutions_pass_and_wrong_answers_do_not(
     name: str, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    row, wrong = FORMS[name]
+    row, wrong = PYTHON[name]
     found = read([row], "python", tmp_path)
     (solution,) = found.solutions
     assert solution is not None
@@ -46,7 +35,7 @@ def test_solutions_pass_and_wrong_answers_do_not(
 
 
 def test_forms_are_told(tmp_path: Path) -> None:
-    rows = [row for row, _ in FORMS.values()]
+    rows = [row for row, _ in PYTHON.values()]
     assert read(rows, "python", tmp_path).forms == {
         "MBPP": 1,
         "MBPP, sanitized": 1,

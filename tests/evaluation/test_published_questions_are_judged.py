@@ -6,17 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from published import judged, read
+from tests.published import GSM8K, judged, read
 
 from cycleqd.errors import DatasetError
 from cycleqd.evaluation.sandbox import Sandbox
 from cycleqd.evaluation.tasks.exact import ExactSettings
 from cycleqd.evaluation.tasks.number import NumberSettings
-
-ROW = {
-    "question": "A box holds 600 pens, and another twice as many. How many are there?\n",
-    "answer": "The other holds 600*2=<<600*2=1200>>1200.\nTogether 1,800 pens.\n#### 1,800",
-}
 
 
 @pytest.fixture(scope="module")
@@ -27,17 +22,17 @@ def box() -> Sandbox:
 
 def number(answer: Any, completions: list[str], folder: Path, **settings: Any) -> list[bool]:
     chosen = NumberSettings(**settings)
-    found = read([{**ROW, "answer": answer}], "number", folder, settings=chosen)
+    found = read([{**GSM8K, "answer": answer}], "number", folder, settings=chosen)
     return judged(found, "number", completions, Sandbox(), settings=chosen)
 
 
 def test_a_row_as_published(tmp_path: Path, box: Sandbox) -> None:
-    found = read([ROW, {**ROW, "question": "And now?"}], "number", tmp_path)
+    found = read([GSM8K, {**GSM8K, "question": "And now?"}], "number", tmp_path)
     assert [item.text("id") for item in found.items] == ["0", "1"]
     assert found.items[1].text("prompt") == "Question: And now?\nAnswer:"
     assert found.forms == {"question and answer (GSM8K)": 2}
     solution = found.solutions[0]
-    assert solution == ROW["answer"]
+    assert solution == GSM8K["answer"]
     assert judged(found, "number", [solution, "1,801", ""], box) == [True, False, False]
 
 
@@ -57,7 +52,7 @@ def test_where_a_number_is_found(tmp_path: Path) -> None:
         "1e999": False,
         "": False,
     }
-    assert number(ROW["answer"], list(answers), tmp_path) == list(answers.values())
+    assert number(GSM8K["answer"], list(answers), tmp_path) == list(answers.values())
 
 
 @pytest.mark.parametrize(
@@ -88,21 +83,21 @@ def test_the_pattern_and_the_tolerance(tmp_path: Path) -> None:
 
 def test_exact_answers_by_a_pattern(tmp_path: Path, box: Sandbox) -> None:
     settings = ExactSettings(answer_pattern="#### (.+)")
-    found = read([ROW], "exact", tmp_path, settings=settings)
+    found = read([GSM8K], "exact", tmp_path, settings=settings)
     assert found.items[0].fields["answer"] == "1,800"
     (solution,) = found.solutions
     assert solution is not None
     answers = [solution, "#### 1,800 \nso", "1,800", "#### 1800"]
     assert judged(found, "exact", answers, box, settings=settings) == [True, True, False, False]
-    plain = read([ROW], "exact", tmp_path)
-    assert judged(plain, "exact", ["1,800", ROW["answer"]], box) == [True, False]
+    plain = read([GSM8K], "exact", tmp_path)
+    assert judged(plain, "exact", ["1,800", GSM8K["answer"]], box) == [True, False]
 
 
 def test_solutions_that_a_pattern_does_not_find_are_not_told(tmp_path: Path) -> None:
     settings = NumberSettings(answer_pattern="The answer is ([0-9]+)")
-    assert read([ROW], "number", tmp_path, settings=settings).solutions == (None,)
+    assert read([GSM8K], "number", tmp_path, settings=settings).solutions == (None,)
 
 
 def test_answers_that_are_no_number_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"item 1: answer: must be a number, or a text that end"):
-        read([{**ROW, "answer": "#### many"}], "number", tmp_path)
+        read([{**GSM8K, "answer": "#### many"}], "number", tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from published import BIRD, GARDEN, SPIDER, garden, judged, read
+from tests.published import BIRD, GARDEN, SPIDER, garden, judged, read
 
 from cycleqd.errors import DatasetError
 from cycleqd.evaluation.sandbox import Limits, Sandbox, ShellProgram, SqlProgram

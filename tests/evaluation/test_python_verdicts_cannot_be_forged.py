@@ -14,6 +14,23 @@ pytestmark = pytest.mark.timeout(120)
 TESTS = "assert f(1) == 2"
 LIMITS = Limits(cpu_seconds=1, wall_seconds=3)
 
+
+def loading(origin: str) -> str:
+    """An answer that is right if, and only if, it loads an extension module from there."""
+    return (
+        "import _imp, _struct, importlib.machinery, os\n"
+        "extensions, name = os.path.split(_struct.__file__)\n"
+        f"origin = {origin}\n"
+        "spec = importlib.machinery.ModuleSpec('_struct', None, origin=origin)\n"
+        "def f(x):\n"
+        "    try: _imp.create_dynamic(spec)\n"
+        "    except ImportError as error:\n"
+        "        if 'refused' in str(error): return 1\n"
+        "        raise\n"
+        "    return 2\n"
+    )
+
+
 FORGERIES = {
     "nothing": "",
     "wrong": "def f(x): return x",
@@ -129,6 +146,28 @@ FORGERIES = {
         "memory = open('/proc/self/mem', 'r+b', 0)\n"
         "os._exit(0)"
     ),
+    "an extension module from elsewhere": loading("os.path.abspath(name)"),
+    "an extension module from elsewhere by a detour": loading(
+        "f'{extensions}/../lib-dynload/{name}'"
+    ),
+    "an extension module whose path lies": loading(
+        "type('Path', (str,), {'__getitem__': lambda _, part: 'x' if part.start else"
+        " extensions + '/'})(f'{extensions}/../lib-dynload/{name}')"
+    ),
+    "an extension of SQLite": (
+        "import sqlite3\n"
+        "def f(x):\n"
+        "    connection = sqlite3.connect(':memory:')\n"
+        "    connection.enable_load_extension(True)\n"
+        "    return 2\n"
+    ),
+    "an extension of SQLite by its class": (
+        "import sqlite3\n"
+        "class C(sqlite3.Connection): pass\n"
+        "def f(x):\n"
+        "    sqlite3.Connection.enable_load_extension(C(':memory:'), True)\n"
+        "    return 2\n"
+    ),
     "background thread": (
         "import threading, os, time\n"
         "def run():\n    time.sleep(0.05); os._exit(0)\n"
@@ -150,6 +189,13 @@ FORGERIES = {
         "late = Late()\ndef f(x): global late; late = None"
     ),
 }
+
+
+def test_what_the_forgeries_load_is_there_to_be_loaded(any_sandbox: Sandbox) -> None:
+    program = PythonProgram("", loading("f'{extensions}/{name}'"), TESTS, LIMITS)
+    (report,) = any_sandbox.run([program])
+    if report.status != "passed":
+        pytest.skip("this Python has its extension modules within")
 
 
 @pytest.mark.parametrize("name", sorted(FORGERIES))

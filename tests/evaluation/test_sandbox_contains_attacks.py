@@ -67,6 +67,19 @@ def _command_lines() -> list[str]:
     return lines
 
 
+def test_memory_that_processes_share_counts_once(sandbox: Sandbox) -> None:
+    script = (
+        "import os, time\n"
+        "x = b'x' * (64 << 20)\n"
+        "for i in range(4): os.fork() or (time.sleep(1), os._exit(0))\n"
+        "print(len(x), [os.wait()[1] for i in range(4)])\n"
+    )
+    limits = Limits(cpu_seconds=3, wall_seconds=20, memory_bytes=160 << 20)
+    program = ShellProgram({"share.py": script}, "python3 -S share.py", (), limits)
+    (report,) = sandbox.run([program])
+    assert (report.status, report.stdout) == ("passed", f"{64 << 20} [0, 0, 0, 0]\n")
+
+
 def test_a_wall_clock_ends_a_sleeper(sandbox: Sandbox) -> None:
     limits = Limits(cpu_seconds=1, wall_seconds=1)
     (report,) = sandbox.run([PythonProgram("", "import time; time.sleep(600)", "", limits)])
@@ -93,7 +106,7 @@ def test_reading_back_does_not_follow_links(sandbox: Sandbox, tmp_path: Path) ->
     assert report.files == {}
 
 
-def test_the_harness_ends_with_the_worker(sandbox: Sandbox) -> None:
+def test_the_harness_ends_with_the_worker() -> None:
     box = Sandbox()
     box.run([PythonProgram("", "", "")])
     process = box._harnesses[0]._process

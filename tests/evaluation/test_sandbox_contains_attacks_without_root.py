@@ -6,40 +6,19 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from devcluster.base.locks import held
+from other_users import python_of
 from tests.sharing import shared_folder
 
 pytestmark = pytest.mark.timeout(500)
 
 WAIT_SECONDS = 250
 HERE = Path(__file__).parent
-NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-PROBE = (
-    "import os, sys; sys.exit(sys.version_info < (3, 11) or not os.access(sys.executable, os.X_OK))"
-)
-
-
-def _python() -> list[str]:
-    """A command that runs a suitable Python as another user than root."""
-    if os.geteuid() != 0:
-        return [sys.executable]
-    if shutil.which("setpriv") is None:
-        pytest.skip("no setpriv on this machine")
-    for python in (sys.executable, "/usr/bin/python3"):
-        command = [*NOBODY, python]
-        # A Python in root's home cannot be run by others.
-        probe = subprocess.run(
-            [*command, "-c", PROBE], check=False, capture_output=True, timeout=60
-        )
-        if probe.returncode == 0:
-            return command
-    pytest.skip("no Python that an unprivileged user may run")
 
 
 @pytest.fixture
@@ -59,7 +38,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("mode", ["namespaces", "plain"])
+# Version 1 is that of Linux 5.13, 2 of 5.19, 5 of 6.10: those before 6.12 have no say in signals.
+@pytest.mark.parametrize("mode", ["namespaces", "plain", "plain 1", "plain 5"])
 def test_attacks_get_nothing(mode: str, temporary: Path) -> None:
     environment = {
         "PATH": "/usr/bin:/bin",
@@ -69,7 +49,7 @@ def test_attacks_get_nothing(mode: str, temporary: Path) -> None:
         "AWS_SECRET_ACCESS_KEY": "must not be seen",
     }
     done = subprocess.run(
-        [*_python(), str(HERE / "run_attacks.py"), mode],
+        [*python_of(), str(HERE / "run_attacks.py"), *mode.split()],
         env=environment,
         check=False,
         capture_output=True,
@@ -86,5 +66,5 @@ def test_attacks_get_nothing(mode: str, temporary: Path) -> None:
     assert found["wrong"] == []
     assert found["traces"] == []
     assert found["left"] == []
-    if found["confinement"] != mode:
+    if not mode.startswith(found["confinement"]):
         pytest.skip(f"this machine gives {found['confinement']} only")

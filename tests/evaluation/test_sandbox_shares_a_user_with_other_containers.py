@@ -30,15 +30,50 @@ print("busy", flush=True)
 time.sleep(60)
 """
 
+FORKS = """
+import os, sys, time
+started = 0
+try:
+    for _ in range(int(sys.argv[1])):
+        os.fork() or (time.sleep(10), os._exit(0))
+        started += 1
+except BlockingIOError:
+    pass
+print(started)
+"""
+
+# A fork bomb that ends by itself: 512 processes where nobody refuses one.
+DOUBLING = """
+import os, time
+for _ in range(9):
+    try:
+        os.fork()
+    except BlockingIOError:
+        pass
+time.sleep(0.5)
+"""
+
 PROGRAM = f"""
 import encodings.ascii, os, tempfile  # before the user changes, who may not read Python's folder
-from cycleqd.evaluation.sandbox.harness import confinement, item
-from cycleqd.evaluation.sandbox.programs import Limits, PythonProgram
+from cycleqd.evaluation.sandbox.harness import confinement, folders, item, python_item
+from cycleqd.evaluation.sandbox.programs import Limits, PythonProgram, ShellProgram
+def newest():  # process of this container, which counts its own from 1
+    with open("/proc/loadavg") as file:
+        return int(file.read().split()[-1])
 os.setgid({USER}); os.setuid({USER})
 base = tempfile.mkdtemp()
 walls = confinement.plain(base, None, {{}})
 report = item.run(PythonProgram("", "x = 1", "assert x == 1", Limits()), walls)
 print(report.status, report.detail)
+for count in (20, 200):
+    assert folders.remove(walls)
+    program = ShellProgram({{"f.py": {FORKS!r}}}, f"exec python3 -S f.py {{count}}", (), Limits())
+    report = item.run(program, walls)
+    print(report.status, report.stdout.strip())
+assert folders.remove(walls)
+before = newest()
+item.run(ShellProgram({{"f.py": {DOUBLING!r}}}, "exec python3 -S f.py", (), Limits()), walls)
+print(newest() - before)
 """
 
 
@@ -48,7 +83,7 @@ def container(program: str) -> list[str]:
     return [*alone, sys.executable, "-c", program]
 
 
-def test_a_busy_neighbour_is_not_counted():
+def test_a_busy_neighbour_is_not_counted_and_a_programs_own_are():
     with subprocess.Popen(container(NEIGHBOUR), stdout=subprocess.PIPE, text=True) as neighbour:
         try:
             assert neighbour.stdout is not None
@@ -59,4 +94,9 @@ def test_a_busy_neighbour_is_not_counted():
         finally:
             neighbour.kill()
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.split()[0] == "passed", done.stdout
+    # The kernel's limit would count the neighbour's too: the harness refuses one too many.
+    python, few, many, doubled = done.stdout.splitlines()
+    assert python.startswith("passed")
+    assert (few, many) == ("passed 20", "passed 31")
+    # Each that runs may have been allowed one that was not there yet when they were counted.
+    assert 31 <= int(doubled) <= 128

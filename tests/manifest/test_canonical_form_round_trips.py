@@ -29,7 +29,9 @@ EDITS: list[Edit] = [
         "spec.tasks[0].systemMessage": "Be brief.\n",
         "spec.experts[1].vocabulary": "Base",
     },
+    {"spec.tracking": {"mlflow": {"uri": "https://mlflow.lab/team", "registeredModel": "agents"}}},
     {"metadata.labels": {"a.b/c": "d"}, "spec.evaluation": {"engine": "vllm"}},
+    {"spec.evaluation.sandbox": "Process"},
 ]
 
 
@@ -55,9 +57,13 @@ def test_fields_that_came_later_leave_the_form_of_older_runs_as_it_was() -> None
         "chat", "items", "maxNewTokens", "name", "stop", "timeoutSeconds", "type"
     }  # fmt: skip
     assert set(spec["experts"][0]) == {"name", "uri"}
+    assert "tracking" not in spec
     evolution = spec["evolution"]
     assert evolution["aggregate"] == {"temperature": "1", "topPerArchive": 1}
     assert evolution["selection"] == {"method": "Elite", "low": "0.5", "high": "0.8"}
+    assert set(spec["evaluation"]) == {
+        "dtype", "engine", "gpuMemoryUtilization", "maxModelLen", "memoryLimitMib"
+    }  # fmt: skip
 
 
 def test_the_schema_is_structural_and_described() -> None:

@@ -28,7 +28,12 @@ ALLOWED: list[tuple[Edit, list[str]]] = [
     ({"spec.ttlSecondsAfterFinished": 0}, ["spec.ttlSecondsAfterFinished"]),
     ({"spec.workers": {"mode": "Generation"}}, ["spec.workers.mode"]),
     ({"spec.coordinator": {"image": "a/b"}}, ["spec.coordinator", "spec.coordinator.image"]),
+    (
+        {"spec.tracking": {"mlflow": {"uri": "http://mlflow:5000"}}},
+        ["spec.tracking.mlflow.uri", "spec.tracking.mlflow.experiment"],
+    ),
     ({"metadata.namespace": "team"}, ["metadata.namespace"]),
+    ({"spec.evaluation.sandbox": "Require"}, ["spec.evaluation.sandbox"]),
     (
         {"metadata.labels": {"a.b/c": "d"}},
         ["metadata.labels", 'metadata.labels["a.b/c"]'],
@@ -64,7 +69,8 @@ def test_what_may_change(edit: Edit, paths: list[str]) -> None:
 @pytest.mark.parametrize("edit", [edit for edit, _ in ALLOWED])
 def test_only_what_belongs_to_the_run_is_its_identity(edit: Edit) -> None:
     new = parse_manifest(as_yaml(edited(edit)), "run.yaml")
-    same = {"spec.evolution.generations", "spec.evolution.maxFailedCandidates"}.isdisjoint(edit)
+    whole = {"spec.evolution.generations", "spec.evolution.maxFailedCandidates"}
+    same = (whole | {"spec.evaluation.sandbox"}).isdisjoint(edit)
     assert (identity(new) == identity(OLD)) is same
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cycleqd.errors import ManifestError
-from cycleqd.manifest.bounds import MAX_LEVELS, MAX_VALUES
+from cycleqd.manifest.bounds import MAX_LEVELS, MAX_TEMPLATE_BYTES, MAX_VALUES
 from cycleqd.manifest.reader import parse_manifest, parse_resource
 
 from .documents import VALID, edited
@@ -112,3 +112,16 @@ def test_validate_says_so_and_ends_well(tmp_path: Path) -> None:
     assert done.returncode == ManifestError.exit_code
     assert f"{FIELD}.a" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("part", ["workers", "coordinator"])
+def test_a_large_template_is_refused_with_its_size(part: str) -> None:
+    field = f"spec.{part}.template.spec"
+    fits = edited({field: {"a": "x" * (MAX_TEMPLATE_BYTES - len('{"a": ""}'))}})
+    assert parse_manifest(json.dumps(fits), "run.yaml") == parse_resource(fits)
+    document = edited({field: {"a": "x" * MAX_TEMPLATE_BYTES}})
+    with pytest.raises(ManifestError) as refused:
+        parse_resource(document)
+    assert problems(json.dumps(document)) == refused.value.problems
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"{field}: takes 32777 bytes as JSON, expected at most 32768; move")

@@ -27,7 +27,16 @@ MARKED_DECISIVE = {
     "spec.tasks",
     "spec.curriculum",
     "spec.archive",
-    "spec.evaluation",
+    *(
+        f"spec.evaluation.{field}"
+        for field in (
+            "engine",
+            "dtype",
+            "maxModelLen",
+            "gpuMemoryUtilization",
+            "memoryLimitMib",
+        )
+    ),
     "spec.workers.threads",
     *(
         f"spec.evolution.{field}"
@@ -58,6 +67,7 @@ PODS_ONLY = {
     "spec.coordinator",
     "spec.serviceAccountAnnotations",
     "spec.suspend",
+    "spec.tracking",
     "spec.ttlSecondsAfterFinished",
     "spec.workers",
 }
@@ -73,7 +83,7 @@ def test_identity_is_made_of_the_same_fields_of_the_spec() -> None:
 
 
 def test_the_same_fields_are_decisive() -> None:
-    mixed = {"metadata", "spec", "spec.evolution"}
+    mixed = {"metadata", "spec", "spec.evaluation", "spec.evolution"}
     decisive = {path for path, mark in marks().items() if mark in DECISIVE} - mixed
     assert _outermost(decisive) == MARKED_DECISIVE
 
@@ -94,7 +104,7 @@ def test_the_same_fields_make_no_revision() -> None:
 
 
 def test_the_same_fields_ask_an_ended_run_for_nothing() -> None:
-    housekeeping = {"suspend", "ttl_seconds_after_finished"}
+    housekeeping = {"suspend", "tracking", "ttl_seconds_after_finished"}
     assert spec_fields(NOT_MENDING) == housekeeping
     assert spec_fields(NOT_MORE) == housekeeping | {
         "active_deadline_seconds",
@@ -119,6 +129,8 @@ def test_the_same_fields_ask_an_ended_run_for_nothing() -> None:
         ('spec.workers.template.spec.nodeSelector["gpu"]', Change.PODS),
         ("spec.workers.threads", Change.FIXED),
         ("spec.goal.value", Change.FREE),
+        ("spec.tracking.mlflow.uri", Change.HOUSEKEEPING),
+        ("spec.evaluation.sandbox", Change.ACCESS),
     ],
 )
 def test_a_path_has_the_mark_of_the_nearest_field(path: str, mark: Change) -> None:

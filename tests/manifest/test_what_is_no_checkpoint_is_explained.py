@@ -22,6 +22,10 @@ CASES = {
         ["checkpoint-10/config.json", "checkpoint-20/config.json"],
         "name models/x/checkpoint-10",
     ),
+    "adapters of a training": (
+        ["trainer_state.json", "checkpoint-10/adapter_config.json"],
+        "has no adapter_config.json, its folder checkpoint-10 has; name models/x/checkpoint-10",
+    ),
     "its maker's format": (["consolidated.00.pth", "params.json"], "its maker's own format"),
     "anything else": (["notes.txt"], "has no config.json; name a folder in Hugging Face format"),
     "nothing": ([], "has no config.json; name a folder in Hugging Face format"),
@@ -56,3 +60,15 @@ def test_a_manifest_s_folders_are_looked_into(
     assert "name models/base/checkpoint-10" in said["spec.base.uri"]
     assert "GGUF" in said["spec.experts[0].uri"]
     assert "has no config.json" in said["spec.experts[1].uri"]
+
+
+def test_a_training_s_adapters_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "models/python/checkpoint-10/adapter_config.json"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    problems = check_files(parse_manifest(VALID, "run.yaml"))
+    (said,) = (line for line in problems if line.startswith("spec.experts[0].uri: "))
+    assert said.endswith("name models/python/checkpoint-10")

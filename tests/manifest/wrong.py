@@ -14,6 +14,7 @@ from .documents import VALID, as_yaml, edited
 from .wrong_curricula import WRONG_CURRICULA
 from .wrong_fields import WRONG_FIELDS, Wrong
 from .wrong_rules import WRONG_RULES
+from .wrong_tracking import WRONG_TRACKING
 
 
 class WrongText(NamedTuple):
@@ -24,7 +25,12 @@ class WrongText(NamedTuple):
     said: str
 
 
-WRONG: Final[list[Wrong]] = [*WRONG_FIELDS, *WRONG_RULES, *WRONG_CURRICULA]
+WRONG: Final[list[Wrong]] = [
+    *WRONG_FIELDS,
+    *WRONG_RULES,
+    *WRONG_CURRICULA,
+    *WRONG_TRACKING,
+]
 
 WRONG_TEXTS: Final = [
     WrongText("empty file", "# nothing yet\n", "run.yaml: empty"),

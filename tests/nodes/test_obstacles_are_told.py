@@ -1,7 +1,7 @@
 """What keeps real pods from starting stands in the run's conditions, with the cause.
 
-GPUs that no node has, and an image that cannot be pulled; and GPUs are really counted: of more
-workers than GPUs, those beyond wait.
+GPUs that no node has, an image that cannot be pulled, and an expert that does not fit; and GPUs are
+really counted: of more workers than GPUs, those beyond wait.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.controlplane.jobs import RESTRICTED, eventually
+from tests.controlplane.refusing import check_refusal, with_expert, wrong_expert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,14 @@ def test_image_that_cannot_be_pulled(pod_run: Callable[..., ClusterRun]) -> None
     assert found["status"] == "False"
     assert image in found["message"]
     assert not run.has("Failed")
+
+
+def test_an_expert_of_another_width(
+    pod_run: Callable[..., ClusterRun], site: Site, test_namespace: str
+) -> None:
+    uri = wrong_expert(site.server, f"wrong/{test_namespace}")
+    run = pod_run(3, workers={"replicas": 2}, **with_expert(uri))
+    check_refusal(run, uri, SECONDS)
 
 
 def test_gpus_are_counted(site: Site, test_namespace: str) -> None:

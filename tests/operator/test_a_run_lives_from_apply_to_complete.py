@@ -100,27 +100,59 @@ def test_an_edit_reaches_the_living_coordinator():
 
 def test_a_refused_edit_is_told_and_the_run_goes_on():
     world = evolving()
-    world.evolve(1, rejected="spec.tasks: a task may not be removed")
+    world.edit(evolution={"generations": 20})
+    world.settle()
+    assert world.condition("ManifestAccepted").reason == "NotLookedAt"
+    why = "spec.tasks: a task may not be removed"
+    refused = {"observed_generation": 1, "rejected": why, "rejected_generation": 2}
+    world.evolve(1, **refused)
     world.settle()
     assert world.state == "Evolving"
     assert "a task may not be removed" in world.condition("Progressing").message
     assert world.status.manifest_refused
-    refused = world.condition("ManifestAccepted")
-    assert (refused.status, refused.reason) == ("False", "RevisionRefused")
-    assert "a task may not be removed" in refused.message
-    assert "goes on with the manifest before it" in refused.message
+    condition = world.condition("ManifestAccepted")
+    assert (condition.status, condition.reason) == ("False", "RevisionRefused")
+    assert "a task may not be removed" in condition.message
+    assert "goes on with the manifest before it" in condition.message
     assert world.told[-1] == "RevisionRefused"
     assert "a task may not be removed" in world.events[-1].message
-    world.evolve(2, rejected="spec.tasks: a task may not be removed")
+    world.evolve(2, **refused)
     world.settle()
     assert world.told.count("RevisionRefused") == 1, "the same refusal is told once"
-    world.evolve(3, rejected="spec.seed: may not change")
+    world.edit(evolution={"generations": 21})
+    world.settle()
+    assert not world.status.manifest_refused, "what was refused is another manifest"
+    assert world.condition("ManifestAccepted").reason == "NotLookedAt"
+    why = "spec.seed: may not change"
+    world.evolve(3, observed_generation=1, rejected=why, rejected_generation=3)
     world.settle()
     assert world.told.count("RevisionRefused") == 2
-    world.evolve(4, rejected="")
+    world.evolve(4, rejected="", rejected_generation=0)
     world.settle()
     assert not world.status.manifest_refused
     assert world.condition("ManifestAccepted").status == "True"
+
+
+def test_an_edit_that_mends_a_refused_one_is_looked_at_even_if_the_run_ended_before():
+    world = evolving()
+    why = "spec.tasks[2]: no such file"
+    refused = {"observed_generation": 1, "rejected": why, "rejected_generation": 2}
+    world.edit(evolution={"generations": 20})
+    world.evolve(5, **refused)
+    world.settle()
+    world.edit(evolution={"generations": 21})
+    world.settle()
+    ended = world.jobs["demo-coordinator"]["metadata"]["uid"]
+    world.complete(**refused)
+    world.settle()
+    assert world.condition("Complete").status == "False"
+    world.pass_time(60)
+    world.settle()
+    assert world.jobs["demo-coordinator"]["metadata"]["uid"] != ended, "asked again"
+    world.start()
+    world.complete(generation=21, rejected="", rejected_generation=0)
+    world.settle()
+    assert world.condition("Complete").status == "True"
 
 
 def test_an_unreadable_edit_leaves_the_run_as_it_is():

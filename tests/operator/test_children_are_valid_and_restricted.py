@@ -107,11 +107,13 @@ def test_pods_are_restricted(job, run):
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert {next(iter(v.keys() - {"name"})) for v in pod["volumes"]} <= {"emptyDir", "configMap"}
     assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
-    ours = next(c for c in pod["containers"] if c["name"] in ("worker", "coordinator"))
-    context = ours["securityContext"]
-    assert context["allowPrivilegeEscalation"] is False
-    assert context["capabilities"] == {"drop": ["ALL"]}
-    assert context["readOnlyRootFilesystem"] is True
+    both = [*pod["containers"], *pod.get("initContainers", ())]
+    ours = [c for c in both if c["name"] in ("worker", "coordinator", "sandbox")]
+    assert len(ours) == (2 if "initContainers" in pod else 1)
+    for context in (found["securityContext"] for found in ours):
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert context["readOnlyRootFilesystem"] is True
 
 
 @pytest.mark.parametrize(("job", "run"), JOBS)

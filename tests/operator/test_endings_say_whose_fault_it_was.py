@@ -104,6 +104,16 @@ def test_an_init_container_of_the_user_is_named():
     assert "no licence" in ending.message
 
 
+@pytest.mark.parametrize("code", [137, 143])
+def test_the_end_of_the_container_for_generated_code_is_nobody_s_fault(code):
+    pod = ended(143)
+    state = {"terminated": {"exitCode": code, "message": "killed"}}
+    pod["status"]["initContainerStatuses"] = [{"name": "sandbox", "state": state}]
+    pod["status"]["containerStatuses"][0]["state"]["terminated"].pop("exitCode")
+    (ending,) = endings([pod], "worker")
+    assert (ending.kind, "sandbox" in ending.message) == ("Stopped", False)
+
+
 def test_a_broken_machine_counts_three_times_and_is_given_up():
     pods = [ended(65, name=f"p{number}", index="4") for number in range(9)]
     found = endings(pods, "worker")

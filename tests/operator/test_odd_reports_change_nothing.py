@@ -69,3 +69,24 @@ def test_a_manifest_that_somebody_wrote_over(text, broken):
     assert (world.condition("Failed").status == "True") is broken
     if not broken:
         assert world.objects["ConfigMap", "demo-manifest"]["data"] == good
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_report_of_many_stages_makes_as_many_jobs_as_the_manifest_lets_it_plan(depth):
+    world = evolving(
+        make_run(
+            workers={"replicas": 2, "mode": "Generation"},
+            evolution={
+                "generations": 200,
+                "candidatesPerGeneration": 4,
+                "pipelineDepth": depth,
+            },
+        )
+    )
+    world.evolve(0)
+    world.settle()
+    text = report(stages=stages(100), generation=0, generations=200, observedGeneration=1)
+    world.objects["ConfigMap", "demo-progress"]["data"] = {"progress": text}
+    world.settle()
+    workers = [name for name in world.jobs if "-workers-" in name]
+    assert sorted(workers) == [f"demo-workers-g{number:06}" for number in range(depth)]

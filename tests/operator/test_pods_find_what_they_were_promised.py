@@ -65,7 +65,8 @@ def test_the_pods_understand_their_environment():
 def test_every_folder_that_is_named_is_mounted():
     for spec, container in containers(storage=STORAGE):
         mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
-        assert set(mounted.values()) == {volume["name"] for volume in spec["volumes"]}
+        own = {"sandbox-scratch"} if "initContainers" in spec else set()
+        assert set(mounted.values()) == {volume["name"] for volume in spec["volumes"]} - own
         env = plain(container)
         assert env["CYCLEQD_CACHE"] in mounted
         assert "/tmp" in mounted
@@ -91,6 +92,44 @@ def test_credentials_come_by_reference_or_not_at_all(role):
     assert found["AWS_SECRET_ACCESS_KEY"]["key"] == "AWS_SECRET_ACCESS_KEY"
     assert found["AWS_SESSION_TOKEN"]["optional"] is True
     assert secrets(containers()[role][1]) == {}
+
+
+def test_credentials_of_the_tracking_server_are_the_coordinators_alone():
+    mlflow = {"uri": "https://mlflow.lab", "credentialsSecretRef": {"name": "mlflow-login"}}
+    (spec, coordinator), *workers = containers(tracking={"mlflow": mlflow})
+    assert secrets(coordinator) == {
+        key: {"name": "mlflow-login", "key": key, "optional": True}
+        for key in (
+            "MLFLOW_TRACKING_USERNAME",
+            "MLFLOW_TRACKING_PASSWORD",
+            "MLFLOW_TRACKING_TOKEN",
+        )
+    }
+    assert "envFrom" not in coordinator
+    assert coordinator["args"] == ["pod", "coordinate"]
+    assert json.dumps(spec).count("mlflow-login") == 3
+    for worker_spec, _ in workers:
+        assert "mlflow" not in json.dumps(worker_spec).lower()
+
+
+def test_a_template_does_not_take_the_tracking_credentials_from_elsewhere():
+    stolen = {"secretKeyRef": {"name": "s3-keys", "key": "AWS_SECRET_ACCESS_KEY"}}
+    theirs = {"name": "MLFLOW_TRACKING_TOKEN", "valueFrom": stolen}
+    template = {"spec": {"containers": [{"name": "coordinator", "env": [theirs]}]}}
+    mlflow = {"uri": "https://mlflow.lab", "credentialsSecretRef": {"name": "mlflow-login"}}
+    (_, coordinator), *_ = containers(
+        tracking={"mlflow": mlflow}, coordinator={"template": template}
+    )
+    assert secrets(coordinator)["MLFLOW_TRACKING_TOKEN"]["name"] == "mlflow-login"
+
+
+def test_where_a_run_is_tracked_makes_no_new_pods():
+    def coordinator_pod(**tracking):
+        return containers(**tracking)[0]
+
+    there, elsewhere = ({"mlflow": {"uri": f"http://mlflow-{n}:5000"}} for n in (1, 2))
+    assert coordinator_pod(tracking=there) == coordinator_pod(tracking=elsewhere)
+    assert coordinator_pod(tracking=there) == coordinator_pod()
 
 
 def test_arguments_images_and_probes():

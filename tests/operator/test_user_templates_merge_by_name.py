@@ -41,6 +41,17 @@ def test_env_adds_by_name_and_the_contract_wins():
     assert len(found) == len(container(env=env)["env"])
 
 
+def test_variables_that_name_others_come_after_them():
+    # A kubelet replaces $(POD) by what stands before; tracing is told its pod so.
+    env = [
+        {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "OTEL_RESOURCE_ATTRIBUTES", "value": "k8s.pod.name=$(POD)"},
+        {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"},
+    ]
+    for role in ("worker", "coordinator"):
+        assert container(role, env=env)["env"][-3:] == env
+
+
 def test_credentials_of_a_template_serve_where_no_secret_is_named():
     assert by_name(container(env=[{"name": "AWS_PROFILE", "value": "lab"}])["env"])["AWS_PROFILE"]
 
@@ -122,7 +133,7 @@ def test_pod_fields_merge_by_their_kind():
     assert spec["securityContext"]["runAsUser"] == 1000
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert [c["name"] for c in spec["containers"]] == ["worker", "sidecar"]
-    assert [c["name"] for c in spec["initContainers"]] == ["warm"]
+    assert [c["name"] for c in spec["initContainers"]] == ["sandbox", "warm"]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +172,7 @@ def test_a_null_takes_a_default_away():
         ({"nodeSelector": ["a"]}, "spec.workers.template.spec.nodeSelector"),
         ({"containers": None}, "spec.workers.template.spec.containers"),
         ({"volumes": None}, "spec.workers.template.spec.volumes"),
+        ({"initContainers": None}, "spec.workers.template.spec.initContainers"),
         (
             {"containers": [{"name": "worker", "env": None}]},
             "spec.workers.template.spec.containers[0].env",

@@ -16,21 +16,15 @@ import pytest
 from cycleqd.contract.progress import Progress
 from cycleqd.errors import InputError, RunMismatch
 from cycleqd.manifest.curriculum import Arrival
-from cycleqd.pod.coordinate import PodCoordinator
-from cycleqd.pod.metrics import CoordinatorMetrics
-from cycleqd.pod.publishing import Publisher
-from cycleqd.pod.settings import CoordinatorSettings
 from cycleqd.records.documents import Split
-from cycleqd.roles.entry_queue import EntryQueue
-from cycleqd.roles.worker import Worker, WorkerSettings
 from cycleqd.run.continuation import Newcomers
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
+from tests.pod.in_process import Board, Cluster
 from tests.pod.pods import swap
 from tests.run.synthetic import (
     SKILLS,
-    SyntheticWorkbench,
     admit_synthetic,
     archives,
     begin,
@@ -49,56 +43,6 @@ def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("no picture can be drawn here")
 
     monkeypatch.setattr("cycleqd.report.from_store.write_run_report", fail)
-
-
-class Board:
-    def __init__(self, before: Progress | None = None) -> None:
-        self.told = [before or Progress()]
-
-    def read(self) -> Progress:
-        return self.told[-1]
-
-    def write(self, progress: Progress) -> None:
-        self.told.append(progress)
-
-
-class Cluster:
-    """A coordinator pod in this process; a worker takes its turn whenever the coordinator waits."""
-
-    def __init__(self, folder: Path, board: Board | None = None) -> None:
-        self.mount = folder / "manifest"
-        self.store = folder / "store"
-        self.board = board or Board()
-        self.edits: dict[int, tuple[str, int]] = {}
-        """By the generation after whose commit they come: text and metadata.generation."""
-        self.turns = 0
-        settings = CoordinatorSettings(
-            store=str(self.store),
-            scratch=folder,
-            health_port=0,
-            termination_log=folder / "log",
-            manifest=self.mount,
-            namespace="demo",
-            config_map="progress",
-        )
-        self._settings = settings
-
-    def run(self) -> Progress:
-        with Publisher(self.board) as publisher:
-            PodCoordinator(self._settings, publisher, CoordinatorMetrics(), sleep=self.turn).run()
-            publisher.flush()
-        return self.board.told[-1]
-
-    def turn(self, seconds: float) -> None:
-        self.turns += 1
-        assert self.turns < 200, "the run did not end"
-        run = RunStore(open_store(str(self.store)))
-        worker = Worker(run, WorkerSettings(0, 1, self.store), SyntheticWorkbench(run))
-        queue = EntryQueue(run, 0, 1)
-        while (work := queue.next()) is not None:
-            worker.do(work)
-        for generation in [g for g in self.edits if g <= run.committed()]:
-            swap(self.mount, *self.edits.pop(generation))
 
 
 def test_more_generations_for_a_living_run(tmp_path: Path) -> None:
@@ -234,6 +178,7 @@ def test_newcomers_that_are_refused_are_told(
     last = cluster.run()
     assert (last.phase, last.generation, last.observed_generation) == ("Complete", 12, 1)
     assert last.rejected == "spec.experts[3].uri: no such folder"
+    assert (last.rejected_generation, last.answered_generation) == (2, 2)
     assert RunStore(open_store(str(cluster.store))).latest().number == 0
 
 
@@ -253,6 +198,27 @@ def test_a_coordinator_that_starts_after_a_refused_edit_goes_on(tmp_path: Path) 
     last = cluster.run()
     assert (last.phase, last.observed_generation) == ("Complete", 1)
     assert "spec.evolution.cycleInterval" in last.rejected
+    assert last.rejected_generation == 2
+
+
+def test_a_coordinator_that_starts_after_a_mended_edit_tells_of_no_refusal(tmp_path: Path) -> None:
+    board = Board(
+        Progress(
+            phase="Complete",
+            run_id="synthetic-0",
+            store=str(tmp_path / "store"),
+            observed_generation=1,
+            rejected="spec.tasks[2]: no such file",
+            rejected_generation=2,
+            generation=6,
+        )
+    )
+    cluster = Cluster(tmp_path, board)
+    begin(open_store(str(cluster.store)), manifest())
+    swap(cluster.mount, canonical_text(manifest()), 3)
+    last = cluster.run()
+    assert (last.phase, last.answered_generation) == ("Complete", 3)
+    assert (last.rejected, last.rejected_generation) == ("", 0)
 
 
 def test_another_run_s_store_is_refused(tmp_path: Path) -> None:

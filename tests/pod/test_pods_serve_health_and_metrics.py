@@ -39,7 +39,9 @@ def told(event: str, work: Work, result: ResultDocument | None = None) -> dict[s
 
 
 def result_of(failure: Failure | None) -> ResultDocument:
-    telemetry = Telemetry(worker=0, host="", seconds=7.5)
+    telemetry = Telemetry(
+        worker=0, host="", seconds=7.5, materialize_seconds=0.5, evaluate_seconds=6.0
+    )
     return ResultDocument(entry=0, candidate="c000001", failure=failure, telemetry=telemetry)
 
 
@@ -57,6 +59,8 @@ def test_a_worker_counts_what_its_engine_says() -> None:
     assert found["cycleqd_worker_entries_total", (kind, ("outcome", "succeeded"))] == 2
     assert found["cycleqd_worker_entries_total", (kind, ("outcome", "failed"))] == 1
     assert found["cycleqd_worker_entry_seconds_sum", (kind,)] == 22.5
+    for phase, seconds in (("materialize", 1.5), ("evaluate", 18), ("other", 3)):
+        assert found["cycleqd_worker_phase_seconds_total", (("phase", phase),)] == seconds
     assert found["cycleqd_worker_stage", (("kind", "generation"),)] == 12
     assert found["cycleqd_worker_stage", (("kind", "final"),)] == 20
 

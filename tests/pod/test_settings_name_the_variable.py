@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cycleqd.errors import InputError
-from cycleqd.pod.settings import CoordinatorSettings, WorkerPodSettings
+from cycleqd.pod.settings import CoordinatorSettings, SandboxSettings, WorkerPodSettings
 from cycleqd.records import keys
 
 COORDINATOR = {
@@ -51,6 +51,12 @@ def test_a_worker_needs(variable: str) -> None:
     rest = {name: value for name, value in WORKER.items() if name != variable}
     with pytest.raises(InputError, match=f"^{variable}: not set"):
         WorkerPodSettings.from_environment(rest)
+
+
+def test_a_sandbox_needs_its_socket_and_nothing_else() -> None:
+    assert SandboxSettings.from_environment({"CYCLEQD_SANDBOX": "/a/s"}).socket == Path("/a/s")
+    with pytest.raises(InputError, match=r"^CYCLEQD_SANDBOX: not set"):
+        SandboxSettings.from_environment({})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 from devcluster.real.images import SOURCES
-from scripts.image_requirements import requirements
+from scripts.image_requirements import VLLM, requirements
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -50,5 +50,22 @@ other = ["d"]
 def test_cuda_takes_the_version_that_was_tried():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (lowest,) = (r for r in project["optional-dependencies"]["vllm"] if r.startswith("vllm"))
-    (pinned,) = re.findall(r"vllm==([0-9.]+)", DOCKERFILE)
+    pinned = VLLM.removeprefix("vllm==")
     assert pinned.startswith(lowest.removeprefix("vllm>="))
+
+
+def test_the_image_of_the_page_is_light():
+    asked = requirements(ROOT / "pyproject.toml", ["ui"])
+    names = {re.split("[<>=]", requirement)[0] for requirement in asked}
+    assert {"boto3", "jinja2", "starlette", "uvicorn"} <= names
+    heavy = {
+        "torch",
+        "transformers",
+        "vllm",
+        "matplotlib",
+        "mlflow-skinny",
+        "kubernetes",
+        "pyarrow",
+    }
+    assert names.isdisjoint(heavy)
+    assert heavy <= set(re.findall(r'"([a-z0-9-]+)[<>=]', (ROOT / "pyproject.toml").read_text()))

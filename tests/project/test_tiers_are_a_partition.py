@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 TEST = load_script("test")
 TIERS: dict[str, str] = TEST.TIERS
-TIER_MARKERS = ("pods", "runtime", "vllm", "s3", "controlplane", "scale", "nodes", "slow")
+TIER_MARKERS = (
+    "pods",
+    "browser",
+    "runtime",
+    "vllm",
+    "s3",
+    "controlplane",
+    "scale",
+    "nodes",
+    "slow",
+)
 SUBSETS = [subset for n in range(len(TIER_MARKERS) + 1) for subset in combinations(TIER_MARKERS, n)]
 
 

@@ -32,7 +32,7 @@ PARTLY = f"import pytest\n@pytest.mark.slow\n{UNMARKED}"
         (UNMARKED, set(TIERS)),
         (PARTLY, set(TIERS)),
         # Its tests may be marked further: `pytest.param(..., marks=pytest.mark.s3)`.
-        (RUNTIME, set(TIERS) - {"fast", "pods"}),
+        (RUNTIME, set(TIERS) - {"fast", "pods", "browser"}),
         (SEVERAL, {"slow"}),
     ],
     ids=["unmarked", "partly", "runtime", "several"],

@@ -35,6 +35,9 @@ FOREIGN_OPTIONS = {
     "--build-arg",  # docker build
     "--no-hooks",  # helm uninstall
     "--take-ownership",  # helm install
+    "--platform",  # docker buildx
+    "--require-hashes",  # pip install
+    "--only-binary",  # pip install
 }
 
 OPTION = re.compile(r"(?<![\w(-])--[a-z][a-z0-9-]*")

@@ -53,7 +53,7 @@ def test_gains_are_claimed_beyond_the_noise_only(
         "43.2%. It solves 50.0% of the held-out items"
     )
     assert headline(data).endswith(said)
-    assert table_lines(data)[-1].difference.trend == trend
+    assert table_lines(data.table, data.tasks)[-1].difference.trend == trend
 
 
 def test_a_better_test_score_of_another_model_changes_no_choice() -> None:
@@ -90,11 +90,11 @@ def test_an_unfinished_run_claims_nothing() -> None:
     assert headline(unfinished).startswith("So far the model to take is the balanced member, ")
     assert "The held-out table follows" in headline(unfinished)
     assert headline(started()) == "No candidate has been evaluated yet."
-    assert table_lines(unfinished) == []
+    assert table_lines(unfinished.table, unfinished.tasks) == []
 
 
 def test_the_best_of_each_column_is_marked() -> None:
-    lines = table_lines(DONE)
+    lines = table_lines(DONE.table, DONE.tasks)
     for column, task in enumerate(DONE.tasks):
         best = max(row.scores[task] for row in DONE.table)
         for line, row in zip(lines, DONE.table, strict=True):

@@ -36,6 +36,7 @@ from cycleqd.run.continuation import Newcomers, accepted, continue_run
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store import MemoryStore, ObjectStore
+from cycleqd.tracing.spans import NO_SPANS, Spans
 
 if TYPE_CHECKING:
     from cycleqd.roles.worker import Workbench
@@ -277,15 +278,17 @@ def do_everything(
     failing: frozenset[str] = frozenset(),
     order: int = 1,
     bench: Workbench | None = None,
+    spans: Spans = NO_SPANS,
 ) -> None:
     """Coordinator and one worker, turn by turn; ``order`` -1 does the newest entries first."""
     from cycleqd.roles.entry_queue import EntryQueue
     from cycleqd.roles.worker import Worker, WorkerSettings
 
-    coordinator = Coordinator(run)
+    coordinator = Coordinator(run, spans)
     bench = bench or SyntheticWorkbench(run, failing)
     queue = EntryQueue(run, 0, 1)
-    worker = Worker(run, WorkerSettings(0, 1, scratch=None), bench)  # type: ignore[arg-type]
+    settings = WorkerSettings(0, 1, scratch=None)  # type: ignore[arg-type]
+    worker = Worker(run, settings, bench, spans=spans)
     for _ in range(500):
         if coordinator.step().complete:
             return

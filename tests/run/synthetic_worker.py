@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from cycleqd.cli.termination import exit_on_sigterm
 from cycleqd.errors import CycleQDError
 from cycleqd.records import keys
 from cycleqd.records.documents import EvaluateEntry, ResultDocument
@@ -18,6 +19,7 @@ from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from cycleqd.store.access import settings_of
+from cycleqd.tracing.starting import WORKER, traced
 from tests.run.synthetic import SyntheticWorkbench
 
 
@@ -47,8 +49,11 @@ def main() -> None:
         print(event_line(event, work, result), end="", flush=True)
 
     settings = WorkerSettings(index, count, Path("/nonexistent"), poll_seconds=0.02, stage=stage)
+    bench = CrashingWorkbench(run, candidate, number)
+    exit_on_sigterm(5.0)
     try:
-        Worker(run, settings, CrashingWorkbench(run, candidate, number), announce).run()
+        with traced(os.environ, WORKER, lambda warning: print(warning, file=sys.stderr)) as spans:
+            Worker(run, settings, bench, announce, spans=spans).run()
     except CycleQDError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,28 +27,7 @@ from tests.run.synthetic import (
     grow,
     manifest,
 )
-
-
-class Counting:
-    """A store that counts calls, and names that it lists."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self.store = store
-        self.calls: Counter[str] = Counter()
-        self.names = 0
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.store, name)
-        if not callable(found):
-            return found
-
-        def call(*arguments: object) -> object:
-            self.calls[name] += 1
-            answer = found(*arguments)
-            self.names += len(answer) if isinstance(answer, list) else 0
-            return answer
-
-        return call
+from tests.store.counting import Counting
 
 
 def aged(commits: range, planned: int = 2) -> Counting:

@@ -29,6 +29,8 @@ COMMANDS = (
     "show",
     "export",
     "materialize",
+    "push",
+    "track",
     "verify",
 )
 

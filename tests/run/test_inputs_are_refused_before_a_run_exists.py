@@ -85,6 +85,15 @@ def test_a_prompt_that_does_not_fit_is_named_by_file_and_line(place: Path) -> No
     ]
 
 
+def test_a_store_that_had_no_folder_has_none_afterwards(place: Path) -> None:
+    items(place, "sql.search.jsonl", ["cat " * 600])
+    manifest = load_manifest(place / "run.json")
+    store = open_store(str(place / "out" / "run"))
+    with pytest.raises(DatasetError, match=r"^spec\.tasks\[0\]\.items\.search: "):
+        admit(store, manifest, checkpoints=place / "scratch")
+    assert not (place / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "text", "row"),
     [

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,27 +10,8 @@ from cycleqd.roles.coordinator import Coordinator
 from cycleqd.roles.entry_queue import EntryQueue
 from cycleqd.roles.worker import Pause, Worker, WorkerSettings
 from cycleqd.run.store import RunStore
-from cycleqd.store import MemoryStore
 from tests.run.synthetic import SyntheticWorkbench, begin, manifest
-
-
-class Counting:
-    """A store that counts its calls."""
-
-    def __init__(self) -> None:
-        self.store = MemoryStore()
-        self.calls: Counter[str] = Counter()
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.store, name)
-        if not callable(found):
-            return found
-
-        def call(*arguments: object) -> object:
-            self.calls[name] += 1
-            return found(*arguments)
-
-        return call
+from tests.store.counting import Counting
 
 
 @pytest.mark.parametrize("goal", [None, ("QDScore", "100000")])

@@ -56,6 +56,7 @@ CALLS: dict[str, Callable[[ObjectStore, Path], object]] = {
     "download": lambda store, path: store.download("a", path / "copy"),
     "exists": lambda store, _: store.exists("a"),
     "size": lambda store, _: store.size("a"),
+    "written": lambda store, _: store.written("a"),
     "list": lambda store, _: list(store.list("")),
     "children": lambda store, _: store.children(""),
     "delete": lambda store, _: store.delete("none"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -33,6 +34,15 @@ def test_reads_what_was_created(store, data):
     assert store.read("run.json") == data
     assert store.size("run.json") == len(data)
     assert store.exists("run.json")
+
+
+def test_objects_say_when_they_were_written(store):
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    store.create("run.json", b"{}")
+    written = store.written("run.json")
+    assert before < written < before + timedelta(minutes=2)
+    with pytest.raises(ObjectNotFound, match="a/b"):
+        store.written("a/b")
 
 
 def test_the_first_create_wins_and_keeps_its_content(store):

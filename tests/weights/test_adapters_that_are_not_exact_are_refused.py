@@ -265,4 +265,7 @@ def test_a_model_s_own_files_come_first(base: Path, adapter: Path) -> None:
     for path in base.iterdir():
         (adapter / path.name).write_bytes(path.read_bytes())
     opened = Checkpoint.open(base)
+    with pytest.raises(CheckpointError, match="both a model"):
+        open_expert(adapter, opened)
+    (adapter / WEIGHTS).unlink()
     assert isinstance(open_expert(adapter, opened), Checkpoint)

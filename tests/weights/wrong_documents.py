@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from typing import TYPE_CHECKING
 
 from tests.weights.damage import case, edit_config, edit_text, edit_tokenizer
@@ -95,3 +96,41 @@ def piece_of_a_list(folder: Path) -> None:
 @case("tokenizer.json", "model: found None", "expected an object")
 def tokenizer_without_a_model(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{}")
+
+
+@case("config.json", "num_hidden_layers", "found 1000000000", "at most 4096")
+def layers_by_the_billion(folder: Path) -> None:
+    edit_config(folder, num_hidden_layers=10**9)
+
+
+@case("config.json", "vision_config.depth", "found 5000", "at most 4096")
+def towers_of_thousands_of_layers(folder: Path) -> None:
+    edit_config(folder, vision_config={"depth": 5000})
+
+
+@case("config.json", "text_config.num_experts", "found 1000000", "at most 4096")
+def experts_by_the_million(folder: Path) -> None:
+    edit_config(folder, text_config={"num_experts": 10**6})
+
+
+@case("config.json", "num_labels", "found 10000000", "at most 4096")
+def labels_by_the_million(folder: Path) -> None:
+    edit_config(folder, num_labels=10**7)
+
+
+@case("config.json", "text_config", "found []", "expected an object")
+def text_config_of_a_list(folder: Path) -> None:
+    edit_config(folder, text_config=[])
+
+
+@case("tokenizer.json", "holds about 5000007 values", "at most 4000000")
+def tokenizer_of_five_million_values(folder: Path) -> None:
+    # 15 MB, of which Python makes 400 MB; refused before that.
+    text = '{"model": {"vocab": {}, "merges": []}, "notes": [' + "{}," * 2_500_000 + "0]}"
+    (folder / "tokenizer.json").write_text(text)
+
+
+@case("model.safetensors", "the header holds about 5000002 values", "at most 4000000")
+def header_of_five_million_values(folder: Path) -> None:
+    text = b'{"a":[' + b"{}," * 2_500_000 + b"0]}"
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text)

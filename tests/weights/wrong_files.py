@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from tests.weights.damage import INDEX, WEIGHTS, case, edit_text, in_place, shar
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4\n"
 
 
 @case("pickle", "pytorch_model.bin", "safe_serialization=True")
@@ -23,9 +27,47 @@ def no_weights(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
 
 
+@case("'model-Q4.gguf'", "GGUF is for inference")
+def gguf_beside_the_configuration(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "model-Q4.gguf")
+
+
+@case(INDEX, "'model-00001-of-00002.safetensors'", "download the index too")
+def shards_without_their_index(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "model-00001-of-00002.safetensors")
+
+
+@case("'consolidated.safetensors'", "its maker's own format", "Hugging Face format")
+def format_of_its_maker(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "consolidated.safetensors")
+
+
+@case("its folder 'checkpoint-10' has a config.json too; name that one")
+def checkpoint_below(folder: Path) -> None:
+    (folder / "checkpoint-10").mkdir()
+    (folder / "checkpoint-10/config.json").write_text("{}")
+    (folder / WEIGHTS).rename(folder / "checkpoint-10" / WEIGHTS)
+
+
+@case(WEIGHTS, "a pointer of Git LFS", "git lfs pull")
+def pointer_for_the_weights(folder: Path) -> None:
+    (folder / WEIGHTS).write_text(POINTER)
+
+
+@case("tokenizer.json", "a pointer of Git LFS", "git lfs pull")
+def pointer_for_the_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text(POINTER)
+
+
 @case("LoRA adapter", "merge_and_unload")
 def adapter(folder: Path) -> None:
     (folder / WEIGHTS).rename(folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+
+
+@case(WEIGHTS, "adapter_model.safetensors", "leave one of them")
+def model_beside_an_adapter(folder: Path) -> None:
+    shutil.copy(folder / WEIGHTS, folder / "adapter_model.safetensors")
     (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
 
 

@@ -146,3 +146,11 @@ def name_of_a_megabyte(folder: Path) -> None:
 @case(WEIGHTS, "__metadata__ must map strings to strings")
 def metadata_of_numbers(folder: Path) -> None:
     edit_header(folder, lambda header: header.update(__metadata__={"format": 1}))
+
+
+@case(WEIGHTS, "the header names 'model.59999' twice")
+def name_that_stands_twice_among_60_000(folder: Path) -> None:
+    entry = '{"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}'
+    names = [*range(60_000), 59_999]
+    text = "{" + ", ".join(f'"model.{name}": {entry}' for name in names) + "}"
+    (folder / WEIGHTS).write_bytes(struct.pack("<Q", len(text)) + text.encode())

@@ -66,8 +66,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ join "," .Values.worker.imagePullSecrets | quote }}
 - name: CYCLEQD_OPERATOR_WORKER_RESOURCES
   value: {{ .Values.worker.resources | toJson | quote }}
+- name: CYCLEQD_OPERATOR_SANDBOX_RESOURCES
+  value: {{ .Values.worker.sandboxResources | toJson | quote }}
 - name: CYCLEQD_OPERATOR_COORDINATOR_RESOURCES
   value: {{ .Values.coordinator.resources | toJson | quote }}
+- name: CYCLEQD_OPERATOR_POD_TEMPLATE_FIELDS
+  value: {{ join "," .Values.operator.podTemplateFields | quote }}
 - name: CYCLEQD_OPERATOR_CONCURRENCY
   value: {{ .Values.operator.concurrency | quote }}
 - name: CYCLEQD_OPERATOR_RESYNC_SECONDS
@@ -125,4 +129,30 @@ S3 credentials by reference, the operator never reads them.
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- end -}}
+
+{{/* The live page. It has labels of its own: the operator's Service and policies are not for its pod. */}}
+{{- define "cycleqd-operator.ui.fullname" -}}
+{{- include "cycleqd-operator.fullname" . }}-ui
+{{- end -}}
+
+{{- define "cycleqd-operator.ui.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 60 | trimSuffix "-" }}-ui
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "cycleqd-operator.ui.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "cycleqd-operator.ui.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: ui
+app.kubernetes.io/part-of: cycleqd
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{/* Names that browsers may call the page by: the ingress's, others', and the Service's own. */}}
+{{- define "cycleqd-operator.ui.hosts" -}}
+{{- $name := include "cycleqd-operator.ui.fullname" . -}}
+{{- $service := list $name (printf "%s.%s" $name .Release.Namespace) (printf "%s.%s.svc" $name .Release.Namespace) -}}
+{{- concat (list .Values.ui.ingress.host) .Values.ui.allowedHosts $service | compact | uniq | toJson -}}
 {{- end -}}

@@ -26,7 +26,15 @@ from cycleqd.manifest.rules import (
     MUTATION_IGNORES,
     RESERVED_EXPERTS,
 )
-from cycleqd.manifest.uris import ENDPOINT, FORMS, SIGNED, USERINFO
+from cycleqd.manifest.uris import (
+    ENDPOINT,
+    FORMS,
+    MLFLOW_SERVER,
+    REGISTERED_MODEL,
+    SIGNED,
+    TRACKED_NAME,
+    USERINFO,
+)
 from cycleqd.manifest.values import MAX_NAME, NAME_PATTERN, Model
 from cycleqd_operator.api.cel import Rule, matches, quoted
 
@@ -348,6 +356,27 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(
             "self.startsWith('/')",
             f"must be the absolute path of a file {_MOUNTED}; caBundleRef is simpler",
+        ),
+    ),
+    "spec.tracking.mlflow.uri": (
+        Rule(
+            f"!(self.matches({quoted(USERINFO)}) || self.matches({quoted(f'(?i){SIGNED}')}))",
+            "must not hold credentials; remove them and name a Secret in "
+            "spec.tracking.mlflow.credentialsSecretRef",
+            reason="FieldValueForbidden",
+        ),
+        Rule(matches("self", MLFLOW_SERVER), "must be http://host:port or https://host/path"),
+    ),
+    "spec.tracking.mlflow.experiment": (
+        Rule(
+            matches("self", TRACKED_NAME),
+            "must not begin or end with a space, nor hold control characters",
+        ),
+    ),
+    "spec.tracking.mlflow.registeredModel": (
+        Rule(
+            matches("self", REGISTERED_MODEL),
+            "must be letters, digits, '_', '-', '.' and spaces, the last three not first or last",
         ),
     ),
     "spec.goal": (

@@ -155,6 +155,12 @@ class RunStatus(StatusPart):
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
     """Aspects of the state by type; the reason of ``Progressing`` is the short answer."""
 
+    succeeded: Annotated[int, Field(ge=0, le=1)] = 0
+    """1 while ``Complete`` holds, for tools that compare a number and read no list."""
+
+    failed: Annotated[int, Field(ge=0, le=1)] = 0
+    """1 while ``Failed`` holds."""
+
     manifest_refused: bool = False
     """Whether the manifest's last change cannot be followed and the run goes on without it; the
     message of ``Progressing`` says why."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from cycleqd.errors import ManifestError
 from cycleqd_operator.kube.objects import Json
 
-_KEYS: Mapping[str, str] = {
+KEYS: Mapping[str, str] = {
     "containers": "name",
     "initContainers": "name",
     "volumes": "name",
@@ -38,7 +38,7 @@ _MERGED = frozenset({"securityContext", "capabilities"})
 _NAMED = frozenset({"nodeSelector"})
 """Mappings whose keys are the user's own names, so that none of the above holds in them."""
 
-_NEEDED = frozenset({"containers", "volumes", "env", "volumeMounts"})
+_NEEDED = frozenset({"containers", "initContainers", "volumes", "env", "volumeMounts"})
 """Lists that a null cannot remove, since a run's pods do not work without ours."""
 
 
@@ -60,7 +60,7 @@ def merge(ours: Json, theirs: Mapping[str, object], path: str) -> Json:
             raise ManifestError([f"{where}: must not be null, since pods need it; leave it out"])
         if value is None:
             merged.pop(field, None)
-        elif field in _KEYS:
+        elif field in KEYS:
             merged[field] = _by_key(field, present or (), _items(value, where), where)
         elif field in _ADDED:
             merged[field] = [*(present or ()), *_items(value, where)]
@@ -87,7 +87,7 @@ def _items(value: object, path: str) -> list[Json]:
 
 def _by_key(field: str, ours: Iterable[Json], theirs: Iterable[Json], path: str) -> list[Json]:
     """A named list: our items in our order, then the user's new ones."""
-    key = _KEYS[field]
+    key = KEYS[field]
     items = {item[key]: item for item in ours}
     for index, item in enumerate(theirs):
         where = f"{path}[{index}]"

@@ -2,8 +2,9 @@
 
 Variables, folders, the port and the arguments are those of `cycleqd.contract`. They, the restart
 policy and the identity belong to the operator, the rest (images, resources, volumes, placement) to
-the user's template. Pods fit the restricted Pod Security
-Standard: not root, no capabilities, a read-only root file system.
+the user's template. Beside a worker generated code has a container of its own
+(`cycleqd_operator.children.sandbox`). Pods fit the restricted Pod Security Standard: not root, no
+capabilities, a read-only root file system.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from cycleqd.contract import pods, variables
 from cycleqd.contract.s3 import environment
 from cycleqd.manifest.cluster import PodTemplate
 from cycleqd.manifest.model import Manifest
+from cycleqd_operator.children import sandbox
 from cycleqd_operator.children.pod_merge import merge
 from cycleqd_operator.kube import names
 from cycleqd_operator.kube.objects import Json, as_json
@@ -25,6 +27,7 @@ USER = 65532
 LOST_NODE_SECONDS = 30
 """Time after which the pods of a node that does not answer are replaced."""
 
+_FIXED_VOLUMES = {"manifest", "ca", *sandbox.VOLUMES, *sandbox.OWN_VOLUMES}
 _LOST_NODE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
@@ -43,6 +46,9 @@ def worker_template(
     env = {**_common_env(manifest), variables.WORKERS: str(workers)}
     if stage is not None:
         env[variables.STAGE] = stage
+    contained = sandbox.is_wanted(manifest)
+    if contained:
+        env |= sandbox.VARIABLES
     return _template(
         manifest,
         settings,
@@ -54,7 +60,10 @@ def worker_template(
             "env": _variables(env) + _credentials(manifest),
             "resources": settings.worker_resources,
         },
-        volumes={"shm": ({"emptyDir": {"medium": "Memory"}}, "/dev/shm")},  # noqa: S108
+        volumes={
+            "shm": ({"emptyDir": {"medium": "Memory"}}, "/dev/shm"),  # noqa: S108
+            **(sandbox.VOLUMES if contained else {}),
+        },
         service_account=names.worker(manifest.metadata.name),
         owned={"automountServiceAccountToken": False},
     )
@@ -82,6 +91,7 @@ def coordinator_template(manifest: Manifest, settings: Settings) -> Json:
                 *_variables(env),
                 {"name": variables.NAMESPACE, "valueFrom": namespace},
                 *_credentials(manifest),
+                *_tracking_credentials(manifest),
             ],
             "resources": settings.coordinator_resources,
         },
@@ -124,11 +134,12 @@ def _template(
             "readOnlyRootFilesystem": True,
         },
         "volumeMounts": [
-            {"name": name, "mountPath": path, **({"readOnly": True} if _read_only(volume) else {})}
+            {"name": name, "mountPath": path, **_access(name, volume)}
             for name, (volume, path) in volumes.items()
         ],
         **_probes(),
     }
+    contained = pods.SANDBOX in volumes
     ours: Json = {
         "terminationGracePeriodSeconds": pods.GRACE_SECONDS[component],
         # A Service called "vllm" in the namespace would set VLLM_PORT and the like.
@@ -146,14 +157,24 @@ def _template(
         "containers": [contract],
         "volumes": [{"name": name, **volume} for name, (volume, _) in volumes.items()],
     }
+    if contained:
+        ours["initContainers"] = [sandbox.container(settings)]
+        ours["volumes"] += [{"name": name, **own} for name, own in sandbox.OWN_VOLUMES.items()]
     spec = merge(ours, theirs, path)
+    if contained:
+        sandbox.check_template(theirs, path)
+        worker = next(found for found in spec["containers"] if found.get("name") == component)
+        spec["initContainers"] = sandbox.completed(
+            spec["initContainers"], worker, spec.get("securityContext") or {}
+        )
     spec["containers"] = [
         _restored(found, contract) if found.get("name") == component else found
         for found in spec["containers"]
     ]
+    fixed = {volume["name"] for volume in ours["volumes"]} & _FIXED_VOLUMES
     spec["volumes"] = [
         next(v for v in ours["volumes"] if v["name"] == found["name"])
-        if found.get("name") in {"manifest", "ca"} & volumes.keys()
+        if found.get("name") in fixed
         else found
         for found in spec["volumes"]
     ]
@@ -180,8 +201,9 @@ def _restored(container: Json, contract: Json) -> Json:
     }
 
 
-def _read_only(volume: Json) -> bool:
-    return "emptyDir" not in volume
+def _access(name: str, volume: Json) -> Json:
+    """What a mount says about writing; one may connect to a socket that one cannot replace."""
+    return {"readOnly": True} if name == pods.SANDBOX or "emptyDir" not in volume else {}
 
 
 def _config_map(name: str) -> Json:
@@ -230,6 +252,25 @@ def _credentials(manifest: Manifest) -> list[Json]:
     return [
         {"name": key["key"], "valueFrom": {"secretKeyRef": {"name": ref.name, **key}}}
         for key in keys
+    ]
+
+
+def _tracking_credentials(manifest: Manifest) -> list[Json]:
+    """Those of the tracking server, which only the coordinator talks to.
+
+    Key by key, so that a Secret gives the pod no other variables; optional, since a Secret that is
+    missing must not keep a run from going on.
+    """
+    tracking = manifest.spec.tracking
+    ref = None if tracking is None else tracking.mlflow.credentials_secret_ref
+    if ref is None:
+        return []
+    return [
+        {
+            "name": key,
+            "valueFrom": {"secretKeyRef": {"name": ref.name, "key": key, "optional": True}},
+        }
+        for key in variables.MLFLOW
     ]
 
 

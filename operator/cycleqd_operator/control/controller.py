@@ -26,7 +26,7 @@ from cycleqd_operator.control.work_queue import RunKey, WorkQueue
 from cycleqd_operator.decision.observed import Observed
 from cycleqd_operator.decision.reconcile import reconcile
 from cycleqd_operator.kube.actions import Action, Create, Decision, Delete
-from cycleqd_operator.kube.cluster import ApiError, Cluster
+from cycleqd_operator.kube.cluster import FOREIGN_OWNER, ApiError, Cluster
 from cycleqd_operator.kube.objects import Json, format_time, name
 from cycleqd_operator.kube.resources import BY_KIND, RUN, WATCHED
 from cycleqd_operator.kube.trimming import trim
@@ -45,6 +45,9 @@ RELIST_RETRY_SECONDS = 15.0
 
 REFUSALS = frozenset({400, 403, 413, 422})
 """HTTP codes by which an object itself is refused, as invalid or forbidden; a remedy is needed."""
+
+IDENTITIES = frozenset({"ServiceAccount", "Role", "RoleBinding"})
+"""Kinds without which no pod may start: it would be somebody else."""
 
 Reconcile: TypeAlias = Callable[[Observed, Settings, datetime], Decision]
 
@@ -181,7 +184,9 @@ class Controller:
         waits = [decision.requeue_seconds]
         try:
             for action in decision.actions:
-                await self._act(key, action)
+                taken = await self._act(key, action)
+                if not taken and _target(action).partition("/")[0] in IDENTITIES:
+                    break
         finally:
             # Also where an action failed: the status must not wait for a remedy.
             written = await self._writer.write(key, observed.run, decision.status)
@@ -199,19 +204,25 @@ class Controller:
                 self._queue.add_after(key, wait)
         return "quiet"
 
-    async def _act(self, key: RunKey, action: Action) -> None:
-        """Carry out one action; what the API server refuses is remembered for the next look."""
+    async def _act(self, key: RunKey, action: Action) -> bool:
+        """Carry out one action; what the API server refuses is remembered for the next look.
+
+        Returns:
+            Whether it was taken.
+        """
         refused = self._refused.setdefault(key, {})
         try:
             stored = await self._cluster.apply(key.namespace, action)
         except ApiError as error:
-            if isinstance(action, Delete) or error.status not in REFUSALS:
+            known = error.status in REFUSALS or error.reason == FOREIGN_OWNER
+            if isinstance(action, Delete) or not known:
                 raise
             log.warning("%s/%s: %s", *key, error)
             refused[_target(action)] = error.answer
-            return
+            return False
         refused.pop(_target(action), None)
         self._learn(key, action, stored)
+        return True
 
     def _learn(self, key: RunKey, action: Action, stored: Json | None) -> None:
         """Take the answer to an action into the cache, ahead of the watch."""

@@ -13,7 +13,7 @@ import kopf
 from cycleqd_operator.control.controller import Controller
 from cycleqd_operator.kube.login import connection_of, load_configuration
 from cycleqd_operator.kube.resources import WATCHED, Resource
-from cycleqd_operator.kube.watching import shallow_session
+from cycleqd_operator.kube.watching import bounded_session
 
 
 def registry_of(controller: Controller) -> kopf.OperatorRegistry:
@@ -22,7 +22,7 @@ def registry_of(controller: Controller) -> kopf.OperatorRegistry:
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**_: object) -> kopf.AiohttpSession:
-        return shallow_session(await connection_of(await load_configuration()))
+        return bounded_session(await connection_of(await load_configuration()))
 
     @kopf.on.probe(registry=registry, id="controller")
     async def health(**_: object) -> dict[str, float]:

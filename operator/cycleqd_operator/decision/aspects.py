@@ -46,16 +46,15 @@ def findings(situation: Situation, workers: Finding) -> Findings:
 def ended(situation: Situation, end: Outcome) -> Findings:
     """The conditions of a run that came to its end."""
     complete = end.type == "Complete"
+    message = f"{end.message} {_tracking_trouble(situation)}".strip()
     return {
         "ManifestAccepted": accepted(situation),
         "StorageReady": storage(situation, end),
         "WorkersReady": Finding("False", "Finished", "The run needs no workers any more."),
-        "Progressing": Finding("False", end.reason, _with_refusal(situation, end.message)),
+        "Progressing": Finding("False", end.reason, _with_refusal(situation, message)),
         "Suspended": Finding("False", "NotSuspended"),
         "Complete": (
-            Finding("True", end.reason, end.message)
-            if complete
-            else Finding("False", "NotComplete")
+            Finding("True", end.reason, message) if complete else Finding("False", "NotComplete")
         ),
         "Failed": (
             Finding("False", "NotFailed") if complete else Finding("True", end.reason, end.message)
@@ -87,7 +86,7 @@ def accepted(situation: Situation) -> Finding:
         message = f"{one_line(why, 700)} (The run goes on with the manifest before it.)"
         return Finding("False", "RevisionRefused", message)
     progress = situation.progress
-    if progress is None or progress.observed_generation < situation.generation:
+    if progress is None or progress.answered_generation < situation.generation:
         return Finding("Unknown", "NotLookedAt", "The coordinator has not looked at it yet.")
     number = progress.accepted_revision
     if number <= 0:
@@ -107,7 +106,8 @@ def progressing(situation: Situation, workers: Finding) -> Finding:
     if reason != "StartingWorkers":  # whose message says already what is the matter
         message = f"{message} {_coordinator_trouble(situation)}".strip()
     message = f"{message} {_store_trouble(situation)} {_report_trouble(situation)}".strip()
-    return Finding("True", reason, _with_refusal(situation, one_line(message, 600)))
+    message = f"{one_line(message, 600)} {_tracking_trouble(situation)}".strip()
+    return Finding("True", reason, _with_refusal(situation, message))
 
 
 def _state(situation: Situation, workers: Finding) -> tuple[str, str]:
@@ -117,10 +117,11 @@ def _state(situation: Situation, workers: Finding) -> tuple[str, str]:
     progress = situation.progress
     started = situation.status.generation >= 0 or situation.status.run_id
     if progress is None or (not situation.admitted and not started):
-        return "Initializing", "The coordinator admits the run to its store."
+        admits = "The coordinator admits the run to its store."
+        return "Initializing", workers.message if situation.refused else admits
     if (
         progress.phase == "Complete"
-        and progress.observed_generation < situation.followed_generation
+        and progress.answered_generation < situation.followed_generation
     ):
         return "Initializing", "The coordinator takes the run up again."
     if progress.phase in ("Finishing", "Complete"):
@@ -162,6 +163,14 @@ def _store_trouble(situation: Situation) -> str:
     return "The store cannot be used now; see StorageReady."
 
 
+def _tracking_trouble(situation: Situation) -> str:
+    """Why a tracking server has not all of the run, which stops nothing."""
+    progress = situation.progress
+    if progress is None or not progress.tracking_error:
+        return ""
+    return f"Not tracked: {one_line(progress.tracking_error, 900)}"
+
+
 def _report_trouble(situation: Situation) -> str:
     """What to do where somebody else wrote where the coordinator reports."""
     if not situation.report_is_unreadable:
@@ -174,10 +183,13 @@ def _report_trouble(situation: Situation) -> str:
 
 
 def refusal(situation: Situation) -> str:
-    """Why the manifest's last change is not followed; empty where it is."""
-    return situation.problem or (
-        situation.progress.rejected if situation.progress is not None else ""
-    )
+    """Why the manifest's last change is not followed; empty where it is, or may be yet."""
+    if situation.problem:
+        return situation.problem
+    progress = situation.progress
+    if progress is None or progress.rejected_generation < situation.generation:
+        return ""
+    return progress.rejected
 
 
 def _with_refusal(situation: Situation, message: str) -> str:

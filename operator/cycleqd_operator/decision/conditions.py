@@ -54,10 +54,10 @@ def finding(found: RunStatus, type_: ConditionType) -> Finding | None:
     return None if present is None else Finding(present.status, present.reason, present.message)
 
 
-def update(
+def updates(
     old: RunStatus, findings: Findings, generation: int, now: datetime
-) -> tuple[Condition, ...]:
-    """The conditions after a look.
+) -> dict[str, object]:
+    """What a status says of its conditions after a look: themselves, and the end as numbers.
 
     Args:
         old: the present status.
@@ -81,4 +81,8 @@ def update(
                 observed_generation=generation,
             )
         )
-    return tuple(conditions)
+    return {
+        "conditions": tuple(conditions),
+        "succeeded": int(findings["Complete"].status == "True"),
+        "failed": int(findings["Failed"].status == "True"),
+    }

@@ -15,8 +15,10 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from cycleqd.contract.pods import SANDBOX
 from cycleqd.contract.progress import PodFailure
 from cycleqd.errors import InputError, RunFailed, SlotError, StoreUnavailable
+from cycleqd_operator.kube import names
 from cycleqd_operator.kube.objects import (
     Json,
     has_condition,
@@ -46,8 +48,6 @@ _REFUSED_BY_KUBELET = "OutOf"
 
 SLOT_ATTEMPTS = 3
 """Pods of one index that may find their machine broken before the index is given up."""
-
-INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 _TERMINATED_BY_SIGNAL = 137
 
@@ -144,7 +144,7 @@ def _ending(pod: Json, container: str) -> Ending | None:
     return Ending(
         pod=name(pod),
         job_uid=owner_uid(pod),
-        index=labels(pod).get(INDEX_LABEL, ""),
+        index=labels(pod).get(names.INDEX_LABEL, ""),
         kind=kind,
         message=_message(pod, container, kind, found, failure),
         finished=str(found.get("finishedAt") or metadata(pod).get("creationTimestamp") or ""),
@@ -172,6 +172,8 @@ def _terminated(pod: Json, container: str) -> Json:
                 continue
             if found.get("name") == container:
                 main = dict(ended)
+            elif found.get("name") == SANDBOX:
+                continue  # it is told to end when the others have, and started again before
             elif ended.get("exitCode") and not failed:
                 failed = {**ended, "container": found.get("name")}
     return main if main.get("exitCode") or not failed else failed

@@ -104,6 +104,6 @@ def _status(situation: Situation) -> RunStatus:
     return old.model_copy(
         update={
             "observed_generation": situation.generation,
-            "conditions": conditions.update(old, kept, situation.generation, situation.now),
+            **conditions.updates(old, kept, situation.generation, situation.now),
         }
     )

@@ -71,7 +71,7 @@ def living_status(situation: Situation, force: Workforce) -> RunStatus:
             update={
                 "observed_generation": situation.generation,
                 "manifest_refused": bool(refusal(situation)),
-                "conditions": conditions.update(
+                **conditions.updates(
                     old, findings(situation, force.ready), situation.generation, situation.now
                 ),
                 "store": status.store or store,
@@ -98,7 +98,7 @@ def end_status(situation: Situation, end: Outcome) -> RunStatus:
             update={
                 "observed_generation": situation.generation,
                 "manifest_refused": bool(refusal(situation)),
-                "conditions": conditions.update(
+                **conditions.updates(
                     old, ended(situation, end), situation.generation, situation.now
                 ),
                 "revisiting": None,

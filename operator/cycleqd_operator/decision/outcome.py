@@ -166,7 +166,7 @@ def _complete(situation: Situation) -> Outcome | None:
     progress = situation.progress
     if progress is None or progress.phase != "Complete" or not coordinator_ended(situation):
         return None
-    seen = progress.observed_generation >= situation.followed_generation or progress.rejected
+    seen = progress.answered_generation >= situation.followed_generation
     if not seen or (situation.followed_generation < situation.generation and not situation.problem):
         return None
     if progress.goal_reached:

@@ -71,7 +71,7 @@ def _unreadable(observed: Observed, problems: str, now: datetime) -> Decision:
         update={
             "observed_generation": generation,
             "manifest_refused": False,
-            "conditions": conditions.update(old, found, generation, now),
+            **conditions.updates(old, found, generation, now),
             "start_time": old.start_time or moment,
             "completion_time": old.completion_time or moment,
             "active_since_time": None,

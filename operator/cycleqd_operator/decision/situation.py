@@ -23,6 +23,7 @@ from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.reader import parse_resource
 from cycleqd_operator.api.status import RunStatus
 from cycleqd_operator.children.jobs import coordinator_job, pool_job
+from cycleqd_operator.children.template_policy import check_templates
 from cycleqd_operator.decision.endings import Ending, endings, is_ready
 from cycleqd_operator.decision.observed import Observed
 from cycleqd_operator.kube import names
@@ -37,6 +38,7 @@ from cycleqd_operator.kube.objects import (
     status,
     uid,
 )
+from cycleqd_operator.kube.trimming import SPEC_REFUSED
 from cycleqd_operator.settings import Settings
 
 
@@ -153,7 +155,8 @@ def situation(observed: Observed, settings: Settings, now: datetime) -> Situatio
     )
     problem = ""
     try:
-        manifest = parse_resource(run)
+        manifest = _manifest_of(run)
+        check_templates(manifest, settings)
         # Builds the pods as well, so that a template that cannot be merged is found here.
         coordinator_job(run, manifest, settings)
         pool_job(run, manifest, settings)
@@ -162,6 +165,8 @@ def situation(observed: Observed, settings: Settings, now: datetime) -> Situatio
         last = _manifest_in(own.get(names.manifest_config_map(name(run))))
         if last is None:
             raise
+        # Anybody in the namespace may write the ConfigMap, and the policy may be newer.
+        check_templates(last, settings)
         manifest = last
     coordinator = jobs.pop(names.coordinator(name(run)), None)
     return Situation(
@@ -177,10 +182,16 @@ def situation(observed: Observed, settings: Settings, now: datetime) -> Situatio
             "worker": _pods_of(observed, list(jobs.values())),
         },
         foreign=foreign,
-        progress=_progress(own.get(names.progress_config_map(name(run)))),
+        progress=_progress(own.get(names.progress_config_map(name(run))), manifest),
         refused=observed.refused,
         now=now,
     )
+
+
+def _manifest_of(run: Json) -> Manifest:
+    if why := run.get(SPEC_REFUSED):
+        raise ManifestError([why])
+    return parse_resource(run)
 
 
 def last_status(run: Json) -> RunStatus:
@@ -205,9 +216,16 @@ def _manifest_in(config_map: Json | None) -> Manifest | None:
         return None
 
 
-def _progress(config_map: Json | None) -> Progress | None:
+def _progress(config_map: Json | None, manifest: Manifest) -> Progress | None:
+    """What the coordinator reported, of no more open stages than the manifest lets it plan.
+
+    Each may get a Job of its own, so the number is not the report's to choose. The oldest come
+    first, so those that an edit of ``pipelineDepth`` leaves too many have their turn after them.
+    """
     text = ((config_map or {}).get("data") or {}).get(PROGRESS)
     try:
-        return None if text is None else Progress.from_json(text)
+        found = None if text is None else Progress.from_json(text)
     except ValidationError:
         return None
+    depth = manifest.spec.evolution.pipeline_depth
+    return found and found.model_copy(update={"stages": found.stages[:depth]})

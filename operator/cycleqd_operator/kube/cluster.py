@@ -14,7 +14,8 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import aiohttp
 from kubernetes.aio import client
@@ -23,12 +24,14 @@ from cycleqd_operator.kube.actions import Action, Create, Event, Patch
 from cycleqd_operator.kube.names import MANAGED_BY, RUN_LABEL
 from cycleqd_operator.kube.nesting import parse_json
 from cycleqd_operator.kube.objects import Json, metadata
+from cycleqd_operator.kube.pages import parse_page
 from cycleqd_operator.kube.resources import BY_KIND, EVENT, RUN, Resource
 from cycleqd_operator.kube.rights import PolicyRule
 from cycleqd_operator.kube.trimming import trim
 
-PAGE = 250
-"""Objects in one page of a LIST; one page at a time is in memory untrimmed."""
+PAGE = 50
+"""Objects in one page of a LIST, which is in memory as a text: 75 MB where all are of etcd's limit.
+"""
 
 READ_ATTEMPTS = 3
 CONNECT_SECONDS = 10.0
@@ -150,10 +153,14 @@ class ApiCluster:
         token = ""
         while True:
             page = await self._request(
-                "list", resource, resource.path(namespace), query=[*query, ("continue", token)]
+                "list",
+                resource,
+                resource.path(namespace),
+                query=[*query, ("continue", token)],
+                # Items of a list carry no apiVersion and kind of their own.
+                parse=partial(parse_page, keep=partial(trim, resource.kind)),
             )
-            # Items of a list carry no apiVersion and kind of their own.
-            items += (trim(resource.kind, item) for item in page.get("items") or ())
+            items += page.get("items") or ()
             token = metadata(page).get("continue") or ""
             if not token:
                 return Listing(items, str(metadata(page).get("resourceVersion", "")))
@@ -196,13 +203,7 @@ class ApiCluster:
             name = metadata(manifest)["name"]
             stored = await self._request("get", resource, resource.path(namespace, name))
             if _owners(stored) != _owners(manifest):
-                raise ApiError(
-                    409,
-                    "Conflict",
-                    f"{resource.kind} {namespace}/{name} belongs to another owner; if that is an"
-                    " earlier run of this name, it will be collected soon, else delete or rename"
-                    " one of them",
-                ) from None
+                raise _foreign(resource, stored, manifest) from None
         return trim(resource.kind, stored)
 
     async def patch_status(self, run: Json, patch: Json) -> Json:
@@ -273,6 +274,7 @@ class ApiCluster:
         query: Sequence[tuple[str, str]] = (),
         body: Json | None = None,
         content_type: str = "application/json",
+        parse: Callable[[str], Any] = parse_json,
     ) -> Json:
         """One request; the answer's JSON."""
         status = 0
@@ -295,7 +297,7 @@ class ApiCluster:
             raise ApiError(0, "", text, f"{verb} {path}") from error
         finally:
             self._count(verb, resource.kind, status)
-        answer = _parse(content)
+        answer = _parse(content, parse)
         if status >= 400 or answer is None:
             answer = answer or {}
             message = answer.get("message") or content[:200].decode(errors="replace")
@@ -303,19 +305,43 @@ class ApiCluster:
         return answer
 
 
+FOREIGN_OWNER = "ForeignOwner"
+"""Reason where an object of that name is somebody else's; no API server says it."""
+
 METHODS = {"list": "GET", "get": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
 ACCESS_REVIEW = Resource(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview"
 )
 
 
-def _parse(content: bytes) -> Json | None:
+def _parse(content: bytes, parse: Callable[[str], Any]) -> Json | None:
     """The answer's JSON object; None where it is none, as from a proxy on the way."""
     try:
-        found = parse_json(content.decode())
+        found = parse(content.decode())
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def _foreign(resource: Resource, stored: Json, manifest: Json) -> ApiError:
+    """Why an object cannot be made where another one stands."""
+    what = f"{resource.kind} {metadata(stored).get('namespace')}/{metadata(stored).get('name')}"
+    former = [owner["name"] for owner in metadata(manifest).get("ownerReferences") or ()]
+    if any(
+        owner.get("kind") == RUN.kind and owner.get("name") in former
+        for owner in metadata(stored).get("ownerReferences") or ()
+    ):
+        return ApiError(
+            409,
+            "Conflict",
+            f"{what} belongs to another owner, an earlier run of this name; it is collected soon",
+        )
+    return ApiError(
+        409,
+        FOREIGN_OWNER,
+        f"{what} belongs to another owner, not to this run; delete it, or give the run another"
+        " name",
+    )
 
 
 def _owners(obj: Json) -> set[str]:

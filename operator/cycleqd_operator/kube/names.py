@@ -13,6 +13,7 @@ COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED_BY = "cycleqd-operator"
 TEMPLATE_HASH = "cycleqd.io/template-hash"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 
 def labels(run: str, component: Component) -> dict[str, str]:

@@ -1,62 +1,80 @@
-"""The HTTP session of kopf's watches, by which one deep object cannot end them all.
+"""The HTTP session of kopf's watches, by which one object of a tenant cannot end them all.
 
-kopf parses what the API server sends by itself, and an error there is the end of the process. Runs
-are the only watched objects whose depth no schema bounds, so theirs are made shallow on the way.
+kopf parses what the API server sends by itself, keeps it until it was handled, and an error there
+is the end of the process. So every object is made small on the way, as the cache keeps it, before
+the next one is parsed. Runs are the only watched objects whose depth no schema bounds: theirs are
+made shallow first.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, Self
 
 import aiohttp
 import kopf
 
 from cycleqd_operator.kube.nesting import shallow
-from cycleqd_operator.kube.resources import RUN
+from cycleqd_operator.kube.pages import parse_page
+from cycleqd_operator.kube.resources import RUN, WATCHED
+from cycleqd_operator.kube.trimming import trim
+
+LONG_BYTES = 32_768
+"""An event of more bytes holds an object that is made small; most objects are smaller."""
+
+_KINDS = {resource.plural: resource.kind for resource in WATCHED}
+_CHANGES = ("ADDED", "MODIFIED", "DELETED")
 
 
-def shallow_session(info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
-    """A session to the same place, as the same identity, to which runs are never deep."""
+def bounded_session(info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
+    """A session to the same place, as the same identity, to which no object is deep or large."""
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
         headers=info.as_http_headers(),
         proxy=info.proxy_url,
-        response_class=ShallowResponse,
+        response_class=BoundedResponse,
     )
     return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
 
 
-class ShallowResponse(aiohttp.ClientResponse):
-    """An answer in which runs, listed or watched, can be walked by anybody."""
+class BoundedResponse(aiohttp.ClientResponse):
+    """An answer in which objects, listed or watched, can be held and walked by anybody."""
 
     async def start(self, connection: Any) -> Self:  # noqa: ANN401 - aiohttp does not export it
         """See `aiohttp.ClientResponse.start`."""
         await super().start(connection)
-        if self.url.path.endswith(f"/{RUN.plural}"):
-            self.content = ShallowLines(self.content)  # type: ignore[assignment]
+        kind = _KINDS.get(self.url.path.rpartition("/")[2])
+        if kind is not None:
+            self.content = BoundedLines(self.content, kind)  # type: ignore[assignment]
         return self
 
     async def json(self, **options: Any) -> Any:  # noqa: ANN401 - any JSON value
         """See `aiohttp.ClientResponse.json`."""
-        if isinstance(self.content, ShallowLines):
-            options["loads"] = lambda text: json.loads(shallow(text))
+        if isinstance(self.content, BoundedLines):
+            options["loads"] = self.content.parse_page
         return await super().json(**options)
 
 
-class ShallowLines:
-    """A stream of JSON lines whose chunks hold whole, shallow lines; in all else the stream itself.
+class BoundedLines:
+    """A stream of JSON lines whose chunks hold whole, bounded lines; in all else the stream itself.
 
     Args:
         stream: of an answer.
+        kind: of the objects in it.
     """
 
-    def __init__(self, stream: aiohttp.StreamReader) -> None:
+    def __init__(self, stream: aiohttp.StreamReader, kind: str) -> None:
         self._stream = stream
+        self._kind = kind
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
         return getattr(self._stream, name)
+
+    def parse_page(self, text: str) -> Any:  # noqa: ANN401 - any JSON value
+        """What a LIST answered, its objects trimmed."""
+        return parse_page(self._shallow(text), partial(trim, self._kind))
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         """Whole lines, as they arrive.
@@ -68,10 +86,21 @@ class ShallowLines:
         async for chunk in self._stream.iter_chunked(size):
             *whole, begun = (begun + chunk).split(b"\n")
             for line in whole:
-                yield _shallow_line(line) + b"\n"
+                yield self._bounded(line) + b"\n"
         if begun:
-            yield _shallow_line(begun)
+            yield self._bounded(begun)
 
+    def _bounded(self, line: bytes) -> bytes:
+        text = self._shallow(line.decode(errors="replace"))
+        if len(line) > LONG_BYTES:
+            try:
+                event = json.loads(text)
+            except ValueError:  # for kopf to tell
+                return text.encode()
+            if isinstance(event, dict) and event.get("type") in _CHANGES:
+                event["object"] = trim(self._kind, event["object"])
+                text = json.dumps(event)
+        return text.encode()
 
-def _shallow_line(line: bytes) -> bytes:
-    return shallow(line.decode(errors="replace")).encode()
+    def _shallow(self, text: str) -> str:
+        return shallow(text) if self._kind == RUN.kind else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -10,8 +11,10 @@ from pathlib import Path
 from cycleqd.api.run import Run
 from cycleqd.errors import InputError, ManifestError
 from cycleqd.evaluation.processor import advice, facts
+from cycleqd.evaluation.sandbox import Sandbox, check_containment
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.reader import check_files, check_storage_files
+from cycleqd.manifest.tracking import Tracking
 from cycleqd.roles.coordinator import RunProgress
 from cycleqd.roles.gpu_detection import nvidia_gpus
 from cycleqd.roles.gpus import VISIBLE_DEVICES, assign, check_memory, visible
@@ -22,6 +25,10 @@ from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from cycleqd.store.access import environment_of, settings_of
 from cycleqd.store.cache import cache_folder
+from cycleqd.tracing.starting import COORDINATOR, traced
+from cycleqd.tracking.companion import Companion, check_installed, mlflow_follower
+
+log = logging.getLogger(__name__)
 
 
 def evolve(
@@ -52,7 +59,7 @@ def evolve(
         CycleQDError: the run stopped; the message says why and what to do.
     """
     prepared = prepare(manifest, store, workers=workers, share_gpus=share_gpus)
-    prepared.runner.run(observe)
+    prepared.evolve(observe)
     return prepared.run
 
 
@@ -64,9 +71,40 @@ class Prepared:
         runner: its coordinator and workers.
     """
 
-    def __init__(self, run: Run, runner: LocalRunner) -> None:
+    def __init__(
+        self,
+        run: Run,
+        runner: LocalRunner,
+        tracking: Tracking | None,
+        open_run: Callable[[], RunStore],
+    ) -> None:
         self.run = run
         self.runner = runner
+        self._tracking = tracking
+        self._open_run = open_run
+
+    def evolve(
+        self,
+        observe: Callable[[RunProgress], None],
+        *,
+        say: Callable[[str], None] = log.info,
+        warn: Callable[[str], None] = log.warning,
+    ) -> None:
+        """Run until all is done, tracked where the manifest asks for that.
+
+        Args:
+            observe: told of every look at the store.
+            say: told where the run is tracked.
+            warn: told why it cannot be, or not traced, which does not stop it.
+
+        Raises:
+            CycleQDError: the run stopped.
+        """
+        companion = Companion(mlflow_follower(self._open_run, say), warn)
+        companion.follow(self._tracking)
+        with traced(os.environ, COORDINATOR, warn) as spans:
+            self.runner.run(observe, spans)
+        companion.finish(self.run.uri)
 
 
 def prepare(
@@ -92,6 +130,7 @@ def prepare(
         check_experts: open experts' own checkpoints, and say which ones the run makes less of.
         look_at_items: take other items in the files that the manifest names for what joins the run.
     """
+    check_installed(manifest.spec.tracking)
     uri = _store_of(manifest) if store is None else str(store)
     problems = check_files(manifest)
     if check_storage_files(manifest):
@@ -112,6 +151,9 @@ def prepare(
     evaluation = manifest.spec.evaluation
     if (stored.document.engine if begun else choose_engine(evaluation.engine)) == "vllm":
         check_memory(gpus, evaluation.gpu_memory_utilization)
+    if evaluation.sandbox == "Require":
+        with Sandbox() as sandbox:
+            check_containment(sandbox)
     if not begun and (advised := advice(evaluation.dtype, gpus, facts())):
         say(advised)
     scratch = cache_folder()
@@ -134,7 +176,11 @@ def prepare(
         environment=environment_of(settings),
         poll_seconds=seconds_between_looks(uri),
     )
-    return Prepared(Run(objects), runner)
+
+    def open_run() -> RunStore:
+        return RunStore(open_store(uri, settings))
+
+    return Prepared(Run(objects), runner, manifest.spec.tracking, open_run)
 
 
 def _store_of(manifest: Manifest) -> str:

@@ -8,6 +8,7 @@ others is for the library that builds it. Multimodal models nest the language mo
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from cycleqd.checkpoints.documents import quoted
@@ -66,6 +67,10 @@ _FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "rope_theta": _NUMBERS,
 }
 
+# A class makes modules and names by these numbers before it sees that there are no weights.
+_REPEATED = re.compile(r"(?:layers?|experts|blocks|depth|labels)$")
+_MAX_REPEATED = 4096
+
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a checkpoint.
@@ -77,6 +82,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if kind_of(path) is None:
         raise CheckpointError(f"{path}: missing; a checkpoint folder needs its config.json")
     config = read_json(path)
+    _check_repeated(path, config, "")
     _check_fields(path, config, "")
     for name in ("text_config", "rope_parameters"):
         _check_fields(path, config.get(name) or {}, f"{name}.")
@@ -136,6 +142,17 @@ def end_tokens(folder: Path) -> frozenset[int]:
             )
         found.update(ids)
     return frozenset(found)
+
+
+def _check_repeated(path: Path, settings: dict[str, Any], prefix: str) -> None:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            _check_repeated(path, value, f"{prefix}{name}.")
+        elif _REPEATED.search(name) and isinstance(value, int) and value > _MAX_REPEATED:
+            raise CheckpointError(
+                f"{path}: {quoted(f'{prefix}{name}')}: found {value}, expected at most "
+                f"{_MAX_REPEATED}; correct it or download it again"
+            )
 
 
 def _check_fields(path: Path, settings: dict[str, Any], prefix: str) -> None:

@@ -1,8 +1,9 @@
 """JSON of strangers: parsed within bounds, and quoted in messages without harm. No torch.
 
 Python's parser accepts what its other parts then fail on: nesting that a comparison or a writer
-cannot follow, integers of more digits than can be written again. `parse_object` refuses both in
-time that is linear in the text, and `quoted` makes any value fit into a sentence.
+cannot follow, integers of more digits than can be written again, and values by the million, each of
+which takes thirty times its text. `parse_object` refuses them in time that is linear in the text,
+the last before anything is parsed, and `quoted` makes any value fit into a sentence.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ _MAX_DEPTH = 64
 # Real ones go up to 1e30, "no limit" of a tokenizer's length.
 _MAX_DIGITS = 100
 _MAX_QUOTED = 160
+# The largest tokenizers, of half a million merge rules, have a million and a half.
+_MAX_VALUES = 4_000_000
 
 
 def quoted(value: object) -> str:
@@ -33,6 +36,10 @@ def parse_object(data: bytes, *, unique: bool) -> dict[str, Any]:
     Raises:
         ValueError: it is none; the message goes on after the document's name.
     """
+    # Marks within texts are counted too, which costs nothing: real documents stay far below.
+    marks = sum(map(data.count, (b",", b"[", b"{")))
+    if marks > _MAX_VALUES:
+        raise _Refused(f"holds about {marks} values, expected at most {_MAX_VALUES}")
     try:
         document = json.loads(
             data.decode("utf-8"),

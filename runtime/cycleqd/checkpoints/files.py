@@ -39,6 +39,9 @@ COMPANIONS = (
     TEMPLATE_FILE, TEMPLATE_DOCUMENT,
 )  # fmt: skip
 
+# What `git clone` leaves in the place of a large file where Git LFS is not installed.
+_POINTER = b"version https://git-lfs"
+
 # Of a document that is read as a whole: several times the largest tokenizer there is.
 MAX_DOCUMENT_BYTES = 100_000_000
 
@@ -108,10 +111,29 @@ def read_json(path: Path, *, unique: bool = False) -> dict[str, Any]:
     Raises:
         CheckpointError: it cannot be read or holds no JSON object.
     """
+    data = read_file(path)
+    refuse_pointer(path, data)
     try:
-        return parse_object(read_file(path), unique=unique)
+        return parse_object(data, unique=unique)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}; download or save it again") from error
+
+
+def refuse_pointer(path: Path, begin: bytes) -> None:
+    """See that a file is there itself, and not what Git LFS puts in its place.
+
+    Args:
+        path: the file.
+        begin: its first eight bytes, or more.
+
+    Raises:
+        CheckpointError: it is a pointer.
+    """
+    if len(begin) >= 8 and begin.startswith(_POINTER[: len(begin)]):
+        raise CheckpointError(
+            f"{path}: is a pointer of Git LFS, not the file itself; run `git lfs pull` in its "
+            "repository, or download it from the hub"
+        )
 
 
 def check_companions(folder: Path) -> None:

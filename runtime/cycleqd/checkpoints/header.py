@@ -18,6 +18,8 @@ from cycleqd.checkpoints.configuration import read_config, ties_head
 from cycleqd.checkpoints.documents import quoted
 from cycleqd.checkpoints.files import (
     ADAPTER_CONFIG_FILE,
+    ADAPTER_FILE,
+    CONFIG_FILE,
     INDEX_FILE,
     SINGLE_FILE,
     check_companions,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 # Digits of ASCII alone, for Python knows others; as many as `_check_layer` lets through.
 _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.([0-9]{1,5})\.")
 _NO_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.([0-9]{6,})\.")
+_SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.safetensors$")
 _MAX_FILE_NAME_BYTES = 255
 _HEADS = frozenset({"lm_head", "embed_out", "output", "score", "classifier"})
 _EMBEDDING = re.compile(r"embed|(?:^|\.)w[tp]e\.")
@@ -238,6 +241,7 @@ def _tied_heads(config: dict[str, Any], tensors: dict[str, TensorInfo]) -> tuple
 
 def _file_headers(folder: Path) -> list[FileHeader]:
     # The order of precedence is that of transformers.
+    _refuse_two_models(folder)
     if kind_of(folder / SINGLE_FILE) is not None:
         return [read_header(folder / SINGLE_FILE)]
     if kind_of(folder / INDEX_FILE) is not None:
@@ -253,12 +257,38 @@ def _file_headers(folder: Path) -> list[FileHeader]:
             f"{folder}: weights only as pickle ({quoted(pickles[0])}), which can run code when "
             "loaded; convert to safetensors with save_pretrained(..., safe_serialization=True)"
         )
-    others = sorted(path.name for s in ("*.safetensors", "*.gguf") for path in folder.glob(s))
-    seen = f"found {', '.join(map(quoted, others[:3]))}" if others else "found no safetensors file"
-    raise CheckpointError(
-        f"{folder}: neither {SINGLE_FILE} nor {INDEX_FILE}; {seen}; "
-        "save the model with save_pretrained"
-    )
+    raise CheckpointError(f"{folder}: neither {SINGLE_FILE} nor {INDEX_FILE}; {_instead(folder)}")
+
+
+def _refuse_two_models(folder: Path) -> None:
+    """Which of a model and an adapter is meant, the user must say: transformers takes either."""
+    weights = next((n for n in (SINGLE_FILE, INDEX_FILE) if kind_of(folder / n) is not None), None)
+    if weights is None or kind_of(folder / ADAPTER_CONFIG_FILE) is None:
+        return
+    if kind_of(folder / ADAPTER_FILE) is not None:
+        raise CheckpointError(
+            f"{folder}: both a model ({weights}) and an adapter ({ADAPTER_FILE}); leave one of "
+            "them in the folder"
+        )
+
+
+def _instead(folder: Path) -> str:
+    """What lies in a folder without weights of a name that is read, and what to do."""
+    files = sorted(path.name for s in ("*.gguf", "*.safetensors") for path in folder.glob(s))
+    seen = f"found {', '.join(map(quoted, files[:3]))}" if files else "found no safetensors file"
+    if any(name.endswith(".gguf") for name in files):
+        return (
+            f"{seen}; GGUF is for inference, name the folder of the safetensors weights that it "
+            "was made of"
+        )
+    if any(_SHARD.search(name) for name in files):
+        return f"{seen}, a part of them; download the index too, which tells what is in which part"
+    if any(name.startswith("consolidated.") for name in files):
+        return f"{seen}, its maker's own format; name the model's folder in Hugging Face format"
+    inner = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG_FILE}"))
+    if inner:
+        return f"its folder {quoted(inner[0])} has a {CONFIG_FILE} too; name that one"
+    return f"{seen}; save the model with save_pretrained"
 
 
 def _sharded(folder: Path) -> list[FileHeader]:

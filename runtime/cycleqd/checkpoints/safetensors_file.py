@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cycleqd.checkpoints.documents import parse_object, quoted
-from cycleqd.checkpoints.files import opened
+from cycleqd.checkpoints.files import opened, refuse_pointer
 from cycleqd.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def read_header(path: Path) -> FileHeader:
         prefix = file.read(_LENGTH_BYTES)
         if len(prefix) < _LENGTH_BYTES:
             raise _bad(path, f"has {size} bytes, a safetensors file at least {_LENGTH_BYTES}")
+        refuse_pointer(path, prefix)
         start = data_start(prefix)
         length = start - _LENGTH_BYTES
         if length > MAX_HEADER_BYTES:

@@ -18,7 +18,10 @@ from cycleqd.cli import (
     items,
     manifests,
     pod,
+    push,
     run,
+    track,
+    ui,
 )
 from cycleqd.cli.console import print_result
 from cycleqd.contract import pods, variables
@@ -64,6 +67,8 @@ def common(
     os.environ.update({name: value for name, value in given.items() if value is not None})
     # Of a home folder that cannot be written it says three lines, and draws all the same.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    # Says each batch that a receiver does not take, and headers that are none with their secrets.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
 
 
 app.command(epilog="Example: cycleqd validate manifests/examples/tiny.yaml")(manifests.validate)
@@ -85,11 +90,18 @@ app.command(epilog="Example: cycleqd compare mine.yaml other.yaml --seeds 1,2,3 
 app.command(epilog="Example: cycleqd status out/tiny --json")(inspect.status)
 app.command(epilog="Example: cycleqd history out/tiny --json")(history.history)
 app.command(epilog="Example: cycleqd report out/tiny --out report")(inspect.report)
+app.command(epilog="Example: cycleqd ui out")(ui.ui)
 app.command("list", epilog="Example: cycleqd list out/tiny --task sql")(inspect.list_members)
 app.command(epilog="Example: cycleqd show out/tiny c000012")(inspect.show)
 app.command(epilog="Example: cycleqd export out/tiny --member c000012 --out models/c000012")(
     export.export
 )
 app.command(epilog="Example: cycleqd materialize out/tiny --member c000012")(export.materialize)
+app.command(epilog="Example: cycleqd push out/tiny s3://models/tiny-balanced --member balanced")(
+    push.push
+)
+app.command(epilog="Example: cycleqd track out/tiny --mlflow http://localhost:5000 --follow")(
+    track.track
+)
 app.command(epilog="Example: cycleqd verify out/tiny")(inspect.verify)
 app.add_typer(pod.app, name=pods.COMMAND_GROUP, hidden=True)

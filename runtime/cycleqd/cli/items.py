@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from cycleqd.cli.console import print_json, print_note, print_result
 from cycleqd.cli.stores import JsonOption
 from cycleqd.errors import DatasetError, InputError
-from cycleqd.evaluation.sandbox import Limits, Sandbox
+from cycleqd.evaluation.sandbox import MOST_SLOTS, Limits, Sandbox
 from cycleqd.evaluation.sandbox.programs import MEBIBYTE
 from cycleqd.evaluation.tasks import read_items, skill_of
 from cycleqd.evaluation.tasks.reading import Dataset
@@ -85,7 +85,7 @@ def _tried(found: Dataset, skill: Skill[Any], seconds: int, mebibytes: int) -> T
     limits = Limits(
         cpu_seconds=seconds, wall_seconds=3 * seconds + 2, memory_bytes=mebibytes * MEBIBYTE
     )
-    with Sandbox() as sandbox:
+    with Sandbox(slots=MOST_SLOTS) as sandbox:
         return try_out(found, skill, sandbox, limits, print_note)
 
 

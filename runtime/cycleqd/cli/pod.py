@@ -1,4 +1,4 @@
-"""``cycleqd pod coordinate`` and ``cycleqd pod work``: what the images of a cluster run.
+"""``cycleqd pod coordinate``, ``work`` and ``sandbox``: what the images of a cluster run.
 
 They take no options: the operator tells them everything by their environment (`cycleqd.pod`).
 """
@@ -14,10 +14,15 @@ import typer
 
 from cycleqd.cli.console import LOG_FORMAT, log_to_stderr
 from cycleqd.cli.termination import exit_on_sigterm
-from cycleqd.contract.pods import COMMANDS, EXIT_SECONDS
+from cycleqd.contract.pods import COMMANDS, EXIT_SECONDS, SANDBOX, SANDBOX_EXIT_SECONDS
 from cycleqd.errors import InputError
 from cycleqd.pod.ending import told_why
-from cycleqd.pod.settings import CoordinatorSettings, WorkerPodSettings, termination_log
+from cycleqd.pod.settings import (
+    CoordinatorSettings,
+    SandboxSettings,
+    WorkerPodSettings,
+    termination_log,
+)
 
 app = typer.Typer(
     help="The roles inside pods of a cluster; started by the operator, not by people.",
@@ -57,6 +62,22 @@ def work() -> None:
         run(settings)
 
     _play(role, EXIT_SECONDS["worker"])
+
+
+@app.command(SANDBOX)
+def sandbox() -> None:
+    """Run generated code for the worker beside it, and nothing else.
+
+    Reads CYCLEQD_SANDBOX and CYCLEQD_TERMINATION_LOG.
+    """
+
+    def role() -> None:
+        settings = SandboxSettings.from_environment(os.environ)
+        from cycleqd.pod.sandbox import serve  # noqa: PLC0415 - only here
+
+        serve(settings)
+
+    _play(role, SANDBOX_EXIT_SECONDS)
 
 
 def _play(role: Callable[[], Any], grace_seconds: float) -> None:

@@ -27,6 +27,9 @@ from cycleqd.roles.entry_queue import Work
 from cycleqd.roles.polling import LONGEST_SECONDS, seconds_between_looks
 from cycleqd.roles.worker_process import GRACE_SECONDS
 from cycleqd.store.cache import cache_folder
+from cycleqd.tracing.starting import WORKER, traced
+
+log = logging.getLogger(__name__)
 
 
 def run(
@@ -62,7 +65,7 @@ def run(
     )
     run_id = prepared.run.id
     with resumable(), ProgressDisplay(errors, manifest.spec, run_id) as display:
-        prepared.runner.run(display.show)
+        prepared.evolve(display.show, say=print_note, warn=print_note)
     status = prepared.run.status()
     if status.goal_reached:
         print_result(
@@ -124,14 +127,15 @@ def work(
         longest_poll_seconds=LONGEST_SECONDS if patient else None,
         stage=stage,
     )
-    workbench = ModelWorkbench(run, settings.scratch)
-    # A worker that is no longer needed is told so by SIGTERM, and leaves no folder behind.
-    exit_on_sigterm(GRACE_SECONDS / 2)
-    try:
-        Worker(run, settings, workbench, announce).run()
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
-        workbench.close()
+    with traced(os.environ, WORKER, log.warning) as spans:
+        workbench = ModelWorkbench(run, settings.scratch, spans=spans)
+        # A worker that is no longer needed is told so by SIGTERM, and leaves no folder behind.
+        exit_on_sigterm(GRACE_SECONDS / 2)
+        try:
+            Worker(run, settings, workbench, announce, spans=spans).run()
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
+            workbench.close()
 
 
 def _end_with(parent: int) -> None:

@@ -81,6 +81,6 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def with_seed(manifest: Manifest, seed: int) -> Manifest:
-    """The manifest with another seed."""
-    spec = manifest.spec.model_copy(update={"seed": seed})
+    """The manifest with another seed, of a run that is tracked nowhere."""
+    spec = manifest.spec.model_copy(update={"seed": seed, "tracking": None})
     return manifest.model_copy(update={"spec": spec})

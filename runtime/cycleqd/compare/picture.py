@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from cycleqd.compare.curves import Band, Progress, band
-from cycleqd.report.theme import Theme, drawing, png_of, shortened
+from cycleqd.report.drawing import drawing, png_of
+from cycleqd.report.theme import Theme, shortened
 
 _COLUMNS = 3
 _HOURS_FROM = 3 * 3600

@@ -8,6 +8,7 @@ from cycleqd.compare.comparing import Comparison
 from cycleqd.compare.csv_table import csv_of
 from cycleqd.compare.markdown import markdown_of
 from cycleqd.errors import InputError
+from cycleqd.report.theme import LIGHT
 from cycleqd.store.localfile import atomic_file, write_all
 
 
@@ -42,7 +43,6 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         StoreError: one cannot be written.
     """
     from cycleqd.compare.picture import draw_progress  # noqa: PLC0415 - matplotlib
-    from cycleqd.report.theme import LIGHT  # noqa: PLC0415 - matplotlib
 
     contents = {
         "compare.json": comparison.document.to_bytes(),

@@ -13,6 +13,17 @@ COMMAND_GROUP: Final = "pod"
 COMMANDS: Final[Mapping[Component, str]] = {"coordinator": "coordinate", "worker": "work"}
 """Subcommand of ``cycleqd pod`` for each role."""
 
+SANDBOX: Final = "sandbox"
+"""Container of a worker's pod that runs generated code; also its subcommand of ``cycleqd pod``."""
+
+SANDBOX_FOLDER: Final = "/sandbox"
+"""Where that container and the worker find the socket between them."""
+
+SANDBOX_SOCKET: Final = f"{SANDBOX_FOLDER}/socket"
+
+SANDBOX_FILES_FOLDER: Final = "/sandbox-files"
+"""Where the worker puts files that generated code may read; that container cannot write there."""
+
 HEALTH_PORT: Final = 8080
 """Port of the pod's HTTP server."""
 
@@ -28,6 +39,9 @@ TERMINATION_LOG: Final = "/dev/termination-log"
 
 TERMINATION_MESSAGE_BYTES: Final = 4096
 """Kubernetes keeps no more of that file."""
+
+SANDBOX_EXIT_SECONDS: Final = 5.0
+"""Time after SIGTERM in which the container for generated code ends by itself."""
 
 GRACE_SECONDS: Final[Mapping[Component, int]] = {"coordinator": 30, "worker": 60}
 """Time from SIGTERM to SIGKILL."""

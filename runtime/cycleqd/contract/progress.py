@@ -86,6 +86,7 @@ class Progress(ProgressPart):
         observed_generation: ``metadata.generation`` of the manifest that the coordinator last
             accepted.
         rejected: why a newer manifest could not be accepted; the run goes on with the old one.
+        rejected_generation: ``metadata.generation`` of that manifest, 0 where none was rejected.
         revision: the accepted change that the last committed generation is of.
         accepted_revision: the one that was accepted last, maybe of the future; -1 where a
             coordinator of an earlier version has not said it.
@@ -106,12 +107,14 @@ class Progress(ProgressPart):
         store_error: what the store answers while it cannot be used, empty otherwise.
         store_error_reason: ``StoreUnavailable`` without an answer, ``StoreRefused`` where it denies
             (credentials, rights, bucket), ``StoreFull``; empty while all is well.
+        tracking_error: why a tracking server has not all of the run, empty where it has.
     """
 
     format: Literal["cycleqd-progress/1"] = "cycleqd-progress/1"
     phase: Literal["Admitting", "Evolving", "Finishing", "Complete"] = "Admitting"
     observed_generation: Whole = 0
     rejected: str = ""
+    rejected_generation: Whole = 0
     revision: Whole = 0
     accepted_revision: Whole = -1
     accepted_from: Whole = 0
@@ -130,6 +133,12 @@ class Progress(ProgressPart):
     report: str = ""
     store_error: str = ""
     store_error_reason: Literal["", "StoreUnavailable", "StoreRefused", "StoreFull"] = ""
+    tracking_error: str = ""
+
+    @property
+    def answered_generation(self) -> int:
+        """``metadata.generation`` of the newest manifest that was accepted or rejected."""
+        return max(self.observed_generation, self.rejected_generation)
 
     def to_json(self) -> str:
         """One line of JSON."""

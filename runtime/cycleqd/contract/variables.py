@@ -38,6 +38,12 @@ INDEX: Final = "JOB_COMPLETION_INDEX"
 STAGE: Final = "CYCLEQD_STAGE"
 """The only stage that a worker works on, such as ``generations/000012``; all when absent."""
 
+SANDBOX: Final = "CYCLEQD_SANDBOX"
+"""Unix socket of the container that runs generated code; it runs in the worker's when absent."""
+
+SANDBOX_FILES: Final = "CYCLEQD_SANDBOX_FILES"
+"""Folder that this container reads and the worker writes."""
+
 S3_ENDPOINT: Final = "CYCLEQD_S3_ENDPOINT"
 S3_REGION: Final = "CYCLEQD_S3_REGION"
 S3_CA_BUNDLE: Final = "CYCLEQD_S3_CA_BUNDLE"
@@ -48,3 +54,10 @@ AWS_ACCESS_KEY_ID: Final = "AWS_ACCESS_KEY_ID"
 AWS_SECRET_ACCESS_KEY: Final = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a name
 AWS_SESSION_TOKEN: Final = "AWS_SESSION_TOKEN"  # noqa: S105 - a name
 """Optional, of temporary credentials. The keys of a credentials Secret have these three names."""
+
+MLFLOW: Final = (
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+)
+"""MLflow's own, for the coordinator alone. The keys of a tracking Secret have these names."""

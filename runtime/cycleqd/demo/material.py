@@ -119,6 +119,12 @@ def make_by(
     # which costs a third where the machine is idle and saves a factor of ten where it is not.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     paths = DemoPaths.below(out)
+    source = base
+    if recipe.base is None and not paths.base.is_dir():
+        from cycleqd.demo.base_model import find_base  # noqa: PLC0415 - torch is an extra
+
+        # Before anything is written: the folder is claimed for its base.
+        source = str(find_base(base, progress))
     with sole_maker(out):
         _claim(recipe, out, base)
         wanted_skills = list(_ALL if later else SKILLS)
@@ -126,7 +132,7 @@ def make_by(
             _write_items(recipe, skill, "search", paths.search[skill])
             _write_items(recipe, skill, "test", paths.test[skill])
         if not paths.base.is_dir():
-            _make_base(recipe, base, paths.base, progress)
+            _make_base(recipe, source, paths.base, progress)
         wanted = {paths.experts[skill]: [skill] for skill in wanted_skills}
         if pooled:
             wanted[paths.pooled] = list(SKILLS)

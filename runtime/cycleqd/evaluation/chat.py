@@ -67,6 +67,8 @@ class ChatFormat:
                 add_generation_prompt=True,
                 strftime_now=_TODAY.strftime,
             )
+        except MemoryError:
+            raise
         except Exception as error:  # whatever the checkpoint's program raises
             raise CheckpointError(
                 f"{self._source}: its chat template fails: {error}; switch chat off, or mend it"
@@ -137,7 +139,11 @@ def _open_tokenizer(checkpoint: Path) -> Any:  # noqa: ANN401 - transformers has
     from transformers import AutoTokenizer  # noqa: PLC0415  # imports torch
 
     try:
-        return AutoTokenizer.from_pretrained(str(checkpoint), local_files_only=True)
+        return AutoTokenizer.from_pretrained(
+            str(checkpoint), local_files_only=True, trust_remote_code=False
+        )
+    except MemoryError:
+        raise
     except Exception as error:  # transformers documents no errors of its own
         raise CheckpointError(f"{checkpoint}: the tokenizer cannot be loaded: {error}") from error
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from cycleqd.evaluation.engine import Engine
 from cycleqd.evaluation.task import Task
 from cycleqd.records.documents import NOT_ASKED
+from cycleqd.tracing.attributes import GENERATE, of_outcome
+from cycleqd.tracing.spans import NO_SPANS, Spans
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,13 @@ class Outcomes:
         return right / (right + self.solved.count("0"))
 
 
-def evaluate(engine: Engine, tasks: Sequence[Task]) -> dict[str, Outcomes]:
+def evaluate(engine: Engine, tasks: Sequence[Task], spans: Spans = NO_SPANS) -> dict[str, Outcomes]:
     """Measure the weights that the engine holds.
 
     Args:
         engine: holds the model.
         tasks: what to measure, names all different.
+        spans: take the time of the one batch, and of each task's verdicts.
 
     Returns:
         Outcomes by task name, in the tasks' order.
@@ -65,17 +68,19 @@ def evaluate(engine: Engine, tasks: Sequence[Task]) -> dict[str, Outcomes]:
     if len(set(names)) != len(names):
         raise ValueError(f"tasks must have different names, not {names}")
     batches = [task.requests() for task in tasks]
-    completions = engine.generate([request for batch in batches for request in batch])
+    requests = [request for batch in batches for request in batch]
+    with spans.span(GENERATE, {"cycleqd.items": len(requests)}):
+        completions = engine.generate(requests)
     outcomes: dict[str, Outcomes] = {}
     start = 0
     for task, batch in zip(tasks, batches, strict=True):
         own = completions[start : start + len(batch)]
-        verdicts = task.grade(own)
+        with spans.span(f"evaluate {task.name}", {}) as span:
+            verdicts = task.grade(own)
+            solved = "".join("1" if verdict else "0" for verdict in verdicts)
+            span.tell(of_outcome(task.name, solved))
         start += len(batch)
-        outcomes[task.name] = Outcomes(
-            solved="".join("1" if solved else "0" for solved in verdicts),
-            answers=task.lessons(own, verdicts),
-        )
+        outcomes[task.name] = Outcomes(solved, task.lessons(own, verdicts))
     return outcomes
 
 
@@ -84,6 +89,7 @@ def evaluate_raced(
     tasks: Sequence[Task],
     first: Mapping[str, Sequence[int]],
     is_lost: Callable[[Mapping[str, str]], bool],
+    spans: Spans = NO_SPANS,
 ) -> tuple[dict[str, Outcomes], bool]:
     """Measure on some items first, and on the others where that is worth it.
 
@@ -92,6 +98,7 @@ def evaluate_raced(
         tasks: what to measure, names all different.
         first: by task the places of the items that are asked first.
         is_lost: whether these outcomes, by task, are bad enough to stop.
+        spans: take the time, as in `evaluate`.
 
     Returns:
         Outcomes by task name, in the tasks' order, and whether it was stopped.
@@ -100,7 +107,7 @@ def evaluate_raced(
         EngineError: the engine failed.
         SandboxUnavailable: generated code cannot be contained on this machine.
     """
-    early = evaluate(engine, [task.part(first[task.name]) for task in tasks])
+    early = evaluate(engine, [task.part(first[task.name]) for task in tasks], spans)
     stopped = is_lost({name: outcome.solved for name, outcome in early.items()})
     if stopped:
         others: dict[str, list[int]] = {}
@@ -111,7 +118,7 @@ def evaluate_raced(
         }
         others = {name: places for name, places in rest.items() if places}
     waiting = [task.part(others[task.name]) for task in tasks if task.name in others]
-    late = evaluate(engine, waiting) if waiting else {}
+    late = evaluate(engine, waiting, spans) if waiting else {}
     outcomes = {}
     for task in tasks:
         parts = [(first[task.name], early[task.name])]

@@ -6,6 +6,7 @@ levels, of which Python's parsers, copies and writers can walk a few hundred.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from cycleqd.errors import ManifestError
@@ -16,6 +17,16 @@ MAX_LEVELS = 64
 
 MAX_VALUES = 100_000
 """Values of a document, mappings and lists among them."""
+
+MAX_TEMPLATE_BYTES = 32_768
+"""Size of a pod template's spec as JSON; real ones take 2,000 to 10,000 bytes.
+
+Parsed, a template of small values takes thirty times its size, and the operator holds those of all
+its tenants.
+"""
+
+TEMPLATES = ("workers", "coordinator")
+"""Parts of a run's spec that hold a pod template."""
 
 _STEPS = 8
 
@@ -34,6 +45,31 @@ def too_large(location: Sequence[str | int]) -> str:
         f"{_field(location)}: the document has more than {MAX_VALUES} values up to here, which no"
         " run needs; shorten it"
     )
+
+
+def template_problems(spec: object) -> list[str]:
+    """Pod templates that are too large, one line each.
+
+    Args:
+        spec: of a run, as JSON data of any form but no deeper than a document may be.
+    """
+    problems = []
+    for part in TEMPLATES:
+        value = spec
+        for key in (part, "template", "spec"):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        size = json_bytes(value)
+        if size > MAX_TEMPLATE_BYTES:
+            problems.append(
+                f"spec.{part}.template.spec: takes {size} bytes as JSON, expected at most"
+                f" {MAX_TEMPLATE_BYTES}; move what is large into a ConfigMap and mount it"
+            )
+    return problems
+
+
+def json_bytes(value: object) -> int:
+    """Size of JSON data as the text that the coordinator is given."""
+    return len(json.dumps(value, default=str))
 
 
 def _field(location: Sequence[str | int]) -> str:

@@ -101,7 +101,7 @@ class PodTemplate(Model):
     spec: PodSpec = Field(default={})
     """A pod spec, in full or in part: nodeSelector, tolerations, affinity, imagePullSecrets,
     runtimeClassName, volumes, and containers whose env, volumeMounts and resources are added to
-    the container of the same name (``worker`` or ``coordinator``)."""
+    the container of the same name (``worker`` or ``coordinator``). At most 32,768 bytes as JSON."""
 
 
 class Workers(Model):

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _CONFIG = "config.json"
+_ADAPTER = "adapter_config.json"
 
 
 def why_no_checkpoint(names: Iterable[str], place: str) -> str | None:
@@ -21,7 +22,7 @@ def why_no_checkpoint(names: Iterable[str], place: str) -> str | None:
         A sentence that goes on after the folder's name.
     """
     found = sorted(names)
-    if _CONFIG in found or "adapter_config.json" in found:
+    if _CONFIG in found or _ADAPTER in found:
         return None
     gguf = [name for name in found if name.endswith(".gguf")]
     if gguf:
@@ -29,9 +30,11 @@ def why_no_checkpoint(names: Iterable[str], place: str) -> str | None:
             f"holds a GGUF file ({gguf[0]}) and no {_CONFIG}; GGUF is for inference, name the "
             "folder of the safetensors weights that it was made of"
         )
-    inner = [name.removesuffix(f"/{_CONFIG}") for name in found if name.endswith(f"/{_CONFIG}")]
-    if inner:
-        return f"has no {_CONFIG}, its folder {inner[0]} has; name {place.rstrip('/')}/{inner[0]}"
+    for wanted in (_CONFIG, _ADAPTER):
+        for name in found:
+            if name.endswith(f"/{wanted}"):
+                inner = name.removesuffix(f"/{wanted}")
+                return f"has no {wanted}, its folder {inner} has; name {place.rstrip('/')}/{inner}"
     if any(name.startswith("consolidated.") or name == "params.json" for name in found):
         return (
             f"has no {_CONFIG}, but its maker's own format (consolidated.*, params.json); name the "

@@ -19,6 +19,7 @@ from cycleqd.manifest.cluster import Annotations, Coordinator, Storage, Workers
 from cycleqd.manifest.evolution import Evolution
 from cycleqd.manifest.mutability import Change
 from cycleqd.manifest.registry import TASK_TYPES
+from cycleqd.manifest.tracking import Tracking
 from cycleqd.manifest.values import DECIMAL, Fraction, Label, Model, Name, Uri
 
 API_VERSION = "cycleqd.io/v1alpha1"
@@ -211,6 +212,16 @@ class Evaluation(Model):
     memory_limit_mib: Annotated[int, Field(ge=16, le=1_048_576)] = 512
     """Limit on the memory of one item's generated code."""
 
+    sandbox: Annotated[
+        Literal["Auto", "Process", "Require"],
+        Change.ACCESS,
+        Field(exclude_if=lambda where: where == "Auto"),
+    ] = "Auto"
+    """Where generated code runs; scores are the same. ``Auto``: in a cluster in a container of its
+    own in each worker's pod, on one machine in namespaces where they are allowed. ``Process``: in
+    the worker's container. ``Require``: as ``Auto``, and the run is refused where neither a
+    container nor namespaces would contain it."""
+
 
 class Goal(Model):
     """When the run has found enough."""
@@ -289,6 +300,14 @@ class Spec(Model):
     ] = None
     """The model to take is replaced only by one that loses no task. May be set, changed or removed
     on an existing run. When absent, each final table names its own."""
+
+    tracking: Annotated[
+        Tracking | None,
+        Change.HOUSEKEEPING,
+        Field(exclude_if=lambda tracking: tracking is None),
+    ] = None
+    """Who else is told of the run while it goes on; nobody when absent. May be set, changed or
+    removed at any time."""
 
     active_deadline_seconds: Annotated[
         Annotated[int, Field(ge=1, le=2**31 - 1)] | None, Change.PODS

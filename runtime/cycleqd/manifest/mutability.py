@@ -51,13 +51,14 @@ class Change(Enum):
     """Where the run lives: the command line may name a store that was moved, a cluster may not."""
 
     ACCESS = "Access"
-    """How that place is reached; a change is stored as a revision."""
+    """How that place is reached, or where work is done; a change is stored as a revision."""
 
     PODS = "Pods"
     """What only pods are made of, so that no revision is stored; mends a failed run."""
 
     HOUSEKEEPING = "Housekeeping"
-    """Like `PODS`, but asks no ended run for anything."""
+    """Like `PODS`, but asks no ended run for anything. The coordinator reads one of these from the
+    manifest as it stands, ``spec.tracking``."""
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler

@@ -32,6 +32,13 @@ Location = Sequence[str | int]
 _CREDENTIAL_FIELD = re.compile(
     r"secret|password|access_?key|credential|api_?key|token$", re.IGNORECASE
 )
+_AWS_CREDENTIALS = (
+    "the usual AWS chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, a role)"
+)
+_TRACKING_CREDENTIALS = (
+    "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in a cluster "
+    "by credentialsSecretRef"
+)
 _USERINFO = re.compile(r"://[^/\s@]*@")
 _SIGNED_QUERY = re.compile(r"\?.*$", re.DOTALL)
 _SCHEMA = manifest_schema()
@@ -140,10 +147,8 @@ def _unknown(location: Location) -> str:
     if places:
         return f"unknown field here; it stands at {' or '.join(places[:3])}"
     if _CREDENTIAL_FIELD.search(name):
-        return (
-            "credentials never stand in a manifest; remove the line and give them by the "
-            "usual AWS chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, a role)"
-        )
+        giver = _TRACKING_CREDENTIALS if "tracking" in location else _AWS_CREDENTIALS
+        return f"credentials never stand in a manifest; remove the line and give them by {giver}"
     if near := nearest(name, here):
         return f"unknown field; did you mean `{near}`?"
     close = difflib.get_close_matches(name, list(elsewhere.values()), n=1, cutoff=0.75)

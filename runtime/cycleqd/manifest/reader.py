@@ -19,7 +19,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from cycleqd.errors import ManifestError
-from cycleqd.manifest.bounds import BoundedCopy
+from cycleqd.manifest.bounds import BoundedCopy, template_problems
 from cycleqd.manifest.contents import why_no_checkpoint
 from cycleqd.manifest.model import API_VERSION, KIND, Manifest, Spec
 from cycleqd.manifest.presets import with_preset
@@ -125,13 +125,13 @@ def _manifest(document: dict[str, Any]) -> Manifest:
             key: value for key, value in metadata.items() if key not in SERVER_METADATA
         }
     document = with_preset(document)
-    problems = []
+    problems = template_problems(document.get("spec"))
     manifest = None
     try:
         # strict mode knows lists by tuples, which is what load_document makes of them.
         manifest = Manifest.model_validate(document, by_alias=True, by_name=False, context=DOCUMENT)
     except ValidationError as error:
-        problems = field_problems(error)
+        problems += field_problems(error)
     problems += rule_problems(document)
     if manifest is None or problems:
         raise ManifestError(problems)
@@ -228,7 +228,9 @@ def _names_in(uri: str) -> list[str]:
     for name in ("config.json", "adapter_config.json"):
         if name in names and _kind(f"{uri}/{name}") != "file":
             names.remove(name)
-    inner = [f"{path.name}/config.json" for path in found]
+    inner = [
+        f"{path.name}/{name}" for path in found for name in ("config.json", "adapter_config.json")
+    ]
     return names + [name for name in inner if _kind(f"{uri}/{name}") == "file"]
 
 

@@ -16,7 +16,7 @@ from cycleqd.manifest.curriculum import curriculum
 from cycleqd.manifest.part import Part, whole
 from cycleqd.manifest.problems import nearest, shown
 from cycleqd.manifest.registry import STRATEGIES, TASK_TYPES, Registered, Registry
-from cycleqd.manifest.uris import ca_bundle, s3_settings, same_place, uris
+from cycleqd.manifest.uris import ca_bundle, s3_settings, same_place, tracking, uris
 from cycleqd.manifest.values import PATTERN_FORMAT, pattern_problem
 
 if TYPE_CHECKING:
@@ -371,5 +371,6 @@ RULES: tuple[Callable[[Part], Iterator[str]], ...] = (
     curriculum,
     ca_bundle,
     s3_settings,
+    tracking,
 )
 """Every rule between fields."""

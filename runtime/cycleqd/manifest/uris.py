@@ -69,6 +69,15 @@ ENDPOINT = r"https?://[^/\s?#]+/?"
 USERINFO = r"://[^/\s]*@"
 """Regular expression of a user and password in a URI."""
 
+MLFLOW_SERVER = r"https?://[^/\s?#]+(/[^\s?#]*)?"
+"""Regular expression of an MLflow server's address."""
+
+TRACKED_NAME = r"[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?"
+"""Regular expression of an experiment's name in MLflow."""
+
+REGISTERED_MODEL = r"[A-Za-z0-9_]([A-Za-z0-9_. -]*[A-Za-z0-9_])?"
+"""Regular expression of a registered model's name, which stands in addresses and in queries."""
+
 SIGNED = r"[?&](x-amz-|awsaccesskeyid|signature|token)"
 """Regular expression, without case, of a signature in a URI."""
 
@@ -154,4 +163,33 @@ def ca_bundle(spec: Part) -> Iterator[str]:
         yield (
             f"{settings.part('caBundleRef').path}: stands beside caBundle; keep one of the two, "
             "caBundleRef for a cluster"
+        )
+
+
+def tracking(spec: Part) -> Iterator[str]:
+    """The tracking server has an address without credentials, and names that it takes."""
+    mlflow = spec.part("tracking").part("mlflow")
+    uri = mlflow.part("uri")
+    text = uri.text
+    if text and (re.search(USERINFO, text) or re.search(SIGNED, text, re.IGNORECASE)):
+        yield (
+            f"{uri.path}: holds credentials, which never stand in a manifest; remove them and set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in a "
+            "cluster by credentialsSecretRef"
+        )
+    elif text and not re.fullmatch(MLFLOW_SERVER, text):
+        yield (
+            f"{uri.path}: {shown(text)} is not the address of an MLflow server; write "
+            "http://host:port or https://host/path"
+        )
+    experiment, model = mlflow.part("experiment"), mlflow.part("registeredModel")
+    if experiment.text and not re.fullmatch(TRACKED_NAME, experiment.text):
+        yield (
+            f"{experiment.path}: {shown(experiment.text)} begins or ends with a space, or holds a "
+            "line break or another control character; remove it"
+        )
+    if model.text and not re.fullmatch(REGISTERED_MODEL, model.text):
+        yield (
+            f"{model.path}: {shown(model.text)} is no name of a registered model; write letters, "
+            "digits, '_', '-', '.' and spaces (the last three not first or last)"
         )

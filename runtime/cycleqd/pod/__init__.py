@@ -1,4 +1,4 @@
-"""The two roles inside pods of a cluster: what surrounds them there, and nothing of what they do.
+"""The roles inside pods of a cluster: what surrounds them there, and nothing of what they do.
 
 ::
 
@@ -10,6 +10,7 @@
     ending           exit status, termination message, SIGTERM
     coordinate       ``cycleqd pod coordinate``
     work             ``cycleqd pod work``
+    sandbox          ``cycleqd pod sandbox``, beside the worker
 
 The archives are those of ``cycleqd run``, since both use the same coordinator and worker.
 """

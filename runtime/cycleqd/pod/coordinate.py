@@ -2,14 +2,15 @@
 
 It admits the run, steps the coordinator of `cycleqd.roles.coordinator`, follows the manifest while
 it is edited, and reports to the operator by a ConfigMap. Newcomers are looked at beside it, so that
-generations go on. It never dies of the store or of the API server: trouble with the one is progress
-to report, the other is written to when it is there again. It ends with 0 once the run is complete
-and the operator can know it.
+generations go on, and the run is tracked beside it where its manifest says so. It never dies of the
+store or of the API server: trouble with the one is progress to report, the other is written to when
+it is there again. It ends with 0 once the run is complete and the operator can know it.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 
@@ -34,11 +35,20 @@ from cycleqd.scratch import scratch_folder
 from cycleqd.store import ObjectStore, open_store
 from cycleqd.store.access import settings_of
 from cycleqd.store.patient import PatientStore, patiently
+from cycleqd.tracing.spans import NO_SPANS, Spans
+from cycleqd.tracing.starting import COORDINATOR, traced
+from cycleqd.tracking.companion import Companion, mlflow_follower
 
 log = logging.getLogger(__name__)
 
 BEFORE_SECONDS = 10.0
 """How long to wait for what an earlier coordinator published, so that counts do not jump."""
+
+LOGIN = (
+    "correct the Secret of spec.tracking.mlflow.credentialsSecretRef, which pods read when they "
+    "start, then set spec.suspend to true and back to false"
+)
+"""What to do where a tracking server does not accept the credentials."""
 
 
 def coordinate(settings: CoordinatorSettings) -> None:
@@ -52,8 +62,11 @@ def coordinate(settings: CoordinatorSettings) -> None:
     metrics = CoordinatorMetrics()
     with serving(settings.health_port, metrics.registry):
         board = ConfigMapBoard(settings.namespace, settings.config_map)
-        with Publisher(board, metrics.published) as publisher:
-            PodCoordinator(settings, publisher, metrics).run()
+        with (
+            traced(os.environ, COORDINATOR, log.warning) as spans,
+            Publisher(board, metrics.published) as publisher,
+        ):
+            PodCoordinator(settings, publisher, metrics, spans=spans).run()
             publisher.flush()
 
 
@@ -68,6 +81,7 @@ def _beginning(before: Progress | None, store: str) -> Progress:
         "stages": (),
         "goal_reached": False,
         "revisiting": None,
+        "tracking_error": "",
     }
     return with_store_error(before.model_copy(update=changes), None)
 
@@ -86,6 +100,7 @@ class PodCoordinator:
         publisher: takes each new progress.
         metrics: counts.
         sleep: waits so many seconds.
+        spans: take the time of what is done.
     """
 
     def __init__(
@@ -94,8 +109,10 @@ class PodCoordinator:
         publisher: Publisher,
         metrics: CoordinatorMetrics,
         sleep: Callable[[float], None] = time.sleep,
+        spans: Spans = NO_SPANS,
     ) -> None:
         self._settings = settings
+        self._spans = spans
         self._publisher = publisher
         self._metrics = metrics
         self._sleep = sleep
@@ -106,6 +123,7 @@ class PodCoordinator:
         opened = open_store(settings.store, self._s3)
         self._store = PatientStore(opened, self._tell_store, sleep)
         self._progress = _beginning(publisher.before(BEFORE_SECONDS), opened.uri)
+        self._companion = Companion(mlflow_follower(self._open_run, log.info, LOGIN), log.warning)
         self._poll_seconds = seconds_between_looks(settings.store)
 
     def run(self) -> None:
@@ -115,7 +133,7 @@ class PodCoordinator:
         run = self._admit(version)
         self._update(run_id=run.document.run_id)
         log.info("%s: coordinating in %s", run.document.run_id, run.objects.uri)
-        coordinator = Coordinator(run)
+        coordinator = Coordinator(run, self._spans)
         while True:
             self._edited = self._edited or self._folder.changed()
             if self._edited is not None and self._is_answered(run, self._edited):
@@ -125,12 +143,14 @@ class PodCoordinator:
                 log.info("generation %d of %d", step.generation, step.generations)
             self._metrics.generation.set(step.generation)
             self._metrics.open_entries.set(sum(s.entries - s.finished for s in step.stages))
-            self._progress = told(self._progress, step)
+            self._progress = told(self._progress, step, self._companion.trouble)
             self._publisher.publish(self._progress)
             if step.complete and self._edited is None:
                 break
             self._sleep(self._poll_seconds)
-        self._update(phase="Complete", report=self._write_report(run, step.generation))
+        self._update(report=self._write_report(run, step.generation))
+        self._companion.finish(run.objects.uri)
+        self._update(phase="Complete", tracking_error=self._companion.trouble)
         log.info("%s: complete", run.document.run_id)
 
     def _update(self, **changes: object) -> None:
@@ -172,8 +192,9 @@ class PodCoordinator:
                 raise
             self._refuse(version, error)
             self._update(observed_generation=before.observed_generation)
+            self._companion.follow(run.latest().manifest.spec.tracking)
             return run
-        self._update(observed_generation=version.generation)
+        self._accept(version)
         return run
 
     def _accepted_before(self, version: ManifestVersion, run: RunStore) -> Progress | None:
@@ -198,7 +219,7 @@ class PodCoordinator:
             self._refuse(version, error)
             return True
         log.info("manifest of generation %d accepted", version.generation)
-        self._update(observed_generation=version.generation, rejected="")
+        self._accept(version)
         return True
 
     def _open_desk(self) -> AdmitNewcomers:
@@ -206,12 +227,20 @@ class PodCoordinator:
         store = PatientStore(open_store(self._settings.store, self._s3), _log_store)
         return newcomers(self._desk(store))
 
+    def _open_run(self) -> RunStore:
+        """The run's store by a connection of its own, for what tracks the run."""
+        return RunStore(open_store(self._settings.store, self._s3))
+
     def _desk(self, store: ObjectStore) -> Desk:
         return Desk(store, self._settings.scratch / "checkpoints", self._s3, log.info)
 
     def _refuse(self, version: ManifestVersion, error: InputError) -> None:
         log.warning("manifest of generation %d refused: %s", version.generation, error)
-        self._update(rejected=str(error))
+        self._update(rejected=str(error), rejected_generation=version.generation)
+
+    def _accept(self, version: ManifestVersion) -> None:
+        self._companion.follow(parse_manifest(version.text, DOCUMENT).spec.tracking)
+        self._update(observed_generation=version.generation, rejected="", rejected_generation=0)
 
     # The report
 

@@ -63,6 +63,13 @@ class WorkerMetrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self.phases = Counter(
+            "cycleqd_worker_phase_seconds",
+            "Time spent on entries: making weights (materialize), answering and grading items"
+            " (evaluate), or other.",
+            ["phase"],
+            registry=self.registry,
+        )
         self.stage = Gauge(
             "cycleqd_worker_stage",
             "Number of the stage that the worker last began an entry of, by kind of stage.",
@@ -89,4 +96,7 @@ class WorkerMetrics:
             return
         kind = str(event["kind"])
         self.entries.labels(kind, "failed" if event["failed"] else "succeeded").inc()
-        self.seconds.labels(kind).observe(float(event["seconds"]))
+        seconds, parts = float(event["seconds"]), event["phases"]
+        self.seconds.labels(kind).observe(seconds)
+        for phase, part in {**parts, "other": max(0.0, seconds - sum(parts.values()))}.items():
+            self.phases.labels(phase).inc(part)

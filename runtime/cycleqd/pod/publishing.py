@@ -100,10 +100,12 @@ def _essence(progress: Progress) -> tuple[object, ...]:
         progress.generation,
         progress.observed_generation,
         progress.rejected,
+        progress.rejected_generation,
         progress.accepted_revision,
         progress.report,
         progress.goal_reached,
         progress.store_error_reason,
+        progress.tracking_error,
         tuple(stage.stage for stage in progress.stages),
     )
 

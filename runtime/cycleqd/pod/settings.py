@@ -142,6 +142,29 @@ class WorkerPodSettings(PodSettings):
         return settings
 
 
+@dataclass(frozen=True)
+class SandboxSettings:
+    """What the container for generated code is told.
+
+    Attributes:
+        socket: where it listens.
+    """
+
+    socket: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read the variables.
+
+        Raises:
+            InputError: it is missing.
+        """
+        reader = _Reader(environment)
+        settings = cls(socket=reader.read(variables.SANDBOX, Path, Path()))
+        reader.check()
+        return settings
+
+
 def termination_log(environment: Mapping[str, str]) -> Path:
     """Where the reason of a failure goes, known before anything else is."""
     return Path(environment.get(variables.TERMINATION_LOG) or pods.TERMINATION_LOG)

@@ -11,12 +11,13 @@ from cycleqd.roles.coordinator import RunProgress
 from cycleqd.run.revisiting import Revisiting
 
 
-def told(before: Progress, progress: RunProgress) -> Progress:
+def told(before: Progress, progress: RunProgress, tracking_error: str = "") -> Progress:
     """The progress to publish.
 
     Args:
         before: what was published last; what concerns manifest, store and report is kept.
         progress: the coordinator's last look. Not ``Complete`` yet: the report is still to come.
+        tracking_error: why a tracking server has not all of it, empty where it has.
     """
     archive = progress.archive
     changes: dict[str, object] = {
@@ -32,6 +33,7 @@ def told(before: Progress, progress: RunProgress) -> Progress:
         "accepted_revision": progress.accepted.number,
         "accepted_from": progress.accepted.from_generation,
         "revisiting": _revisiting(progress.revisiting),
+        "tracking_error": tracking_error,
     }
     if archive is not None:
         failed = len(archive.failed)

@@ -230,13 +230,24 @@ class Failure(Document):
 
 
 class Telemetry(Document):
-    """Who did it and how long it took; never read back into the search."""
+    """Who did it, where and how long it took; never read back into the search.
+
+    Attributes:
+        worker: its index.
+        host: its machine.
+        seconds: in all.
+        materialize_seconds: of these until the weights were in the engine.
+        evaluate_seconds: of these for completions and verdicts.
+        containment: what contained generated code (``container``, ``namespaces`` or ``plain``);
+            None where none was run.
+    """
 
     worker: int
     host: str
     seconds: float
     materialize_seconds: float = 0.0
     evaluate_seconds: float = 0.0
+    containment: str | None = Field(default=None, exclude_if=lambda found: found is None)
 
 
 class ResultDocument(Document):

@@ -21,6 +21,9 @@ REVISIONS = "revisions/"
 FINALS = "final/"
 """Prefix of all stages of final tables."""
 
+REPORTS = "report/"
+"""Prefix of all files of reports."""
+
 DATABASES = "databases/"
 """Prefix of all database files that items ask about."""
 
@@ -118,7 +121,7 @@ def number(name: str, suffix: str = "") -> int | None:
 
 def report(generations: int, name: str) -> str:
     """Key of a file of the report that a cluster's coordinator writes at the end."""
-    return f"report/{generations:06d}/{name}"
+    return f"{REPORTS}{generations:06d}/{name}"
 
 
 def revision(number: int) -> str:

@@ -5,7 +5,8 @@ It knows nothing of stores. Whoever has a run fills `cycleqd.report.data.ReportD
 run too. Drawing needs the ``report`` extra (matplotlib, jinja2); the data model does not.
 
 - ``data``: what a report tells, as plain frozen dataclasses
-- ``theme``: colours and type for light and dark, and the one way to a PNG
+- ``theme``: colours for light and dark
+- ``drawing``: the one way to a figure and its PNG
 - ``heatmaps``, ``marks``, ``curves``, ``accuracy``: pictures by matplotlib
 - ``lineage``: who descends from whom, as SVG
 - ``summary``, ``knowledge``, ``life``: the sentences and numbers of the page, decided from the data

@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cycleqd.evolution.memory import average_accuracy
+from cycleqd.report.drawing import drawing, png_of
 from cycleqd.report.life import LINES, Line, answered, remaining
-from cycleqd.report.theme import Theme, drawing, png_of, shortened
+from cycleqd.report.theme import Theme, shortened
 from cycleqd.run.timeline import Cost, Timeline
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cycleqd.report.data import HistoryRow, Scores
-from cycleqd.report.theme import Theme, drawing, png_of, shortened
+from cycleqd.report.drawing import drawing, png_of
+from cycleqd.report.theme import Theme, shortened
 
 _MOST_POINTS = 800
 """More points than pixels only cost time."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cycleqd.evolution.archive import Axis
 from cycleqd.evolution.final import balanced_member, recommended
 from cycleqd.evolution.knowledge import Solution
 from cycleqd.evolution.metrics import geometric_mean
@@ -16,9 +15,6 @@ from cycleqd.records.documents import ArchiveDocument
 from cycleqd.records.final_table import SummaryDocument
 from cycleqd.report.data import (
     Ancestor,
-    ArchiveView,
-    BehaviourAxis,
-    Elite,
     ExpertPoint,
     FailedCandidate,
     Family,
@@ -26,11 +22,10 @@ from cycleqd.report.data import (
     HistoryRow,
     Recommendation,
     ReportData,
-    RowKind,
     RunFacts,
-    TableRow,
     TaskKnowledge,
 )
+from cycleqd.report.documents import archive_views, history_row, table_rows
 from cycleqd.report.write import ReportPaths, write_report
 from cycleqd.run.knowledge import what_is_known
 from cycleqd.run.members import Members, resolve_member
@@ -39,16 +34,6 @@ from cycleqd.run.timeline import Timeline, timeline
 
 SAMPLES = 3
 """Answers of each task that are shown."""
-
-_KINDS: dict[str, RowKind] = {
-    "base": "base",
-    "expert": "expert",
-    "uniform-merge": "baseline",
-    "best-of-task": "member",
-    "balanced": "member",
-    "aggregate": "aggregate",
-    "published": "member",
-}
 
 
 def write_run_report(run: RunStore, out: Path) -> ReportPaths:
@@ -72,17 +57,17 @@ def report_data(run: RunStore) -> ReportData:
     for number in range(committed + 1):
         # All archives of a long life do not fit into memory at once.
         last = run.committed_archive(number)
-        history.append(_history_row(last))
+        history.append(history_row(last))
     summary = run.position().summary
     knowledge, silent = _knowledge(run, committed) if last is not None else ((), 0)
     families = _families(run, tasks) if last is not None else ()
     return ReportData(
         run=_facts(run, asked.manifest, spec, last, summary),
         tasks=tasks,
-        archives=_archives(last, tasks) if last is not None else (),
+        archives=archive_views(last, tasks) if last is not None else (),
         experts=_experts(run, spec),
         history=tuple(history),
-        table=_table(summary),
+        table=table_rows(summary),
         knowledge=knowledge,
         silent=silent,
         life=_life(run),
@@ -93,16 +78,6 @@ def report_data(run: RunStore) -> ReportData:
             FailedCandidate(failed.candidate, failed.cause, failed.message)
             for failed in (last.failed if last is not None else ())
         ),
-    )
-
-
-def _history_row(document: ArchiveDocument) -> HistoryRow:
-    return HistoryRow(
-        generation=document.generation,
-        evaluations=document.evaluations,
-        qd_score={t: archive.qd_score for t, archive in document.archives.items()},
-        coverage={t: archive.coverage for t, archive in document.archives.items()},
-        best={t: archive.best for t, archive in document.archives.items()},
     )
 
 
@@ -138,45 +113,10 @@ def _facts(
     )
 
 
-def _archives(document: ArchiveDocument, tasks: tuple[str, ...]) -> tuple[ArchiveView, ...]:
-    axes = {
-        task: BehaviourAxis(task, Axis(task, record.lower, record.upper, record.bins).edges)
-        for task, record in document.axes.items()
-    }
-    return tuple(
-        ArchiveView(
-            task=task,
-            axes=tuple(axes[other] for other in tasks if other != task),
-            cells={
-                member.cell: Elite(member.candidate, member.scores)
-                for member in document.archives[task].members
-            },
-        )
-        for task in tasks
-    )
-
-
 def _experts(run: RunStore, spec: Spec) -> tuple[ExpertPoint, ...]:
     members = Members(run)
     scores = {e.name: members.scores(keys.expert(e.name)) for e in spec.experts}
     return tuple(ExpertPoint(name, found) for name, found in scores.items() if found)
-
-
-def _table(summary: SummaryDocument | None) -> tuple[TableRow, ...]:
-    return tuple(
-        TableRow(
-            name=row.name,
-            kind=_KINDS[row.kind],
-            scores=row.test,
-            mean=row.mean,
-            minimum=row.minimum,
-            standard_error=row.standard_error,
-            difference=row.gain,
-            difference_error=row.gain_error,
-            candidate=row.candidate,
-        )
-        for row in (summary.rows if summary is not None else ())
-    )
 
 
 def _recommendation(

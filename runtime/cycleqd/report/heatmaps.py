@@ -19,6 +19,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
+from cycleqd.report.drawing import Margins, drawing, place, png_of
 from cycleqd.report.marks import (
     NAMED_EXPERTS,
     label_bins,
@@ -26,11 +27,12 @@ from cycleqd.report.marks import (
     say_empty,
     title_of,
 )
-from cycleqd.report.theme import COLORMAP, Theme, drawing, png_of, shortened
+from cycleqd.report.theme import COLORMAP, Theme, shortened
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from cycleqd.report.data import ArchiveView, BehaviourAxis, ExpertPoint
 
@@ -38,6 +40,9 @@ _PAIRS_AS_FILES = 6
 """Up to so many pairs each get a picture; beyond, one picture holds them all as small panels."""
 
 _NUMBERED_BINS = 8
+
+# Inches below and above a panel, and how far from the right border the bar of colours begins.
+_BELOW, _ABOVE, _BAR_BEGINS = 0.52, 0.32, 0.72
 
 
 @dataclass(frozen=True)
@@ -84,13 +89,15 @@ def draw_heatmap(
         return _draw_matrix(archive, experts, theme)
     if not shown:
         return _draw_single(archive, experts, theme)
-    with drawing(theme, 4.8, 3.8 if len(shown) == 1 else 4.25) as figure:
+    with drawing(theme, 4.8, 3.8 if len(shown) == 1 else 4.25, fixed=True) as figure:
         axes = figure.subplots()
         if len(shown) == 1:
             _draw_bars(axes, archive, experts, theme)
+            place(figure, axes, Margins(_left_of(axes), _BELOW, 0.25, _ABOVE))
         else:
             _draw_pair(axes, archive, (shown[0], shown[1]), experts, theme, small=False)
-            _add_colorbar(axes, archive, theme)
+            place(figure, axes, Margins(_left_of(axes), _BELOW, _BAR_BEGINS + 0.1, _ABOVE))
+            _add_colorbar(figure, archive, theme)
         return png_of(figure)
 
 
@@ -201,9 +208,18 @@ def _mark_best(axes: Axes, archive: ArchiveView, pair: tuple[int, int], theme: T
     )
 
 
-def _add_colorbar(axes: Axes, archive: ArchiveView, theme: Theme) -> None:
+def _left_of(axes: Axes) -> float:
+    """Inches that the labels left of a panel take: its ticks' and, upright, its name."""
+    longest = max(len(label.get_text()) for label in axes.get_yticklabels())
+    return 0.36 + 0.075 * longest
+
+
+def _add_colorbar(figure: Figure, archive: ArchiveView, theme: Theme) -> None:
     scale = ScalarMappable(Normalize(0, 1), COLORMAP)
-    bar = axes.figure.colorbar(scale, ax=axes, fraction=0.05, pad=0.02, aspect=24)
+    beside = figure.add_axes((0, 0, 1, 1))
+    width = figure.get_size_inches()[0]
+    place(figure, beside, Margins(width - _BAR_BEGINS, _BELOW, _BAR_BEGINS - 0.15, _ABOVE))
+    bar = figure.colorbar(scale, cax=beside)
     bar.set_label(f"{shortened(archive.task)}  score", color=theme.ink)
     bar.ax.tick_params(length=0)
     bar.outline.set_visible(False)

@@ -92,31 +92,44 @@ def render_page(
     families: tuple[FamilySection, ...],
 ) -> str:
     """The HTML text."""
-    environment = Environment(
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            headline=summary.headline(data),
+            command=summary.export_command(data),
+            tiles=summary.tiles(data),
+            facts=summary.facts(data),
+            table=summary.table_lines(data.table, data.tasks),
+            archives=archives,
+            curves=curves,
+            life=None if data.life is None else life_lines(data.life),
+            life_lines=tuple(LINES.values()),
+            accuracies=accuracies,
+            families=families,
+            knowledge=[KnowledgeSection(knowledge_lines(known)) for known in data.knowledge],
+            failures=summary.failure_summary(data),
+            light=_variables(LIGHT),
+            dark=_variables(DARK),
+            version=__version__,
+        )
+    )
+
+
+def style_sheet() -> str:
+    """The style of the page, which follows light and dark; for other pages too."""
+    template = _environment().get_template("style.css.j2")
+    return template.render(light=_variables(LIGHT), dark=_variables(DARK))
+
+
+def _environment() -> Environment:
+    return Environment(
         loader=PackageLoader("cycleqd.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
-        data=data,
-        headline=summary.headline(data),
-        command=summary.export_command(data),
-        tiles=summary.tiles(data),
-        facts=summary.facts(data),
-        table=summary.table_lines(data),
-        archives=archives,
-        curves=curves,
-        life=None if data.life is None else life_lines(data.life),
-        life_lines=tuple(LINES.values()),
-        accuracies=accuracies,
-        families=families,
-        knowledge=[KnowledgeSection(knowledge_lines(known)) for known in data.knowledge],
-        failures=summary.failure_summary(data),
-        light=_variables(LIGHT),
-        dark=_variables(DARK),
-        version=__version__,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cycleqd.report.data import ArchiveView, ReportData, TableRow
@@ -164,14 +165,13 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
     return [(label, value) for label, value in pairs if value]
 
 
-def table_lines(data: ReportData) -> list[TableLine]:
+def table_lines(rows: Sequence[TableRow], tasks: Sequence[str]) -> list[TableLine]:
     """The final table with the best of each column marked."""
-    rows = data.table
     if not rows:
         return []
     best_of = {
         task: max((row.scores[task] for row in rows if task in row.scores), default=2.0)
-        for task in data.tasks
+        for task in tasks
     }
     best_mean = max(row.mean for row in rows)
     best_minimum = max(row.minimum for row in rows)
@@ -187,7 +187,7 @@ def table_lines(data: ReportData) -> list[TableLine]:
             name=row.name,
             kind=row.kind,
             candidate=row.candidate if row.candidate != row.name else None,
-            scores=tuple(score(row, task) for task in data.tasks),
+            scores=tuple(score(row, task) for task in tasks),
             mean=TableCell(
                 f"{row.mean:.3f}",
                 best=row.mean == best_mean,

@@ -1,22 +1,9 @@
-"""Colours and type of all pictures, for light and dark pages, and the one way to a PNG.
-
-Figures are made without pyplot, so that nothing is global and a long-lived process leaks no
-figures. Equal figures give equal bytes: fonts come with matplotlib, and no date or version is
-written into the file.
-"""
+"""Colours and names of all pictures, for light and dark pages; pages read them without drawing."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-import matplotlib as mpl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
-DPI = 144
 COLORMAP = "viridis"
 """Readable by colour-blind people and in grey; the scale is always the score from 0 to 1."""
 
@@ -70,45 +57,6 @@ DARK = Theme(
     series=("#5aaeff", "#ff9257", "#36c99c", "#e79ac8", "#ffc457", "#9ad7ff", "#b99df0", "#b5b5b5"),
 )
 THEMES = (LIGHT, DARK)
-
-
-@contextmanager
-def drawing(theme: Theme, width: float, height: float) -> Iterator[Figure]:
-    """A figure of that size in inches whose defaults are the theme's."""
-    settings = {
-        "axes.edgecolor": theme.line,
-        "axes.facecolor": theme.surface,
-        "axes.labelcolor": theme.ink,
-        "axes.spines.right": False,
-        "axes.spines.top": False,
-        "axes.titlesize": 11,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "figure.facecolor": theme.surface,
-        "font.family": "DejaVu Sans",
-        "font.size": 9.5,
-        "grid.color": theme.line,
-        "hatch.color": theme.line,
-        "legend.frameon": False,
-        "text.color": theme.ink,
-        # Names are text, never formulas: a '$' must not start one.
-        "text.parse_math": False,
-        "xtick.color": theme.muted,
-        "ytick.color": theme.muted,
-    }
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(settings)
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
-
-
-def png_of(figure: Figure) -> bytes:
-    """The figure as a PNG without dates or versions in it. Call it inside `drawing`."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def shortened(name: str, limit: int = 32) -> str:

@@ -18,8 +18,9 @@ manifest that was accepted takes effect at the next step.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from cycleqd.errors import StoreCorrupt
 from cycleqd.evolution.goal import has_ended
@@ -36,6 +37,10 @@ from cycleqd.run.revisiting import Revisiting, revisiting
 from cycleqd.run.store import Position, RunStore
 from cycleqd.run.told import ToldResults
 from cycleqd.store.base import ObjectStore
+from cycleqd.tracing.attributes import of_plan, of_results
+from cycleqd.tracing.roots import TracedRun
+from cycleqd.tracing.spans import NO_SPANS, Spans
+from cycleqd.tracing.stages import StageSpans
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +100,12 @@ class Coordinator:
 
     Args:
         run: the run's store; ``run.json`` is there.
+        spans: take the time of plans, commits and stages.
     """
 
-    def __init__(self, run: RunStore) -> None:
+    def __init__(self, run: RunStore, spans: Spans = NO_SPANS) -> None:
         self._run = run
+        self._traced = StageSpans(spans, TracedRun(run.document.run_id, run.objects.uri))
         self._objects = run.objects
         self._told = ToldResults(run)
         self._commits: dict[int, Commit] = {}
@@ -180,13 +187,17 @@ class Coordinator:
         plan = self._plans.get(stage) or self._run.plan(stage)
         if plan is not None:
             self._plans[stage] = plan
+            self._traced.begin(stage)
         return plan
 
-    def _store_plan(self, stage: Stage, plan: Plan) -> None:
+    def _store_plan(self, stage: Stage, make: Callable[[], Plan]) -> None:
         """Genomes first: a worker that sees the plan finds all it names."""
-        for key, content in plan.files():
-            create_same(self._objects, key, content)
-        create_same(self._objects, stage.plan_key, plan.document.to_bytes())
+        with self._traced.doing("plan", stage) as span:
+            plan = make()
+            for key, content in plan.files():
+                create_same(self._objects, key, content)
+            create_same(self._objects, stage.plan_key, plan.document.to_bytes())
+            span.tell(of_plan(plan.document))
         self._plans[stage] = plan.document
 
     def _plan_up_to(self, last: int) -> Iterator[Stage]:
@@ -203,7 +214,7 @@ class Coordinator:
     def _plan(self, number: int) -> Stage:
         stage = keys.generation(number)
         if self._plan_of(stage) is None:
-            self._store_plan(stage, self._made_plan(number))
+            self._store_plan(stage, partial(self._made_plan, number))
         return stage
 
     def _made_plan(self, number: int) -> Plan:
@@ -240,9 +251,12 @@ class Coordinator:
         before = history.as_of(number - 1) if number in revision.joins else None
         known = self._told.experts(number - 1) if before is not None else ()
         last = self._commits.get(number - 1)
-        commit = planning.make_commit(revision, results, last, before, known)
-        document = commit.document()
-        create_same(self._objects, stage.commit_key, document.to_bytes())
+        with self._traced.doing("commit", stage):
+            commit = planning.make_commit(revision, results, last, before, known)
+            document = commit.document()
+            create_same(self._objects, stage.commit_key, document.to_bytes())
+        follows = None if number == 0 else keys.generation(self._reads(number))
+        self._traced.end(stage, of_results(results), follows)
         self._committed = number
         self._remember(number, document)
         del self._plans[stage]
@@ -277,12 +291,15 @@ class Coordinator:
         )
         before = self._run.summary_before(number)
         if self._plan_of(stage) is None:
-            plan = planning.make_final_plan(revision, commit, self._run.genome, before)
-            self._store_plan(stage, plan)
+            genome = self._run.genome
+            make = partial(planning.make_final_plan, revision, commit, genome, before)
+            self._store_plan(stage, make)
         results = self._results(stage)
         if results is None:
             return None
-        summary = planning.make_summary(revision, commit, results, before)
-        create_same(self._objects, stage.commit_key, summary.to_bytes())
+        with self._traced.doing("commit", stage):
+            summary = planning.make_summary(revision, commit, results, before)
+            create_same(self._objects, stage.commit_key, summary.to_bytes())
+        self._traced.end(stage, of_results(results), keys.generation(number))
         del self._plans[stage]
         return summary

@@ -17,6 +17,7 @@ from cycleqd.roles.coordinator import Coordinator, RunProgress
 from cycleqd.roles.gpus import VISIBLE_DEVICES
 from cycleqd.roles.worker_process import GRACE_SECONDS, Keeper, WorkerProcess
 from cycleqd.run.store import RunStore
+from cycleqd.tracing.spans import NO_SPANS, Spans
 
 
 class LocalRunner:
@@ -62,17 +63,20 @@ class LocalRunner:
         self.log_folder = log_folder
 
     def run(
-        self, observe: Callable[[RunProgress], None] = lambda progress: None
+        self,
+        observe: Callable[[RunProgress], None] = lambda progress: None,
+        spans: Spans = NO_SPANS,
     ) -> SummaryDocument:
         """Work until the run is complete; workers are started only if something is left to do.
 
         Args:
             observe: called with every look at the store.
+            spans: take the time of what the coordinator does.
 
         Raises:
             CycleQDError: the run stopped; the message says why and what to do.
         """
-        coordinator = Coordinator(self._run)
+        coordinator = Coordinator(self._run, spans)
         try:
             while True:
                 progress = coordinator.step()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from cycleqd.evaluation.engines import EngineKind, create_engine
 from cycleqd.evaluation.engines.transformers import TransformersEngine
 from cycleqd.evaluation.engines.vllm import VLLMEngine
 from cycleqd.evaluation.evaluate import Outcomes, evaluate, evaluate_raced
-from cycleqd.evaluation.sandbox import Sandbox
+from cycleqd.evaluation.sandbox import MOST_SLOTS, Container, Sandbox, check_containment
 from cycleqd.evaluation.task import Task
 from cycleqd.evaluation.tasks import load_task
 from cycleqd.evolution.genome import Genome, base_genome
@@ -40,6 +41,8 @@ from cycleqd.run.items import limit_of
 from cycleqd.run.models import RevisionModels, RunModels
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
+from cycleqd.tracing.attributes import CHECK_BASE, MATERIALIZE, START_ENGINE, TUNE
+from cycleqd.tracing.spans import NO_SPANS, Spans
 from cycleqd.weights.digest import DigestingIterator
 
 log = logging.getLogger(__name__)
@@ -56,16 +59,27 @@ class ModelWorkbench:
         scratch: folder for downloads and factors, shared by the processes of one machine.
         device: where weights are materialised and the engine runs; None takes a GPU if there is
             one.
+        spans: take the time of what is done for a candidate.
     """
 
-    def __init__(self, run: RunStore, scratch: Path, device: str | None = None) -> None:
+    def __init__(
+        self,
+        run: RunStore,
+        scratch: Path,
+        device: str | None = None,
+        spans: Spans = NO_SPANS,
+    ) -> None:
         self._run = run
+        self._spans = spans
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._models = RunModels(run, scratch, self._device)
         self._tasks: dict[tuple[int, str, Split], Task] = {}
         self._engine: Engine | None = None
         self._sandbox: Sandbox | None = None
-        self._databases = StoredDatabases(run.objects)
+        self._container = Container.of(os.environ)
+        self._databases = StoredDatabases(
+            run.objects, None if self._container is None else self._container.files
+        )
         self._tuner = Tuner(run)
 
     def factor(self, entry: FactorEntry, revision: Revision) -> str:
@@ -100,7 +114,8 @@ class ModelWorkbench:
                 self._drop_engine()
         assert cause is not None
         if isinstance(cause, EngineError):
-            self._evaluate(base_genome(revision.layout), entry, models)
+            with self._spans.span(CHECK_BASE, {}):
+                self._evaluate(base_genome(revision.layout), entry, models)
         return ResultDocument(
             entry=0,
             candidate=entry.candidate,
@@ -130,7 +145,7 @@ class ModelWorkbench:
         if self._run.objects.exists(keys.adapter(candidate)):
             return
         tasks = {name: self._task(name, "search", models) for name in models.revision.tasks}
-        with self._trainable(models) as engine:
+        with self._trainable(models) as engine, self._spans.span(TUNE, {}):
             self._tuner.learn(candidate, order, models, engine, tasks)
 
     def close(self) -> None:
@@ -148,7 +163,8 @@ class ModelWorkbench:
         tasks = [self._asked(name, entry, models) for name in entry.tasks]
         start = time.monotonic()
         tensors = DigestingIterator(models.materializer.tensors(genome))
-        engine.load(tensors)
+        with self._spans.span(MATERIALIZE, {}):
+            engine.load(tensors)
         materialized = time.monotonic()
         outcomes, stopped = self._outcomes(engine, tasks, entry, models)
         graded = time.monotonic()
@@ -167,6 +183,7 @@ class ModelWorkbench:
                 seconds=0.0,
                 materialize_seconds=materialized - start,
                 evaluate_seconds=graded - materialized,
+                containment=self._sandbox.contained_by if self._sandbox is not None else None,
             ),
         )
 
@@ -176,16 +193,15 @@ class ModelWorkbench:
         first = entry.first_items.get(name, 0)
         return task.part(range(first, len(task.ids))) if first else task
 
-    @staticmethod
     def _outcomes(
-        engine: Engine, tasks: list[Task], entry: EvaluateEntry, models: RevisionModels
+        self, engine: Engine, tasks: list[Task], entry: EvaluateEntry, models: RevisionModels
     ) -> tuple[dict[str, Outcomes], bool]:
         """Outcomes by task, and whether the candidate was stopped after its first items."""
         race, order = models.revision.race, entry.race
         if race is None or order is None:
-            return evaluate(engine, tasks), False
+            return evaluate(engine, tasks, self._spans), False
         first = {task.name: race.first(task.name, len(task.ids)) for task in tasks}
-        return evaluate_raced(engine, tasks, first, partial(race.is_lost, order))
+        return evaluate_raced(engine, tasks, first, partial(race.is_lost, order), self._spans)
 
     def _keep_answers(self, entry: EvaluateEntry, outcomes: Mapping[str, Outcomes]) -> None:
         """Store what was proved, before the result says so: a result is never without it.
@@ -222,21 +238,30 @@ class ModelWorkbench:
 
     def _create_engine(self, kind: EngineKind, models: RevisionModels) -> Engine:
         spec = models.revision.spec
-        return create_engine(
-            kind,
-            models.base.folder,
-            dtype=spec.evaluation.dtype,
-            threads=spec.workers.threads,
-            max_model_len=spec.evaluation.max_model_len,
-            gpu_memory_utilization=spec.evaluation.gpu_memory_utilization,
-            device=self._device,
-            sleeps=spec.evolution.tune is not None,
-        )
+        with self._spans.span(START_ENGINE, {"cycleqd.engine": kind}):
+            return create_engine(
+                kind,
+                models.base.folder,
+                dtype=spec.evaluation.dtype,
+                threads=spec.workers.threads,
+                max_model_len=spec.evaluation.max_model_len,
+                gpu_memory_utilization=spec.evaluation.gpu_memory_utilization,
+                device=self._device,
+                sleeps=spec.evolution.tune is not None,
+            )
 
     def _drop_engine(self) -> None:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+
+    def _ready_sandbox(self) -> Sandbox:
+        if self._sandbox is None:
+            self._sandbox = Sandbox(slots=MOST_SLOTS, container=self._container)
+            # As the manifest says now, whichever revision an entry belongs to.
+            if self._run.latest().spec.evaluation.sandbox == "Require":
+                check_containment(self._sandbox)
+        return self._sandbox
 
     def _task(self, name: str, split: Split, models: RevisionModels) -> Task:
         revision = models.revision
@@ -244,8 +269,6 @@ class ModelWorkbench:
         if known is not None:
             return known
         spec = next(task for task in revision.spec.tasks if task.name == name)
-        if self._sandbox is None:
-            self._sandbox = Sandbox()
         with self._run.items_file(revision, name, split) as path:
             task = load_task(
                 name,
@@ -256,7 +279,7 @@ class ModelWorkbench:
                 limit=limit_of(spec, split),
                 timeout_seconds=spec.timeout_seconds,
                 memory_mib=revision.spec.evaluation.memory_limit_mib,
-                sandbox=self._sandbox,
+                sandbox=self._ready_sandbox(),
                 settings=spec.settings,
                 chat=self._chat(spec, models) if spec.chat else None,
                 databases=self._databases,

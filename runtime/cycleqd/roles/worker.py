@@ -22,6 +22,9 @@ from cycleqd.records.keys import Stage
 from cycleqd.roles.entry_queue import EntryQueue, Work
 from cycleqd.run.revision import Revision
 from cycleqd.run.store import RunStore
+from cycleqd.tracing.attributes import entry_name, of_entry, of_result, of_stage
+from cycleqd.tracing.roots import TracedRun
+from cycleqd.tracing.spans import NO_SPANS, Spans
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +104,9 @@ def event_line(event: str, work: Work, result: ResultDocument | None) -> str:
         "kind": work.entry.kind,
     }
     if result is not None:
-        line |= {"seconds": result.telemetry.seconds, "failed": result.failure is not None}
+        told = result.telemetry
+        phases = {"materialize": told.materialize_seconds, "evaluate": told.evaluate_seconds}
+        line |= {"seconds": told.seconds, "phases": phases, "failed": result.failure is not None}
     return json.dumps(line) + "\n"
 
 
@@ -114,6 +119,7 @@ class Worker:
         workbench: what does the work.
         announce: called with ``begin`` and ``end`` around each entry, the latter with its result.
         clock: monotonic seconds.
+        spans: take the time of each entry, in its stage's trace.
     """
 
     def __init__(
@@ -123,12 +129,16 @@ class Worker:
         workbench: Workbench,
         announce: Announce = lambda event, work, result: None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        spans: Spans = NO_SPANS,
     ) -> None:
         self._run = run
         self._settings = settings
         self._workbench = workbench
         self._announce = announce
         self._clock = clock
+        self._spans = spans
+        self._traced = TracedRun(run.document.run_id, run.objects.uri)
         self._queue = EntryQueue(run, settings.index, settings.count, settings.stage)
         self._pause = Pause(settings.poll_seconds, settings.longest_poll_seconds)
         self._last_seconds = 0.0
@@ -158,6 +168,18 @@ class Worker:
 
     def do(self, work: Work) -> None:
         """Do one entry and store its result."""
+        facts = {
+            **of_stage(self._traced, work.stage),
+            **of_entry(work.index, work.entry, self._settings.index),
+        }
+        root = self._traced.root(work.stage)
+        with self._spans.span(entry_name(work.entry), facts, root) as span:
+            result = self._do(work)
+            span.tell(of_result(result))
+            if result.failure is not None:
+                span.fail(result.failure.cause)
+
+    def _do(self, work: Work) -> ResultDocument:
         self._announce("begin", work, None)
         start = self._clock()
         entry = work.entry
@@ -189,3 +211,4 @@ class Worker:
             entry.expert if isinstance(entry, FactorEntry) else entry.candidate,
             self._last_seconds,
         )
+        return result

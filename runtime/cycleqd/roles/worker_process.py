@@ -51,7 +51,7 @@ _ERRORS: tuple[type[CycleQDError], ...] = (
 
 WorkerEvent = dict[str, Any]
 """A line of a worker: ``event`` (``begin`` or ``end``), ``stage``, ``index``, ``kind``; at the end
-also ``seconds`` and ``failed``."""
+also ``seconds``, ``phases`` (seconds by what they were spent on) and ``failed``."""
 
 
 @dataclass

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cycleqd.checkpoints.adapter_header import AdapterHeader, is_adapter
 from cycleqd.checkpoints.compatibility import added_tokens
+from cycleqd.checkpoints.files import ADAPTER_CONFIG_FILE
 from cycleqd.checkpoints.source import location_of, resolve
+from cycleqd.checkpoints.trial import tried
 from cycleqd.errors import CheckpointError, RunMismatch
 from cycleqd.evolution.strategies import strategy_of
 from cycleqd.manifest.model import Expert as ManifestExpert
@@ -109,7 +113,7 @@ def admit_checkpoints(
             # A new task's prompts may be written as it does.
             if expert.name in writers and expert.uri is not None:
                 with refusals.of(f"spec.experts[{number}].uri"):
-                    folders[expert.name] = resolve(expert.uri, folder, s3)
+                    folders[expert.name] = _resolved(expert.uri, folder, s3, refusals)
             limits_of[number + 1] = limits
             continue
         say(f"checking expert {expert.name}")
@@ -118,7 +122,10 @@ def admit_checkpoints(
             continue  # was refused
         with refusals.of(f"spec.experts[{number}].{'member' if expert.uri is None else 'uri'}"):
             other = expert.vocabulary == "Base"
-            place = made or resolve(expert.uri or "", folder, s3)
+            place = made or _resolved(expert.uri or "", folder, s3, refusals)
+            if is_adapter(place):  # which modules it means, expressions of its own say
+                opening = partial(AdapterHeader.open, place, base.header, base_vocabulary=other)
+                tried(str(place / ADAPTER_CONFIG_FILE), opening)
             found = open_expert(place, base, base_vocabulary=other)
             check_expert(base, found, base_vocabulary=other)
             if isinstance(found, Checkpoint):  # an adapter has no settings of its own
@@ -155,7 +162,7 @@ def _admit_base(
     spec, engine, known = sought.spec, sought.engine, sought.known
     base: Checkpoint | None = None
     with refusals.of("spec.base.uri"):
-        opened = Checkpoint.open(resolve(spec.base.uri, folder, s3))
+        opened = Checkpoint.open(_resolved(spec.base.uri, folder, s3, refusals))
         check_base(opened)
         skeleton = read_skeleton(opened.header)
         if known is not None and opened.digest() != known.base.digest:
@@ -186,6 +193,13 @@ def _admit_base(
         with refusals.of("spec.evaluation.maxModelLen"):
             check_length(base.folder, spec.evaluation.max_model_len)
     return base, engine
+
+
+def _resolved(uri: str, folder: Path, s3: S3Settings | None, refusals: Refusals) -> Path:
+    """The local folder of a checkpoint, which refusals then call by its URI."""
+    found = resolve(uri, folder, s3)
+    refusals.call(found, uri)
+    return found
 
 
 def _record(expert: ManifestExpert, digest: str) -> SourceRecord:

@@ -100,10 +100,12 @@ class StoredDatabases:
 
     Args:
         objects: the run's store.
+        place: where to keep them; default: the folder for temporary files.
     """
 
-    def __init__(self, objects: ObjectStore) -> None:
+    def __init__(self, objects: ObjectStore, place: Path | None = None) -> None:
         self._objects = objects
+        self._place = place
         self._folder: ScratchFolder | None = None
 
     def named(self, name: str) -> str:
@@ -117,7 +119,7 @@ class StoredDatabases:
             StoreError: it cannot be read.
         """
         if self._folder is None:
-            self._folder = ScratchFolder("databases")
+            self._folder = ScratchFolder("databases", self._place)
             # Programs of another user read the files where they are.
             self._folder.path.chmod(0o711)
         path = self._folder.path / f"{digest}.sqlite"

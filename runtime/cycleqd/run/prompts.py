@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cycleqd.checkpoints.trial import SECONDS, tried
 from cycleqd.evaluation.tasks.reading import Dataset
 from cycleqd.records.documents import ItemsRecord, Split
 from cycleqd.run.admitted_checkpoints import Sought
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 _SAMPLED = 8
 """Prompts of a task that are compared in an expert's own words."""
+_PROMPTS_OF_A_SECOND = 100
+"""So many at least are written and read in a second of computing; honest ones are far quicker."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,11 @@ def check_prompts(
     spec = sought.spec
     check = None
     with refusals.of("spec.base.uri"):
+        tried(str(base), partial(PromptCheck, base, spec.evaluation.max_model_len))
         check = PromptCheck(base, spec.evaluation.max_model_len)
     if check is None:
         return CheckedPrompts()
-    wraps, templates = _chats(sought, check, experts, refusals)
+    wraps, templates = _chats(sought, check, base, experts, refusals)
     samples = [
         Sample(
             items.name,
@@ -112,18 +117,32 @@ def check_prompts(
     for number, expert in enumerate(spec.experts):
         if expert.name in experts:
             with refusals.of(f"spec.experts[{number}].uri"):
-                for note in check.notes(experts[expert.name], samples):
+                folder = experts[expert.name]
+                tried(str(folder), partial(_exhaust, partial(check.notes, folder, samples)))
+                for note in check.notes(folder, samples):
                     say(f"expert {expert.name}: {note}")
     for items in read:
         if items.task in wraps:
             with refusals.of(items.field):
                 limit = spec.tasks[items.task].max_new_tokens
-                check.refuse(items.found, limit, wraps[items.task])
+                look = partial(check.refuse, items.found, limit, wraps[items.task])
+                seconds = SECONDS + len(items.found.items) // _PROMPTS_OF_A_SECOND
+                tried("the base's tokenizer or its chat template", look, seconds=seconds)
+                look()
     return CheckedPrompts(samples, templates)
 
 
+def _exhaust(notes: Callable[[], Iterable[str]]) -> None:
+    for _ in notes():
+        pass
+
+
 def _chats(
-    sought: Sought, check: PromptCheck, experts: dict[str, Path], refusals: Refusals
+    sought: Sought,
+    check: PromptCheck,
+    base: Path,
+    experts: dict[str, Path],
+    refusals: Refusals,
 ) -> tuple[dict[int, Callable[[str], str] | None], dict[str, str]]:
     """The chat formats of tasks by their number, and the templates of experts among them."""
     wraps: dict[int, Callable[[str], str] | None] = {}
@@ -139,10 +158,15 @@ def _chats(
             with refusals.of(f"{place}.{'chat' if source is None else 'chatTemplateFrom'}"):
                 near = task.expert or task.name
                 known = dict(sorted(experts.items(), key=lambda expert: expert[0] != near))
-                chat, template = check.chat(source, known)
+                writer = base if source is None else experts[source]
+                opening = partial(check.chat, source, known)
+                tried(f"{writer}: its chat template", opening)
+                chat, template = opening()
                 if source is not None and template is not None:
                     templates[source] = template
             with refusals.of(f"{place}.systemMessage"):
                 if chat is not None:
-                    wraps[number] = check.bound(chat, task.system_message)
+                    binding = partial(check.bound, chat, task.system_message)
+                    tried("the chat template", binding)
+                    wraps[number] = binding()
     return wraps, templates

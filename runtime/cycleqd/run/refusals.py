@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from cycleqd.errors import InputError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
 
 
@@ -19,6 +21,17 @@ class Refusals:
 
     def __init__(self) -> None:
         self._errors: list[InputError] = []
+        self._origins: dict[str, str] = {}
+
+    def call(self, folder: Path, uri: str) -> None:
+        """Let what is refused name a checkpoint as the user did, not by its copy on this machine.
+
+        Args:
+            folder: where it was downloaded to.
+            uri: where from.
+        """
+        if "://" in uri:
+            self._origins[str(folder)] = uri.rstrip("/")
 
     def of(self, field: str = "") -> Keeping:
         """A block after which the caller goes on; what it refuses is kept.
@@ -26,7 +39,7 @@ class Refusals:
         Args:
             field: of the manifest, that is to blame; empty where the message says so itself.
         """
-        return Keeping(self._errors, field)
+        return Keeping(self._errors, field, self._origins)
 
     def raise_any(self) -> None:
         """Refuse, if anything was wrong.
@@ -47,11 +60,13 @@ class Keeping:
     Args:
         errors: where it is kept.
         field: begins each line of the message.
+        origins: what the message calls each folder that was downloaded.
     """
 
-    def __init__(self, errors: list[InputError], field: str) -> None:
+    def __init__(self, errors: list[InputError], field: str, origins: Mapping[str, str]) -> None:
         self._errors = errors
         self._field = field
+        self._origins = origins
 
     def __enter__(self) -> None:
         """Begin the block."""
@@ -71,8 +86,10 @@ class Keeping:
             raise type(error)(f"{self._field}: {error}") from (error.__cause__ or error)
         if not isinstance(error, InputError):
             return False
+        said = text = str(error)
+        for folder, uri in self._origins.items():
+            text = text.replace(folder, uri)
         if self._field:
-            lines = str(error).splitlines()
-            error = type(error)("\n".join(f"{self._field}: {line}" for line in lines))
-        self._errors.append(error)
+            text = "\n".join(f"{self._field}: {line}" for line in text.splitlines())
+        self._errors.append(error if text == said else type(error)(text))
         return True

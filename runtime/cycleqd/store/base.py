@@ -14,6 +14,7 @@ from cycleqd.errors import StoreCorrupt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
 
@@ -95,6 +96,16 @@ class ObjectStore(Protocol):
 
     def size(self, key: str) -> int:
         """The object's size in bytes.
+
+        Raises:
+            ObjectNotFound: no object has this key.
+        """
+        ...
+
+    def written(self, key: str) -> datetime:
+        """When the object was written, by the clock of where it lies, in UTC.
+
+        For people who look at a run; nothing that a run does may depend on it.
 
         Raises:
             ObjectNotFound: no object has this key.

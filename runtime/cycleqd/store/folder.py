@@ -26,7 +26,9 @@ import secrets
 import stat
 import time
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from io import BufferedReader
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,6 +152,11 @@ class FolderStore:
         with self._reading(key) as (_, size):
             return size
 
+    def written(self, key: str) -> datetime:
+        """See `ObjectStore.written`."""
+        with self._reading(key) as (source, _):
+            return datetime.fromtimestamp(os.fstat(source.fileno()).st_mtime, UTC)
+
     def list(self, prefix: str = "") -> Iterator[str]:
         """See `ObjectStore.list`."""
         folder, _, beginning = check_prefix(prefix).rpartition("/")
@@ -179,9 +186,18 @@ class FolderStore:
             self._prune(path.parent)
 
     def probe(self) -> None:
-        """See `ObjectStore.probe`; also sweeps what killed writers left."""
-        with probe_object(self) as key:
-            probe_creates(self, key)
+        """See `ObjectStore.probe`; also sweeps what killed writers left.
+
+        Folders that it had to make are gone again: a run that is refused next leaves nothing.
+        """
+        makes = self._missing()
+        try:
+            with probe_object(self) as key:
+                probe_creates(self, key)
+        finally:
+            with suppress(OSError):  # not empty: another writer has begun
+                for folder in makes:
+                    folder.rmdir()
         self.sweep()
 
     def sweep(self, older_than: float = ABANDONED_SECONDS) -> int:
@@ -330,6 +346,11 @@ class FolderStore:
                 yield from self._walk(folder + name)
             else:
                 yield folder + name
+
+    def _missing(self) -> tuple[Path, ...]:
+        """Folders that the first object will make, the innermost first."""
+        folders = (self._root / TEMPORARY, self._root, *self._root.parents)
+        return tuple(takewhile(lambda folder: not folder.exists(), folders))
 
     def _prune(self, folder: Path) -> None:
         """Remove folders that hold nothing any more, up to the root."""

@@ -6,6 +6,7 @@ It passes the same conformance suite as the real back ends, but lives and dies w
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cycleqd.errors import ObjectNotFound
@@ -25,6 +26,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self._written: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     @property
@@ -37,6 +39,7 @@ class MemoryStore:
         with self._lock:
             if check_key(key) in self._objects:
                 return False
+            self._written[key] = datetime.now(UTC)
             self._objects[key] = bytes(data)
             return True
 
@@ -68,6 +71,11 @@ class MemoryStore:
     def size(self, key: str) -> int:
         """See `ObjectStore.size`."""
         return len(self.read(key))
+
+    def written(self, key: str) -> datetime:
+        """See `ObjectStore.written`."""
+        self.read(key)
+        return self._written[key]
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """See `ObjectStore.list`."""

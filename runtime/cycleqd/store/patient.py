@@ -15,6 +15,7 @@ from cycleqd.errors import ObjectNotFound, StoreCorrupt, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from cycleqd.store.base import Names, ObjectStore
@@ -118,6 +119,10 @@ class PatientStore:
     def size(self, key: str) -> int:
         """See `ObjectStore.size`."""
         return self._wait(lambda: self._store.size(key))
+
+    def written(self, key: str) -> datetime:
+        """See `ObjectStore.written`."""
+        return self._wait(lambda: self._store.written(key))
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """See `ObjectStore.list`; all keys are fetched before the first is given."""

@@ -8,6 +8,7 @@ from cycleqd.store.keys import check_key, check_prefix, folder_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from cycleqd.store.base import Names, ObjectStore
@@ -63,6 +64,10 @@ class PrefixedStore:
     def size(self, key: str) -> int:
         """See `ObjectStore.size`."""
         return self._store.size(self._outer(key))
+
+    def written(self, key: str) -> datetime:
+        """See `ObjectStore.written`."""
+        return self._store.written(self._outer(key))
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """See `ObjectStore.list`."""

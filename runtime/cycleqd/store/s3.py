@@ -47,6 +47,7 @@ from cycleqd.store.s3_transfer import (
     checksum_bytes,
     checksum_file,
     fetch,
+    fetch_bytes,
     pause,
     send_parts,
 )
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3.type_defs import (
         CreateMultipartUploadRequestTypeDef,
+        HeadObjectOutputTypeDef,
         ListObjectsV2RequestPaginateTypeDef,
         PutObjectRequestTypeDef,
     )
@@ -180,7 +182,7 @@ class S3Store:
             finally:
                 answer["Body"].close()
             if data is None:
-                data, found = _fetch_bytes(at, 0, size)
+                data, found = fetch_bytes(at, 0, size)
             else:
                 found = checksum_bytes(data)
         self._verify(key, found, expected)
@@ -193,7 +195,7 @@ class S3Store:
             return b""
         length = min(length, size - start)
         with self._errors(f"cannot read {key}"):
-            return _fetch_bytes(at, start, length)[0]
+            return fetch_bytes(at, start, length)[0]
 
     def download(self, key: str, path: Path) -> None:
         """See `ObjectStore.download`."""
@@ -218,9 +220,11 @@ class S3Store:
 
     def size(self, key: str) -> int:
         """See `ObjectStore.size`."""
-        at = self._at(key)
-        with self._errors(f"cannot look up {key}"):
-            return self._client.head_object(Bucket=at.bucket, Key=at.key)["ContentLength"]
+        return self._head(key)["ContentLength"]
+
+    def written(self, key: str) -> datetime:
+        """See `ObjectStore.written`."""
+        return self._head(key)["LastModified"].astimezone(UTC)
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """See `ObjectStore.list`."""
@@ -295,6 +299,11 @@ class S3Store:
 
     def _errors(self, what: str) -> AbstractContextManager[None]:
         return s3_errors(f"{what} in {self.uri}", self._client, self._bucket)
+
+    def _head(self, key: str) -> HeadObjectOutputTypeDef:
+        at = self._at(key)
+        with self._errors(f"cannot look up {key}"):
+            return self._client.head_object(Bucket=at.bucket, Key=at.key)
 
     def _verify(self, key: str, found: str, expected: str | None) -> None:
         if expected is None:
@@ -387,13 +396,3 @@ def _metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def _recorded(metadata: Mapping[str, str]) -> str | None:
     return _metadata(metadata).get("checksum")
-
-
-def _fetch_bytes(at: Location, start: int, length: int) -> tuple[bytes, str]:
-    buffer = bytearray(length)
-
-    def sink(offset: int, data: bytes) -> None:
-        buffer[offset : offset + len(data)] = data
-
-    found = fetch(at, start, length, sink)
-    return bytes(buffer), found

@@ -175,3 +175,14 @@ def _side_by_side(call: Callable[[S], T], items: Iterable[S]) -> list[T]:
             for future in pending:
                 future.cancel()
             raise
+
+
+def fetch_bytes(at: Location, start: int, length: int) -> tuple[bytes, str]:
+    """A range in memory, and its checksum as of `fetch`."""
+    buffer = bytearray(length)
+
+    def sink(offset: int, data: bytes) -> None:
+        buffer[offset : offset + len(data)] = data
+
+    found = fetch(at, start, length, sink)
+    return bytes(buffer), found

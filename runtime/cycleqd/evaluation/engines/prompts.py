@@ -34,8 +34,10 @@ class Tokenizer:
 
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(
-                str(checkpoint), local_files_only=True
+                str(checkpoint), local_files_only=True, trust_remote_code=False
             )
+        except MemoryError:
+            raise
         except Exception as error:  # transformers documents no errors of its own
             raise EngineError(f"{checkpoint}: the tokenizer cannot be loaded: {error}") from error
         self._max_model_len = max_model_len

@@ -6,9 +6,9 @@ Both sides of the wall import this module, so it stays small and free of behavio
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 MEBIBYTE = 1 << 20
 
@@ -16,7 +16,7 @@ Status = Literal["passed", "failed", "timeout", "limit"]
 """How a program ended.
 
 ``passed``: it ran to its end (python: and its tests passed). ``failed``: it raised, or died.
-``timeout``: it used up its time. ``limit``: it wrote more than it may.
+``timeout``: it used up its time. ``limit``: it wrote or took more than it may.
 """
 
 Cell = str | int | float | None
@@ -32,7 +32,7 @@ class Limits:
     Attributes:
         cpu_seconds: processor time of each of its processes, rounded up to whole seconds.
         wall_seconds: time until everything it started is killed.
-        memory_bytes: address space of each of its processes.
+        memory_bytes: address space of each of its processes, and memory of all of them together.
         processes: processes and threads at once (python and sql programs: threads only).
         file_bytes: size of one file.
         disk_bytes: size of all files together.
@@ -62,11 +62,16 @@ class Program:
     Attributes:
         harness: that module's name; ``__name__`` where it is the class's own.
         starts_processes: whether it may; its standard output is then what is read of it.
+        withheld: texts of it that the harness itself never reads. Where there are some, they go to
+            the program's process, which judges, and `harness` holds a third function,
+            ``answerer()``, which gives the one for an answer's process beside it; the harness forks
+            that: ``(ends) -> NoReturn``.
         limits: what it may use.
     """
 
     harness: ClassVar[str]
     starts_processes: ClassVar[bool] = False
+    withheld: ClassVar[tuple[str, ...]] = ()
     limits: Limits
 
     @property
@@ -110,13 +115,14 @@ class PythonProgram(Program):
     """Python source whose tests decide.
 
     Attributes:
-        setup: trusted source that runs first.
-        code: generated source.
-        tests: trusted source that runs last, in the same namespace; an exception means failed.
-        limits: what it may use.
+        setup: trusted source that runs first, in the answer's process and in the judge's.
+        code: generated source, which runs in the former.
+        tests: trusted source that runs in the latter; an exception means failed.
+        limits: what each of the two may use.
     """
 
     harness: ClassVar[str] = "cycleqd.evaluation.sandbox.harness.python_item"
+    withheld: ClassVar[tuple[str, ...]] = ("setup", "code", "tests")
     setup: str
     code: str
     tests: str
@@ -198,22 +204,45 @@ class Report:
     rows: tuple[tuple[Cell, ...], ...] = ()
 
 
+LENGTH_DIGITS = 8
+"""Hexadecimal digits at the beginning of a program's line: the length of what the harness reads."""
+
+
 def encode(message: Program | Report) -> bytes:
-    """One line of ASCII JSON, ending in a newline."""
+    """One line of ASCII, ending in a newline.
+
+    A report is JSON; a program is a length, that much JSON, and what is withheld from the harness.
+    """
     document: dict[str, Any] = asdict(message)  # type: ignore[arg-type]
-    if isinstance(message, Program):
-        document["program"] = [type(message).__module__, type(message).__qualname__]
-    return json.dumps(document).encode("ascii") + b"\n"
+    if isinstance(message, Report):
+        return json.dumps(document).encode("ascii") + b"\n"
+    document |= dict.fromkeys(message.withheld, "")
+    document["program"] = [type(message).__module__, type(message).__qualname__]
+    read = json.dumps(document).encode("ascii")
+    return f"{len(read):0{LENGTH_DIGITS}x}".encode("ascii") + read + withheld(message)
 
 
-def decode_program(line: bytes) -> Program:
-    """The program of a line that `encode` made."""
-    document = json.loads(line)
+def withheld(program: Program) -> bytes:
+    """The end of a program's line: what the harness does not read of it."""
+    if not program.withheld:
+        return b"\n"
+    texts = {name: getattr(program, name) for name in program.withheld}
+    return json.dumps(texts).encode("ascii") + b"\n"
+
+
+def decode_program(read: bytes) -> Program:
+    """The program of what `encode` made, without what is withheld."""
+    document = json.loads(read)
     module, name = document.pop("program")
     fields = {field: _frozen(value) for field, value in document.items()}
     fields["limits"] = Limits(**document["limits"])
     program: Program = getattr(import_module(module), name)(**fields)
     return program
+
+
+def completed(program: Program, rest: bytes) -> Program:
+    """A program with the end of its line."""
+    return replace(program, **json.loads(rest))  # type: ignore[type-var]
 
 
 def _frozen(value: object) -> object:
@@ -224,7 +253,27 @@ def _frozen(value: object) -> object:
 
 
 def decode_report(line: bytes) -> Report:
-    """The report of a line that `encode` made."""
-    document = json.loads(line)
-    document["rows"] = tuple(tuple(row) for row in document["rows"])
+    """The report of a line that `encode` made.
+
+    Raises:
+        ValueError: it is no such line; whoever wrote it may be a program that broke out.
+    """
+    try:
+        document = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("a report is nested too deep") from error
+    if not isinstance(document, dict) or document.keys() != Report.__dataclass_fields__.keys():
+        raise ValueError("a report has other fields")
+    rows, files = document["rows"], document["files"]
+    if not (
+        document["status"] in get_args(Status)
+        and all(isinstance(document[name], str) for name in ("detail", "stdout"))
+        and isinstance(files, dict)
+        and all(isinstance(text, str) for text in files.values())
+        and isinstance(rows, list)
+        and all(isinstance(row, list) for row in rows)
+        and all(isinstance(cell, Cell | None) for row in rows for cell in row)
+    ):
+        raise ValueError("a report holds other values")
+    document["rows"] = tuple(tuple(row) for row in rows)
     return Report(**document)

@@ -1,48 +1,39 @@
-"""The worker's side of the sandbox: harness processes, one for each slot, and batches for them."""
+"""The worker's side of the sandbox: one harness for each slot, and batches of programs for them."""
 
 from __future__ import annotations
 
-import inspect
-import json
-import os
-import select
-import shutil
+import logging
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib import import_module
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from cycleqd.errors import SandboxUnavailable
-from cycleqd.evaluation.sandbox.programs import (
-    Program,
-    PythonProgram,
-    Report,
-    ShellProgram,
-    SqlProgram,
-    decode_report,
-    encode,
+from cycleqd.evaluation.sandbox.container import Container, ContainerSlot
+from cycleqd.evaluation.sandbox.harness_process import start_harness
+from cycleqd.evaluation.sandbox.programs import Program, Report
+from cycleqd.evaluation.sandbox.room import SpareCores
+from cycleqd.evaluation.sandbox.slot import (
+    START_SECONDS,
+    Fault,
+    Lines,
+    Slot,
+    is_open,
+    readable_copy,
 )
 from cycleqd.evaluation.sandbox.users import SlotUser
 from cycleqd.scratch import ScratchFolder
 
-_START_SECONDS = 60.0
-_GRACE_SECONDS = 30.0
+log = logging.getLogger(__name__)
+
 _STOP_SECONDS = 5.0
-_ATTEMPTS = 2
-_SOURCE_ROOT = Path(__file__).resolve().parents[3]
-_START = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1));"
-    " from cycleqd.evaluation.sandbox.harness import server;"
-    " sys.path.pop(0); server.start()"
-)
+_PROGRAMS_OF_A_SLOT = 4
 
 
 class Sandbox:
@@ -51,49 +42,100 @@ class Sandbox:
     Starts nothing before the first `run`. Safe to use from several threads.
 
     Args:
-        slots: programs that run at the same time, each in a harness of its own.
+        slots: programs that run at the same time, each in a harness of its own, where the machine
+            has room for them (`cycleqd.evaluation.sandbox.room`).
         namespaces: use Linux namespaces where they are allowed; only tests switch this off.
+        container: another container that runs them instead of this one.
 
     Raises:
         SandboxUnavailable: (from `run`) programs cannot be contained on this machine.
     """
 
-    def __init__(self, *, slots: int = 1, namespaces: bool = True) -> None:
-        self._harnesses = [_Harness(namespaces=namespaces) for _ in range(slots)]
+    def __init__(
+        self, *, slots: int = 1, namespaces: bool = True, container: Container | None = None
+    ) -> None:
+        self._harnesses: list[ProcessSlot] | list[ContainerSlot]
+        self._container = container
+        if container is None:
+            self._harnesses = [
+                ProcessSlot(neighbours=slots - 1, namespaces=namespaces) for _ in range(slots)
+            ]
+        else:
+            self._harnesses = [
+                ContainerSlot(container, neighbours=slots - 1, namespaces=namespaces)
+                for _ in range(slots)
+            ]
         self._lock = threading.Lock()
+        self._told = ""
 
     def run(self, programs: Sequence[Program]) -> list[Report]:
         """Run every program; one report for each, in the same order.
 
-        A program that fails, hangs or breaks a limit affects its own report only.
+        A program that fails, hangs or breaks a limit affects its own report only: one that got no
+        verdict beside others is run once more, alone.
 
         Raises:
             SandboxUnavailable: programs cannot be contained on this machine.
         """
-        reports: dict[int, Report] = {}
-        work = iter(enumerate(programs))
+        found: dict[int, Report | Fault] = {}
         with self._lock:
             for harness in self._harnesses:
                 harness.admit(programs)
-            if len(self._harnesses) == 1 or len(programs) < 2:
-                _drain(self._harnesses[0], work, reports, threading.Lock())
-            else:
-                taking = threading.Lock()
-                with ThreadPoolExecutor(len(self._harnesses)) as pool:
-                    running = [
-                        pool.submit(_drain, harness, work, reports, taking)
-                        for harness in self._harnesses
-                    ]
-                    for done in running:
-                        done.result()
-        return [reports[index] for index in range(len(programs))]
+            memory = max((program.limits.memory_bytes for program in programs), default=0)
+            # A process that serves a few programs only is not worth its start.
+            wanted = min(len(self._harnesses), len(programs) // _PROGRAMS_OF_A_SLOT)
+            spare = SpareCores(wanted if self._container is None else 0, memory)
+            try:
+                slots = spare.slots if self._container is None else self._fitting(wanted, memory)
+                _share(self._harnesses[:slots], iter(enumerate(programs)), found)
+            finally:
+                spare.release()
+            self._tell()
+            return [self._again(programs[index], found[index]) for index in range(len(programs))]
+
+    def _tell(self) -> None:
+        """Say what contained the programs, once."""
+        if (now := self._harnesses[0].confinement) != self._told:
+            log.info("generated code is contained by: %s", now)
+            self._told = now
+
+    def _fitting(self, wanted: int, memory: int) -> int:
+        """How many programs may run side by side in the other container."""
+        first = self._harnesses[0]
+        assert isinstance(first, ContainerSlot)
+        if wanted < 2:
+            return 1
+        first.start()
+        return max(1, min(wanted, first.room.cores, first.room.memory_bytes // max(1, memory)))
+
+    def _again(self, program: Program, found: Report | Fault) -> Report:
+        """A program's report; of one without a verdict after another attempt.
+
+        Where that fails, too, and a harness still starts, the machine is well, and what failed in
+        every attempt is the program's own doing.
+        """
+        if isinstance(found, Report):
+            return found
+        again = self._harnesses[0].run(program)
+        if isinstance(again, Report):
+            return again
+        self._harnesses[0].start()
+        return again.report
+
+    @property
+    def contained_by(self) -> str | None:
+        """What contained the last programs (see `confinement`), None where none have run."""
+        return self._told or None
 
     @property
     def confinement(self) -> str:
-        """``namespaces`` or ``plain``: what this machine gives; starts the first harness.
+        """What contains programs here; starts the first harness.
+
+        ``container``: another one than the worker's, as another user; ``namespaces``, ``plain``:
+        what this machine gives.
 
         Raises:
-            SandboxUnavailable: neither.
+            SandboxUnavailable: none of them.
         """
         with self._lock:
             self._harnesses[0].start()
@@ -117,10 +159,25 @@ class Sandbox:
         self.close()
 
 
-def _drain(
-    harness: _Harness,
+def _share(
+    harnesses: Sequence[Slot],
     work: Iterator[tuple[int, Program]],
-    reports: dict[int, Report],
+    found: dict[int, Report | Fault],
+) -> None:
+    taking = threading.Lock()
+    if len(harnesses) == 1:
+        _drain(harnesses[0], work, found, taking)
+        return
+    with ThreadPoolExecutor(len(harnesses)) as pool:
+        running = [pool.submit(_drain, harness, work, found, taking) for harness in harnesses]
+        for done in running:
+            done.result()
+
+
+def _drain(
+    harness: Slot,
+    work: Iterator[tuple[int, Program]],
+    found: dict[int, Report | Fault],
     taking: threading.Lock,
 ) -> None:
     while True:
@@ -129,138 +186,59 @@ def _drain(
         if taken is None:
             return
         index, program = taken
-        reports[index] = harness.run(program)
+        found[index] = harness.run(program)
 
 
-def _modules_of(kind: type[Program]) -> dict[str, str]:
-    """The modules of a program's class and of how it runs, each with the folder it is found in."""
-    return {name: _folder_of(name) for name in (kind.__module__, kind.harness)}
+class ProcessSlot(Slot):
+    """A harness process of this one's own, and the pipes to it."""
 
-
-@cache
-def _folder_of(module: str) -> str:
-    file = Path(inspect.getfile(import_module(module))).resolve()
-    depth = module.count(".") + (file.name == "__init__.py")
-    return str(file.parents[depth])
-
-
-def _is_open(file: Path) -> bool:
-    """Whether everybody may read a file, and get to it."""
-    search = all(folder.stat().st_mode & 0o001 for folder in file.parents)
-    return search and bool(file.stat().st_mode & 0o004)
-
-
-class _Harness:
-    """One harness process and the pipes to it."""
-
-    def __init__(self, *, namespaces: bool) -> None:
-        self.confinement = ""
+    def __init__(self, *, neighbours: int, namespaces: bool) -> None:
+        super().__init__()
+        self._neighbours = neighbours
         self._namespaces = namespaces
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: ScratchFolder | None = None
         self._user: SlotUser | None = None
-        self._pending = b""
-        self._files: dict[str, None] = {}
-        self._modules: dict[str, str] = {}
-        for kind in (PythonProgram, ShellProgram, SqlProgram):
-            self._modules |= _modules_of(kind)
 
-    def admit(self, programs: Sequence[Program]) -> None:
-        """Make ready for programs: what they need cannot be reached once the walls are up."""
-        modules: dict[str, str] = {}
-        for kind in {type(program) for program in programs}:
-            modules |= _modules_of(kind)
-        files = {path: None for program in programs for path in program.links.values()}
-        if not (modules.keys() <= self._modules.keys() and files.keys() <= self._files.keys()):
-            self.stop()
-            self._modules |= modules
-            self._files |= files
-
-    def _list_files(self, folder: Path) -> Path:
-        """A list of the files, or of copies that the programs' user can read.
-
-        It is a file itself: there may be more of them than an argument of a process holds.
-        """
+    def _readable(self, folder: Path) -> Mapping[str, str]:
+        """Where the programs' user finds each file."""
         assert self._user is not None
-        readable = {}
-        for number, path in enumerate(self._files):
-            if not Path(path).exists():
-                continue  # its tasks are gone, and it with them
-            readable[path] = path
-            if self._user.uid is not None and not _is_open(Path(path)):
-                copy = folder / f"file-{number}"
-                shutil.copyfile(path, copy)
-                copy.chmod(0o444)
-                readable[path] = str(copy)
-        listing = folder / "files.json"
-        listing.write_text(json.dumps(readable), encoding="ascii")
-        return listing
+        return {
+            path: path
+            if self._user.uid is None or is_open(Path(path))
+            else readable_copy(path, folder, number)
+            for number, path in enumerate(self._files)
+            if Path(path).exists()  # else its tasks are gone, and it with them
+        }
 
     def start(self) -> None:
-        """Start the process unless it runs.
-
-        Raises:
-            SandboxUnavailable: it says that it cannot contain programs, or does not start.
-        """
+        """See `Slot.start`."""
         if self._process is not None:
             return
         self._user = SlotUser()
         self._folder = ScratchFolder("sandbox")
         # Programs of another user must get through to their own folder inside.
         self._folder.path.chmod(0o711)
-        uid = "" if self._user.uid is None else str(self._user.uid)
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-I", "-S", "-c", _START, str(_SOURCE_ROOT)),
-                *(str(self._folder.path), uid, "yes" if self._namespaces else "no"),
-                *(json.dumps(self._modules), str(self._list_files(self._folder.path))),
-            ],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=self._folder.path,
-            env={"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC", "MALLOC_ARENA_MAX": "1"},
-            start_new_session=True,
-            # It may outlive a killed worker for a moment: nobody sweeps its folder meanwhile.
-            pass_fds=[self._folder.lock],
+        self._process = start_harness(
+            self._folder,
+            self._user.uid,
+            neighbours=self._neighbours,
+            namespaces=self._namespaces,
+            modules=self._modules,
+            files=self._readable(self._folder.path),
         )
-        line = self._receive(_START_SECONDS)
-        if line is None:
+        assert self._process.stdout is not None
+        self._lines = Lines(self._process.stdout.fileno())
+        ready = self._greeted(START_SECONDS)
+        if ready is None:
             self.stop()
             raise SandboxUnavailable(
-                f"the sandbox process did not start within {_START_SECONDS:.0f} s:"
+                f"the sandbox process did not start within {START_SECONDS:.0f} s:"
                 f" {sys.executable} -I -S must run, and {tempfile.gettempdir()} be writable"
             )
-        self.confinement = self._accept(json.loads(line))
+        self.confinement = ready
 
-    def _accept(self, greeting: dict[str, str]) -> str:
-        if "unavailable" in greeting:
-            self.stop()
-            raise SandboxUnavailable(
-                f"generated code cannot be contained on this machine: {greeting['unavailable']}"
-            )
-        return greeting["ready"]
-
-    def run(self, program: Program) -> Report:
-        """Run one program, if need be in a new process.
-
-        Raises:
-            SandboxUnavailable: programs cannot be contained on this machine.
-        """
-        limit = program.limits.wall_seconds + _GRACE_SECONDS
-        for _ in range(_ATTEMPTS):
-            self.start()
-            line = self._receive(limit) if self._send(encode(program)) else None
-            if line is not None:
-                if b'"unavailable"' in line[:16]:
-                    self._accept(json.loads(line))
-                return decode_report(line)
-            # Killed from outside (out of memory), or stuck: a fresh one tries once more.
-            self.stop()
-        return Report("limit", "the sandbox process died with it")
-
-    def _send(self, line: bytes) -> bool:
+    def _send(self, line: bytes, seconds: float) -> bool:  # noqa: ARG002 - a pipe has no clock
         assert self._process is not None
         assert self._process.stdin is not None
         try:
@@ -270,26 +248,10 @@ class _Harness:
             return False
         return True
 
-    def _receive(self, seconds: float) -> bytes | None:
-        """The next line, or None when there is none within the time."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        deadline = time.monotonic() + seconds
-        while b"\n" not in self._pending:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._process.stdout], [], [], left)[0]:
-                return None
-            data = self._process.stdout.read(1 << 16)
-            if not data:
-                return None
-            self._pending += data
-        line, _, self._pending = self._pending.partition(b"\n")
-        return line
-
     def stop(self) -> None:
-        """End the process and remove its folder; may be called twice."""
+        """See `Slot.stop`."""
         process, self._process = self._process, None
-        self._pending = b""
+        self._lines = None
         if process is not None:
             assert process.stdin is not None
             assert process.stdout is not None
@@ -298,7 +260,9 @@ class _Harness:
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(_STOP_SECONDS)
+                # One that waits for a broken disk ends when that answers: nobody waits for it.
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_SECONDS)
             process.stdout.close()
         if self._folder is not None:
             self._folder.close()

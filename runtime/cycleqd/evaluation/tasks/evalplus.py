@@ -4,7 +4,7 @@ Rows hold inputs and a reference, not outputs. What is written for an item is a 
 both on copies of every input and compares as EvalPlus 0.3 does: equal, or numbers within the row's
 tolerance, and for a dozen items of MBPP a rule of their own. It needs the standard library only.
 
-Reference and answer share the time limit, which is one for all inputs; EvalPlus has one for each.
+The time limit is one for all inputs, of reference and answer each; EvalPlus has one for each input.
 """
 
 from __future__ import annotations

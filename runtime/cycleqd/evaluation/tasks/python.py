@@ -29,7 +29,7 @@ class PythonSettings(Model):
 
 
 class PythonSkill(ProgramSkill[PythonSettings]):
-    """Runs setup, answer and tests in one namespace; solved when no test raises.
+    """Runs the answer after the setup, and the tests in another process; solved when none raises.
 
     Where the prompt begins a function, the answer may be the rest of it.
     """
@@ -53,18 +53,23 @@ class PythonSkill(ProgramSkill[PythonSettings]):
         return continued(prompt, beginning, completion)
 
     def program(self, item: Item, answer: str, limits: Limits) -> Program:
-        """Setup, answer and tests; the setup with what stands in the prompt before its function."""
-        beginning = beginning_of(item.text("prompt"))
-        before = [item.text("setup"), beginning.preamble if beginning is not None else ""]
-        setup = "\n".join(part for part in before if part)
+        """Setup, answer and tests; the setup with what stands in the prompt before its function.
+
+        That function is the answer's, also where the setup repeats the prompt.
+        """
+        prompt, setup = item.text("prompt"), item.text("setup")
+        beginning = beginning_of(prompt)
+        if beginning is not None:
+            before = [setup.removesuffix(prompt), beginning.preamble]
+            setup = "\n".join(part for part in before if part)
         return PythonProgram(setup, answer, item.text("tests"), limits)
 
     def honest(self, item: Item, answer: str) -> bool:
         """It leaves alone what the check is made of: the names of setup and tests, and builtins.
 
-        Answer and tests share a namespace, so an answer may rename ``len`` or the helper that the
-        tests compare with. Names that the tests only call are the answer's to define, and so are
-        those of a setup that the prompt shows.
+        An answer that renames ``len`` or the helper that the tests compare with gains nothing, for
+        the tests run elsewhere, but it is nothing to learn from. Names that the tests only call
+        are the answer's to define, and so are those of a setup that the prompt shows.
         """
         setup = item.text("setup")
         hidden = [] if setup in item.text("prompt") else [setup]

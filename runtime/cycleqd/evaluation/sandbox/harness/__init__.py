@@ -10,5 +10,6 @@ JSON line with one JSON line. The order of things::
                   program names: python_item, sql_item, shell_item, or the
                   module of another type of task
 
+A Python program has two children, its judge and its answer's process (`python_item`).
 Standard library only: what is imported here is copied into every child.
 """

@@ -3,6 +3,9 @@
 The order matters: the limits come first, then the user, then what takes rights away for good. The
 byte that says "contained" is written before the program gets control, so a program cannot claim
 that its containment failed.
+
+A program that withholds something from the harness has two processes: the judge's, which reads the
+rest of the request, and the answer's, which was forked before and does not.
 """
 
 # Plain paths: what is imported here is copied into every child.
@@ -13,18 +16,24 @@ from __future__ import annotations
 import math
 import os
 import resource
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import NoReturn
 
 from cycleqd.evaluation.sandbox.harness import kernel, landlock, seccomp
 from cycleqd.evaluation.sandbox.harness.confinement import Confinement
-from cycleqd.evaluation.sandbox.programs import Limits, Program
+from cycleqd.evaluation.sandbox.harness.gate import ask
+from cycleqd.evaluation.sandbox.programs import Limits, Program, completed
 
 OPEN_FILES = 128
 """How many files a program may have open."""
 
+LESS_URGENT = 5
+"""How much nicer programs are than the harness that watches them, where the kernel does not."""
+
 CONTAINED = b"C"
+COMPLETE = b"R"
+"""What a judge writes when it has read the rest of the request."""
 SECRET_BYTES = 32
 NOT_CONTAINED = 97
 NO_VERDICT = 98
@@ -33,56 +42,128 @@ NO_VERDICT = 98
 
 @dataclass(frozen=True)
 class Ends:
-    """The child's ends of its pipes.
+    """The child's ends of its pipes; -1 for those that it has not.
 
     Attributes:
         report: where it says that it is contained, and then what came out.
         secret: from where it reads what makes its report believed.
         output: standard output and error of a shell program.
+        request: from where a judge reads what the harness does not.
+        source: from where judge and answer read what the other one says.
+        target: where they write.
+        gate: where what asks for its processes is handed over.
     """
 
     report: int
-    secret: int
-    output: int
+    secret: int = -1
+    output: int = -1
+    request: int = -1
+    source: int = -1
+    target: int = -1
+    gate: int = -1
+
+
+_SETTLED = Ends(10, 11, 1, -1, 12, 13, 14)
 
 
 def run(
-    program: Program, confinement: Confinement, ends: Ends, folder: str, temporary: str
+    start: Callable[[Program, Ends, str, str], NoReturn],
+    program: Program,
+    confinement: Confinement,
+    ends: Ends,
+    place: tuple[str, str],
 ) -> NoReturn:
-    """Contain this process and run the program; never returns."""
+    """Contain this process and run the program in its two folders; never returns."""
+    # What is told is told in one piece: the harness wakes up for each.
+    told = b""
+    if program.withheld:
+        program = completed(program, _line(ends.request))
+        told = COMPLETE
     processes = program.starts_processes
-    # The module was imported before the walls went up; its function is looked up before, too.
-    start = import_module(program.harness).run
     try:
         ends = _settle(ends, printing=processes)
-        contain(program.limits, confinement, folder, processes=processes)
+        contain(program.limits, confinement, place[0], processes=processes, gate=ends.gate)
+        os.write(ends.report, told + CONTAINED)
+    except OSError as error:
+        os.write(ends.report, told + f"!{error}".encode())
+        os._exit(NOT_CONTAINED)
+    home, temporary = (os.path.normpath(os.path.join(confinement.place, way)) for way in place)
+    start(program, ends, home, temporary)
+    os._exit(NO_VERDICT)
+
+
+def run_answer(
+    start: Callable[[Ends], NoReturn],
+    limits: Limits,
+    confinement: Confinement,
+    ends: Ends,
+    folder: str,
+) -> NoReturn:
+    """Contain this process and run the answer of a program that has a judge; never returns."""
+    try:
+        ends = _settle(ends, printing=False)
+        contain(limits, confinement, folder, processes=False, answering=True)
         os.write(ends.report, CONTAINED)
     except OSError as error:
         os.write(ends.report, f"!{error}".encode())
         os._exit(NOT_CONTAINED)
-    home, temporary = (
-        os.path.normpath(os.path.join(confinement.place, way)) for way in (folder, temporary)
-    )
-    start(program, ends, home, temporary)
+    os.close(ends.report)
+    start(ends)
     os._exit(NO_VERDICT)
+
+
+def _line(source: int) -> bytes:
+    """What is left of a line; nothing follows it before it is answered."""
+    parts = [b""]
+    while not parts[-1].endswith(b"\n"):
+        parts.append(os.read(source, 1 << 20))
+        if not parts[-1]:
+            os._exit(NO_VERDICT)  # the worker is gone
+    return b"".join(parts)
 
 
 def _settle(ends: Ends, *, printing: bool) -> Ends:
     """Streams to where they belong, the pipes to fixed numbers, everything else closed."""
     os.setsid()
     null = os.open("/dev/null", os.O_RDWR)
-    report, secret, output = (
-        os.dup2(os.dup(number), 100 + i)
-        for i, number in enumerate((ends.report, ends.secret, ends.output))
-    )
+    # First out of the way of the numbers that they and others get.
+    moved = {
+        name: os.dup2(os.dup(number), 100 + i)
+        for i, (name, number) in enumerate(vars(ends).items())
+        if number >= 0
+    }
     os.dup2(null, 0)
-    os.dup2(output if printing else null, 1)
+    os.dup2(moved["output"] if printing else null, 1)
     os.dup2(null, 2)
-    return Ends(os.dup2(report, 10, False), os.dup2(secret, 11, False), 1)
+    kept = []
+    for name in ("report", "secret", "source", "target", "gate"):
+        number = getattr(_SETTLED, name)
+        if name in moved:
+            os.dup2(moved[name], number, False)
+            kept.append(name)
+        else:
+            os.closerange(number, number + 1)
+    return Ends(**{name: getattr(_SETTLED, name) for name in kept})
 
 
-def contain(limits: Limits, confinement: Confinement, folder: str, *, processes: bool) -> None:
+def contain(
+    limits: Limits,
+    confinement: Confinement,
+    folder: str,
+    *,
+    processes: bool,
+    answering: bool = False,
+    gate: int = -1,
+) -> None:
     """Take from this process everything but ``folder`` and its limits.
+
+    Args:
+        limits: what it may use.
+        confinement: what it runs in.
+        folder: its folder.
+        processes: whether it may start some.
+        answering: whether it has a judge beside it, which it may not signal.
+        gate: see `Ends`; is closed.
 
     Raises:
         OSError: something could not be taken away.
@@ -91,7 +172,7 @@ def contain(limits: Limits, confinement: Confinement, folder: str, *, processes:
     os.umask(0o022)
     cpu = max(1, math.ceil(limits.cpu_seconds))
     for kind, soft, hard in (
-        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_CORE, 1, 1),  # 0 would still call a program of the machine's for cores
         (resource.RLIMIT_CPU, cpu, cpu + 1),
         (resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
         (resource.RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes),
@@ -100,13 +181,13 @@ def contain(limits: Limits, confinement: Confinement, folder: str, *, processes:
     ):
         resource.setrlimit(kind, (soft, hard))
     allowed = limits.processes
-    shared = confinement.user is None and not confinement.namespaces
-    if shared:
-        # The limit counts all processes and threads of the user; others' work is not the item's.
-        allowed += _tasks_of(os.getuid())
-    # In a container it counts those of other containers too, which cannot be seen from here: there
-    # the container's own limit of processes, the memory and the time end what multiplies.
-    if not shared or kernel.sees_all_processes():
+    if confinement.shared:
+        # The limit counts all processes and threads of the user; others' work is not the item's,
+        # nor is what programs in the other slots start later.
+        allowed += _tasks_of(os.getuid()) + limits.processes * confinement.neighbours
+    if confinement.counted:
+        os.nice(LESS_URGENT)
+    else:
         resource.setrlimit(resource.RLIMIT_NPROC, (allowed, allowed))
     if confinement.user is not None:
         os.setgroups([])
@@ -114,22 +195,23 @@ def contain(limits: Limits, confinement: Confinement, folder: str, *, processes:
         os.setresuid(confinement.user, confinement.user, confinement.user)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.drop_capabilities()
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    # Behind Landlock nothing of /proc can be opened, and the harness has to see what is open here.
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0 if confinement.rules is None else 1)
+    if gate >= 0:
+        ask(gate)
     if confinement.rules is not None:
         landlock.restrict(confinement.rules)
-    kept = (0, 1, 2, 10, 11)
-    start = 3
-    for number in kept[3:]:
-        os.closerange(start, number)
-        start = number + 1
-    os.closerange(start, 4096)
-    seccomp.install(call_filter(confinement, processes=processes))
+    os.closerange(3, _SETTLED.report)
+    os.closerange(_SETTLED.target + 1, 4096)
+    seccomp.install(call_filter(confinement, processes=processes, answering=answering))
 
 
-def call_filter(confinement: Confinement, *, processes: bool) -> bytes:
+def call_filter(confinement: Confinement, *, processes: bool, answering: bool = False) -> bytes:
     """The system call filter for a program; call it once before forking, so that it is cached."""
     return seccomp.program(
-        deny_processes=not processes, deny_signals=not confinement.signals_contained
+        deny_processes=not processes,
+        deny_signals=answering or not confinement.signals_contained,
+        deny_truncation=not confinement.truncation_contained,
     )
 
 

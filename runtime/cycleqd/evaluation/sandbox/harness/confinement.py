@@ -54,6 +54,8 @@ class Confinement:
             owner, can change the mode of, each with the mode that it had.
         worker: the process that programs run for, None where somebody else sees to its end.
         files: files of the machine that programs may read: where they find them, by path outside.
+        neighbours: how many programs may run beside this one, in other slots.
+        truncation_contained: whether a program cannot cut off files that are not its own.
     """
 
     namespaces: bool
@@ -64,6 +66,22 @@ class Confinement:
     owned: tuple[tuple[int, int], ...] = ()
     worker: int | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    neighbours: int = 0
+    truncation_contained: bool = True
+
+    @property
+    def shared(self) -> bool:
+        """Whether programs run as the worker's own user, beside its processes."""
+        return self.user is None and not self.namespaces
+
+    @property
+    def counted(self) -> bool:
+        """Whether the harness has to count a program's processes.
+
+        In a container the kernel would count those of other containers too, which cannot be seen
+        from here.
+        """
+        return self.shared and not kernel.sees_all_processes()
 
     @property
     def way(self) -> str:
@@ -80,13 +98,16 @@ class Confinement:
         return self.worker is not None and os.getppid() != self.worker
 
 
-def plain(base: str, user: int | None, files: Mapping[str, str]) -> Confinement:
+def plain(
+    base: str, user: int | None, files: Mapping[str, str], neighbours: int = 0
+) -> Confinement:
     """Confinement without namespaces.
 
     Args:
         base: an empty folder of the harness's own.
         user: the user for programs, None to share this one.
         files: files that programs may read, by the path that they ask for.
+        neighbours: how many programs may run beside this one, in other slots.
 
     Raises:
         Unconfinable: programs could read the worker's files.
@@ -105,7 +126,7 @@ def plain(base: str, user: int | None, files: Mapping[str, str]) -> Confinement:
         )
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    return _in_fresh_place(os.path.realpath(base), user, os.getppid(), files)
+    return _in_fresh_place(os.path.realpath(base), user, os.getppid(), files, neighbours)
 
 
 def renewed(confinement: Confinement) -> Confinement:
@@ -121,7 +142,13 @@ def renewed(confinement: Confinement) -> Confinement:
         # For root without Landlock: nobody gets through to what is left.
         os.chmod(confinement.place, 0)
         base = os.path.dirname(confinement.place)
-        return _in_fresh_place(base, confinement.user, confinement.worker, confinement.files)
+        return _in_fresh_place(
+            base,
+            confinement.user,
+            confinement.worker,
+            confinement.files,
+            confinement.neighbours,
+        )
     except OSError as error:
         raise Unconfinable(
             f"no fresh folder for programs: {error}; check the space left in TMPDIR"
@@ -129,7 +156,7 @@ def renewed(confinement: Confinement) -> Confinement:
 
 
 def _in_fresh_place(
-    base: str, user: int | None, worker: int | None, files: Mapping[str, str]
+    base: str, user: int | None, worker: int | None, files: Mapping[str, str], neighbours: int
 ) -> Confinement:
     version = landlock.abi()
     place = os.path.join(base, f"box-{secrets.token_hex(4)}")
@@ -140,10 +167,20 @@ def _in_fresh_place(
         accounts = ("/etc/passwd", "/etc/group")
         readable = (*_SYSTEM, *_CONFIGURATION, *accounts, _STANDARD_LIBRARY, *files.values())
         rules = landlock.ruleset(version, readable=readable, devices=_DEVICES, private=place)
-    contained = user is not None or version >= 6
     # Landlock has no say in modes, so a program may take its owner's rights to these.
     owned = _owned(place) if user is None else ()
-    return Confinement(False, user, rules, contained, place, owned, worker, files)
+    return Confinement(
+        namespaces=False,
+        user=user,
+        rules=rules,
+        signals_contained=user is not None or version >= 6,
+        place=place,
+        owned=owned,
+        worker=worker,
+        files=files,
+        neighbours=neighbours,
+        truncation_contained=user is not None or version >= 3,
+    )
 
 
 def _owned(path: str) -> tuple[tuple[int, int], ...]:

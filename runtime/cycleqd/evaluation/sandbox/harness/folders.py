@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -111,14 +112,18 @@ def _open_file(name: str, folder: int) -> int | None:
         os.close(entry)
 
 
-def overfull(confinement: Confinement, limits: Limits) -> bool:
+def overfull(confinement: Confinement, limits: Limits, deleted: int) -> bool:
     """Whether a program without a file system of its own has written more than it may.
+
+    ``deleted`` is the size of what is in no folder any more, in bytes.
 
     Looks into every folder, however deep and whatever its mode; one that it cannot look into counts
     as too much, for what is not seen is not limited.
     """
     restore_modes(confinement)
-    count = size = 0
+    count, size = 0, deleted
+    if size > limits.disk_bytes:
+        return True
     try:
         for taken in _sizes(confinement.way):
             count += 1
@@ -214,8 +219,10 @@ def remove(confinement: Confinement) -> bool:
 
 def _sweep(user: int) -> None:
     """Without Landlock a program may write where everybody may; take that back."""
+    deadline = time.monotonic() + removal.SECONDS
     for place in _SHARED:
         with suppress(OSError), os.scandir(place) as entries:
             for entry in entries:
-                if entry.stat(follow_symlinks=False).st_uid == user:
-                    removal.remove(entry.path)
+                with suppress(FileNotFoundError):
+                    if entry.stat(follow_symlinks=False).st_uid == user:
+                        removal.remove(entry.path, seconds=deadline - time.monotonic())

@@ -46,8 +46,8 @@ MS_RELATIME = 1 << 21
 MNT_DETACH = 2
 
 _NUMBERS = {
-    "x86_64": {"capset": 126, "pivot_root": 155},
-    "aarch64": {"capset": 91, "pivot_root": 41},
+    "x86_64": {"capset": 126, "pivot_root": 155, "seccomp": 317},
+    "aarch64": {"capset": 91, "pivot_root": 41, "seccomp": 277},
 }
 # PROC_PID_INIT_INO of linux/proc_ns.h; other namespaces get other numbers.
 _FIRST_PROCESS_NAMESPACE = f"pid:[{0xEFFFFFFC}]"

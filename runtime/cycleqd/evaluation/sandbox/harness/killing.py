@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 
 from cycleqd.evaluation.sandbox.harness.confinement import Confinement
+
+_AGAIN_SECONDS = 0.1
+_PAUSE_SECONDS = 0.001
 
 
 def everything(confinement: Confinement) -> None:
@@ -18,8 +23,25 @@ def everything(confinement: Confinement) -> None:
     Programs run one at a time, so whatever is below the harness belongs to the program that ended.
     As process 1 of a namespace, or as the only user of a user id, one signal reaches all at once,
     faster than any of them can fork. Otherwise all are stopped until no unstopped one is left
-    (stopped ones keep their places under the limit on processes), then killed.
+    (stopped ones keep their places under the limit on processes), then killed. Whoever was just
+    being forked may be missed where the machine is busy, so that is repeated while some live.
     """
+    if not _anything():
+        return
+    again = 0.0
+    while True:
+        now = time.monotonic()
+        if now >= again:
+            _kill(confinement)
+            again = now + _AGAIN_SECONDS
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(_PAUSE_SECONDS)
+        except ChildProcessError:
+            return
+
+
+def _kill(confinement: Confinement) -> None:
     if confinement.namespaces:
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
@@ -27,11 +49,16 @@ def everything(confinement: Confinement) -> None:
         _as_user(confinement.user)
     else:
         _one_by_one()
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return
+
+
+def _anything() -> bool:
+    """Whether a process is left: whoever loses its parent becomes this process's child."""
+    try:
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _as_user(user: int) -> None:
@@ -78,3 +105,12 @@ def descendants(ancestor: int) -> set[int]:
         front = [child for child in front if child not in found]
         found.update(front)
     return found
+
+
+def tasks(processes: Iterable[int]) -> int:
+    """How many threads processes have together."""
+    count = 0
+    for process in processes:
+        with suppress(OSError):  # it ended meanwhile
+            count += len(os.listdir(f"/proc/{process}/task"))
+    return count

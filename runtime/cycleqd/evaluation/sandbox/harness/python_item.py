@@ -1,21 +1,17 @@
-"""A Python program: setup, generated code and tests in one namespace, in this very process.
+"""A Python program: its answer in one process, its setup, tests and comparisons in another.
 
-Generated code shares the interpreter with the code that judges it, so the judge gives it nothing
-to hold on to:
+Two children of the harness, each behind all of its walls, know each other by two pipes alone
+(`wire`, `plain`, `setups`, `link`):
 
-- What makes a report believed is a secret that the server drew for this program alone. It comes
-  through a pipe that is empty once it is read, and it is read onto the evaluation stack of a frame:
-  no variable, no object that the garbage collector lists, ever holds it.
-- Every step runs in a thread of its own. The frames of the judge are in another thread, so no
-  caller chain leads there (signal handlers can only be set by the main thread).
-- An audit hook, which cannot be removed, refuses frames, object lists, tracing, ctypes and foreign
-  extension modules. What could reach the kernel or memory is emptied before the first step.
-- Builtins are restored before the tests, and ``assert`` does not look up ``AssertionError`` by
-  name. Leaving in any other way than by the last test (``sys.exit``, ``os._exit``, ``atexit``,
-  killing threads) reports nothing, and nothing means failed.
+- The judge (`judging`) reads the program from the harness's input, where the harness itself never
+  reads it, runs the setup and the tests, and holds the secret that makes a report believed.
+- The answer's process (`answering`) was forked from that harness, so it has never held a test. It
+  gets the setup and the answer, and does what the judge asks. It may send no signals, its memory
+  and descriptors are its own, and whatever it writes to the pipe is data for the tests, or the end.
 
-What remains is what no shared interpreter can rule out: an object that claims to equal everything
-passes an ``assert f(x) == y``. It can deceive its own verdict only.
+Whatever leaves otherwise than by the last test (``sys.exit``, a process that dies, bytes that are
+no message) reports nothing, and nothing means failed. What an answer does to the interpreter, it
+does to its own; it is still kept from ctypes, foreign extension modules, and frames.
 """
 
 # Plain paths: what is imported here is copied into every child.
@@ -23,16 +19,17 @@ passes an ``assert f(x) == y``. It can deceive its own verdict only.
 
 from __future__ import annotations
 
-import _thread
-import builtins
 import os
+import resource
 import sys
-import threading
 from collections.abc import Callable
-from types import CodeType
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cycleqd.evaluation.sandbox.harness import kernel
+from cycleqd.evaluation.sandbox.harness.answering import Answering
+from cycleqd.evaluation.sandbox.harness.judging import judge
+from cycleqd.evaluation.sandbox.harness.wire import GONE, Wire
 from cycleqd.evaluation.sandbox.programs import Ended, PythonProgram, Report
 
 if TYPE_CHECKING:
@@ -48,11 +45,14 @@ _REFUSED_EVENTS = frozenset(
         "gc.get_objects",
         "gc.get_referents",
         "gc.get_referrers",
+        "sqlite3.enable_load_extension",
+        "sqlite3.load_extension",
         "sys._current_exceptions",
         "sys._current_frames",
         "sys._getframe",
         "sys._getframemodulename",
         "sys.addaudithook",
+        "sys.monitoring.register_callback",
         "sys.setprofile",
         "sys.settrace",
     }
@@ -62,32 +62,40 @@ _REFUSED_MODULES = frozenset(
     {"_ctypes", "_interpreters", "_testcapi", "_testinternalcapi", "_xxsubinterpreters", "ctypes"}
 )
 
-
 _LIBRARY = sys.stdlib_module_names | {"__main__"}
-
-# Those through which Python code could make system calls or reach into memory.
-_EMPTIED = frozenset({"_ctypes", "ctypes", kernel.__name__})
 
 
 def run(program: PythonProgram, ends: Ends, _folder: str, _temporary: str) -> NoReturn:
-    """Run the program; send the secret back if, and only if, its tests pass."""
-    pipe, secret = ends.report, ends.secret
-    write, read, close, leave, fuse = os.write, os.read, os.close, os._exit, b"".join
-    try:
-        steps = tuple(
-            (compile(source, name, "exec", dont_inherit=True), code)
-            for source, name, code in (
-                (program.setup, "<setup>", FAILED),
-                (program.code, "<completion>", FAILED),
-                (program.tests, "<tests>", TESTS_FAILED),
-            )
-        )
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        leave(FAILED)
-    runner = _runner(steps, leave)
-    kept = _wall_off()  # noqa: F841
-    write(pipe, fuse((read(secret, _SECRET_BYTES), close(secret) or runner())))
-    leave(0)
+    """Judge: send the secret back if, and only if, the tests pass."""
+    secret, leave = os.read(ends.secret, _SECRET_BYTES), os._exit
+    wire = Wire(ends.source, ends.target, lambda: leave(GONE), lambda: leave(FAILED))
+
+    def work() -> None:
+        judge(wire, program.setup, program.code, program.tests, lambda: leave(FAILED))
+        os.write(ends.report, secret)
+        leave(0)
+
+    _with_much_stack(work, TESTS_FAILED)
+
+
+def answerer() -> Callable[[Ends], NoReturn]:
+    """What an answer's process does; called before it is forked.
+
+    There it runs the answer, and does what the judge asks until that is gone.
+    """
+    foreign, hook, add = _foreign_modules(), _audit_hook(), sys.addaudithook
+
+    def answer(ends: Ends) -> NoReturn:
+        leave = os._exit
+        wire = Wire(ends.source, ends.target, lambda: leave(0), lambda: leave(FAILED))
+        answering = Answering(wire)
+        # Freeing them would take longer than the whole rest.
+        kept = [sys.modules.pop(name) for name in foreign]  # noqa: F841
+        vars(kernel).pop("_libc")
+        add(hook)
+        _with_much_stack(answering.serve, FAILED)
+
+    return answer
 
 
 def report(_program: PythonProgram, ended: Ended) -> Report:
@@ -97,72 +105,38 @@ def report(_program: PythonProgram, ended: Ended) -> Report:
     return Report("failed", f"exit code {ended.code}")
 
 
-def _runner(
-    steps: tuple[tuple[CodeType, int], ...], leave: Callable[[int], NoReturn]
-) -> Callable[[], bytes]:
-    """A function that runs the steps and returns b"" if all went well; it uses no global name."""
-    namespace: dict[str, Any] = {"__name__": "solution", "__builtins__": builtins}
-    everything, execute = BaseException, exec
-    current, pristine = vars(builtins), dict(vars(builtins))
-    start, lock = _thread.start_new_thread, _thread.allocate_lock
-    threading.stack_size(_STACK_BYTES)
-
-    def step(code: CodeType) -> bool:
-        done, ended = lock(), []
-        done.acquire()
-
-        def body() -> None:
-            try:
-                execute(code, namespace)
-                ended.append(True)
-            except everything:  # whatever a program raises, also SystemExit, is a failed step
-                ended.clear()
-            done.release()
-
-        start(body, ())
-        done.acquire()
-        return ended == [True]
-
-    def run_all() -> bytes:
-        for code, failure in steps:
-            current.clear()
-            current.update(pristine)
-            namespace["__builtins__"] = builtins_module
-            if not step(code):
-                leave(failure)
-        return b""
-
-    builtins_module = builtins
-    return run_all
+def _with_much_stack(work: Callable[[], object], failure: int) -> NoReturn:
+    """Work with a stack that holds deep recursions; leave where it ends otherwise."""
+    leave = os._exit
+    _, most = resource.getrlimit(resource.RLIMIT_STACK)
+    size = _STACK_BYTES if most == resource.RLIM_INFINITY else min(most, _STACK_BYTES)
+    resource.setrlimit(resource.RLIMIT_STACK, (size, most))
+    try:
+        work()
+    finally:  # whatever a program raises, also SystemExit, is a failed step
+        leave(failure)
 
 
-def _wall_off() -> list[dict[str, Any]]:
-    """Take the harness's modules and ctypes away and refuse the ways to the judge's frames.
+@cache
+def _foreign_modules() -> tuple[str, ...]:
+    """The modules to take away from answers: ctypes, and all that are not the standard library's.
 
-    The harness's are all that are not the standard library's: programs of other types of task, too.
-
-    Returns:
-        What the emptied modules held. Freeing it would take longer than the whole rest, so the
-        caller keeps it until the process ends.
+    Those are the harness's, and those of programs of other types of task.
     """
-    hook, add = _audit_hook(), sys.addaudithook
-    kept = []
-    for name, module in list(sys.modules.items()):
-        root = name.partition(".")[0]
-        if root in {"ctypes", "_ctypes"} or root not in _LIBRARY:
-            del sys.modules[name]
-            if name in _EMPTIED:
-                kept.append(dict(vars(module)))
-                vars(module).clear()
-    add(hook)
-    return kept
+    return tuple(
+        name
+        for name in sys.modules
+        if name.partition(".")[0] in {"ctypes", "_ctypes"} or name.partition(".")[0] not in _LIBRARY
+    )
 
 
+@cache
 def _audit_hook() -> Callable[[str, tuple[Any, ...]], None]:
     events, attributes, names = _REFUSED_EVENTS, _REFUSED_ATTRIBUTES, _REFUSED_MODULES
     refusal, import_refusal = ValueError, ImportError
     extensions = os.path.join(os.path.dirname(os.__file__), "lib-dynload") + "/"
     length = extensions.__len__()
+    kind, text = type, str
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in events or event[:7] == "ctypes.":
@@ -171,7 +145,12 @@ def _audit_hook() -> Callable[[str, tuple[Any, ...]], None]:
             raise refusal("refused in the sandbox")
         if event == "import":
             name, path = arguments[0], arguments[1]
-            if name in names or (path is not None and path[:length] != extensions):
+            # Of a class of the program's own, a name or path is what it likes, each time.
+            if kind(name) is not text or name in names:
+                raise import_refusal("refused in the sandbox")
+            if path is not None and (
+                kind(path) is not text or path[:length] != extensions or "/" in path[length:]
+            ):
                 raise import_refusal("refused in the sandbox")
 
     return hook

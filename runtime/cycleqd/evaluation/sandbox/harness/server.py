@@ -1,16 +1,18 @@
 """The harness's loop: wall off, prove it, then one line in, one line out, until its input ends."""
 
 # Plain paths: what is imported here is copied into every child.
-# ruff: noqa: PTH123
+# ruff: noqa: PTH116, PTH120, PTH123
 
 from __future__ import annotations
 
 import gc
 import importlib
+import io
 import json
 import os
 import resource
 import select
+import stat
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +21,7 @@ from cycleqd.evaluation.sandbox.harness import confinement as walls
 from cycleqd.evaluation.sandbox.harness import folders, item, kernel
 from cycleqd.evaluation.sandbox.harness.child import OPEN_FILES
 from cycleqd.evaluation.sandbox.programs import (
+    LENGTH_DIGITS,
     Limits,
     Program,
     PythonProgram,
@@ -27,16 +30,25 @@ from cycleqd.evaluation.sandbox.programs import (
     encode,
 )
 
-# Copied into every child by fork, so that programs need not search and read them each time (and
-# may not be able to, where the standard library lies in another user's home).
+# Copied into every child by fork, so that programs need not search and read them each time. Each
+# costs all of them a little, so these are the usual ones.
 _WARM = (
-    "abc array base64 binascii bisect calendar cmath collections collections.abc contextlib copy"
-    " csv dataclasses datetime decimal difflib encodings.idna enum fractions functools"
+    "_socket abc array base64 binascii bisect calendar cmath collections collections.abc contextlib"
+    " copy csv dataclasses datetime decimal difflib encodings.idna enum fractions functools"
     " hashlib heapq html io itertools json keyword locale math numbers operator os.path pprint"
     " queue random re sqlite3 statistics string struct sys textwrap threading time types"
     " typing unicodedata uuid zlib"
 )
+# And these, where programs cannot read the standard library: it lies in another user's home.
+_WARM_WHERE_UNREADABLE = (
+    "bz2 concurrent.futures email.message importlib.metadata importlib.resources ipaddress logging"
+    " lzma pathlib quopri secrets selectors shutil socket subprocess tempfile traceback"
+    " urllib.parse zipfile"
+)
 _OPEN_FILES = 4096
+_LONGEST_REQUEST = 64 << 20
+# Of the kernel's scale of whom to end first, which goes to 1000: half the memory there is.
+_EARLIER, _LAST = 500, 1000
 _NETWORK_PROBE = """
 import _socket
 try:
@@ -46,13 +58,16 @@ except PermissionError:
 """
 
 
-def main(base: str, user: int | None, files: Mapping[str, str], *, namespaces: bool) -> None:
+def main(
+    base: str, user: int | None, files: Mapping[str, str], neighbours: int, *, namespaces: bool
+) -> None:
     """Serve requests from standard input to standard output.
 
     Args:
         base: an empty folder of the harness's own.
         user: the user for programs, None to share this one.
         files: files that programs may read, by the path that they ask for.
+        neighbours: how many programs may run beside one of its own, in other slots.
         namespaces: try namespaces first.
     """
     # The descriptors of a program's folders wait to be looked into: as many as it may have files.
@@ -62,20 +77,45 @@ def main(base: str, user: int | None, files: Mapping[str, str], *, namespaces: b
         _say({"unavailable": f"{reason}; allow more with `ulimit -n 4096`"})
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _OPEN_FILES), most))
-    for name in _WARM.split():
+    _go_before_the_worker()
+    _warm_up(_WARM)
+    if namespaces and walls.in_namespaces(base, user, files, _serve):
+        return
+    if user is not None and not _everybody_finds(os.__file__):
+        _warm_up(_WARM_WHERE_UNREADABLE)
+    try:
+        plain = walls.plain(base, user, files, neighbours)
+    except (walls.Unconfinable, OSError) as error:
+        _say({"unavailable": str(error)})
+        return
+    _serve(plain)
+
+
+def _warm_up(modules: str) -> None:
+    """Import modules, and keep them out of the way of the garbage collection in children."""
+    for name in modules.split():
         # A slim Python may lack one of them; a program that needs it then fails by itself.
         with suppress(ImportError):
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    if namespaces and walls.in_namespaces(base, user, files, _serve):
-        return
-    try:
-        plain = walls.plain(base, user, files)
-    except (walls.Unconfinable, OSError) as error:
-        _say({"unavailable": str(error)})
-        return
-    _serve(plain)
+
+
+def _everybody_finds(path: str) -> bool:
+    """Whether all folders above a file let everybody through."""
+    while path != "/":
+        path = os.path.dirname(path)
+        if not os.stat(path).st_mode & stat.S_IXOTH:
+            return False
+    return True
+
+
+def _go_before_the_worker() -> None:
+    """Let the kernel end programs before the worker where the memory of both runs out."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+        own = int(file.read())
+        file.seek(0)
+        file.write(str(min(_LAST, own + _EARLIER)))
 
 
 def _serve(confinement: walls.Confinement) -> None:
@@ -87,25 +127,46 @@ def _serve(confinement: walls.Confinement) -> None:
     _say({"ready": "namespaces" if confinement.namespaces else "plain"})
     with os.fdopen(os.dup(0), "rb", buffering=0) as requests:
         # Programs inherit no way to the worker: the streams themselves are replaced in each child.
-        pending = b""
         while True:
-            while b"\n" not in pending:
-                ready = select.select([requests], [], [], 2.0)[0]
-                data = requests.read(1 << 16) if ready else None
-                if data == b"" or confinement.orphaned:
-                    return
-                pending += data or b""
-            line, _, pending = pending.partition(b"\n")
+            length = int(_exactly(requests, LENGTH_DIGITS, confinement) or b"0", 16)
+            if not 0 < length <= _LONGEST_REQUEST:
+                return
+            read = _exactly(requests, length, confinement)
+            if not read:
+                return
+            program = decode_program(read)
+            # What is withheld is for the judge alone: answers' processes are forked from this one.
+            if not program.withheld and not _exactly(requests, 1, confinement):
+                return
             try:
-                report, confinement = _judge(decode_program(line), confinement)
+                report, confinement = _judge(program, confinement, requests.fileno())
             except walls.Unconfinable as error:
                 _say({"unavailable": str(error)})
                 return
             _send(encode(report))
 
 
-def _judge(program: Program, confinement: walls.Confinement) -> tuple[Report, walls.Confinement]:
+def _exactly(requests: io.FileIO, count: int, confinement: walls.Confinement) -> bytes:
+    """So many bytes of the requests and none more; none where they end, or nobody waits."""
+    data = b""
+    while len(data) < count:
+        ready = select.select([requests], [], [], 2.0)[0]
+        part = requests.read(count - len(data)) if ready else None
+        if part == b"" or confinement.orphaned:
+            return b""
+        data += part or b""
+    return data
+
+
+def _judge(
+    program: Program, confinement: walls.Confinement, request: int | None = None
+) -> tuple[Report, walls.Confinement]:
     """Run a program and remove what it left.
+
+    Args:
+        program: without what is withheld from this process.
+        confinement: what it runs in.
+        request: descriptor from where a judge reads that, None where the program has it.
 
     Returns:
         Its report, and the confinement for the next one: in another folder where something is left.
@@ -114,7 +175,7 @@ def _judge(program: Program, confinement: walls.Confinement) -> tuple[Report, wa
         Unconfinable: a process could not be contained.
     """
     try:
-        report = item.run(program, confinement)
+        report = item.run(program, confinement, request)
     finally:
         removed = folders.remove(confinement)
     return report, confinement if removed else walls.renewed(confinement)
@@ -150,13 +211,13 @@ def _send(line: bytes) -> None:
 
 
 def start() -> None:
-    """Entry point: ``base user namespaces modules files`` from the command line.
+    """Entry point: ``base user neighbours namespaces modules files`` from the command line.
 
     The user is empty for none. The modules are those of the programs to come, each with the folder
     where it is found, as JSON; the last argument is a file that says in the same way which files
     they may read. Once the walls are up, no others can be reached.
     """
-    base, user, namespaces, modules, listing = sys.argv[1:6]
+    base, user, neighbours, namespaces, modules, listing = sys.argv[1:7]
     with open(listing, encoding="ascii") as file:
         files = json.load(file)
     for name, folder in json.loads(modules).items():
@@ -169,4 +230,4 @@ def start() -> None:
         finally:
             sys.path.remove(folder)
     number = int(user) if user else None
-    main(base, number, files, namespaces=namespaces == "yes")
+    main(base, number, files, int(neighbours), namespaces=namespaces == "yes")

@@ -99,6 +99,20 @@ MBPP_PLUS = {
     "contract": "",
     "assertion": "assert joined((1, 2)) == 12",
 }
+GSM8K = {
+    "question": "A box holds 600 pens, and another twice as many. How many are there?\n",
+    "answer": "The other holds 600*2=<<600*2=1200>>1200.\nTogether 1,800 pens.\n#### 1,800",
+}
+PYTHON: dict[str, tuple[dict[str, Any], str]] = {
+    "MBPP": (MBPP, "class Box: pass\ndef span(xs):\n    return max(xs)"),
+    "MBPP, sanitized": (MBPP_SANITIZED, "def area(r):\n    return r"),
+    "HumanEval": (HUMAN_EVAL, "    return xs\n"),
+    "HumanEval of the hub": (HUMAN_EVAL_PLUS_HUB, "    return x / 3 + 1e-3\n"),
+    "MBPP+ of the hub": (MBPP_PLUS_HUB, "def pair(a, b): return (a / 1, b / 2)"),
+    "HumanEval+": (HUMAN_EVAL_PLUS, "    return math.floor(math.sqrt(x))\n"),
+    "MBPP+": (MBPP_PLUS, "def joined(digits): return 12"),
+}
+"""Rows of ``python`` by the name of their form, each with a wrong answer."""
 
 
 def read(
