@@ -19,6 +19,7 @@ HONEST = {
     "a class": "class Box:\n    def __init__(self, x): self.x = x\ndef f(x): return Box(2 * x).x",
     "a dictionary": "def f(x):\n    seen = {}\n    seen[x] = 2 * x\n    return seen[x]",
     "an import": "from functools import reduce\ndef f(x): return reduce(max, [x]) + x",
+    "a compiled pattern": "import re\nf = re.compile('a+').findall",
     "a loop": "for n in range(3): pass\ndef f(x): return x + x",
 }
 BREAKING = {
@@ -34,6 +35,9 @@ BREAKING = {
     "a star": "from os import *\ndef f(x): return 4",
     "builtins": "import builtins\nbuiltins.len = 3\ndef f(x): return 4",
     "globals": "globals()['double'] = abs\ndef f(x): return 4",
+    "compile": "f = compile('double = abs', '', 'exec')",
+    "compile of the builtins": "import builtins as b\nf = b.compile('double = abs', '', 'exec')",
+    "compile by a text": "import re\nf = getattr(re, 'compile')",
     "exec": "exec('double = abs')\ndef f(x): return 4",
     "a value that equals everything": "class A:\n    def __eq__(self, o): return True\n"
     "def f(x): return A()",
