@@ -135,7 +135,7 @@ def test_the_command_says_it_unless_told_not_to(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Stopped(evolving.LocalRunner):
-        def run(self, observe: object) -> None:  # type: ignore[override]
+        def run(self, *observers: object) -> None:  # type: ignore[override]
             raise RunFailed("admitted")
 
     monkeypatch.setattr(evolving, "LocalRunner", Stopped)

@@ -51,7 +51,7 @@ def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("CYCLEQD_CACHE", str(place / "cache"))
         patch.chdir(place)
         # Nobody begins to work where an edit is taken after all.
-        patch.setattr(LocalRunner, "run", lambda runner, observe: pytest.fail("it was accepted"))
+        patch.setattr(LocalRunner, "run", lambda runner, *observers: pytest.fail("it was accepted"))
         lay_out(place)
         family(place / "models", experts=(*SKILLS, NEW))
         for split in ("search", "test"):

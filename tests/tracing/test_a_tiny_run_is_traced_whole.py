@@ -71,10 +71,11 @@ def test_every_candidate_is_there_and_nothing_stored_differs(
                 for span in receiver.below(root)
                 if span.name == "candidate" and span.facts["cycleqd.entry"] == index
             ]
-            assert spans, (stage, entry.candidate)
-            for span in spans:
+            # One that helped with another's entry may have been told to end in the middle.
+            whole = [span for span in spans if not span.failed]
+            assert whole, (stage, entry.candidate)
+            for span in whole:
                 assert span.facts["cycleqd.candidate"] == entry.candidate
-                assert not span.failed
                 names = [child.name for child in receiver.below(span)]
                 expected = ["materialize", "generate", *(f"evaluate {t}" for t in entry.tasks)]
                 assert [name for name in names if name in expected] == expected
