@@ -8,14 +8,13 @@ allows a pod bounds whatever runs in it.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from devcluster.real.node_files import POD_PIDS
 
 from tests.controlplane.jobs import RESTRICTED, eventually
+from tests.nodes.pod_attacks import FORKS, attack_in, most_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,61 +24,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1200, func_only=True)]
 
-ATTACKS = Path(__file__).parents[1] / "evaluation" / "attacks.py"
 SECONDS = 600
 # Two programs run at a time, each of at most 32 processes, and a few that asked at the same moment.
 BOUND = 200
-# Tells how many processes it has got; ends with what it started.
-FORKS = """
-import os, sys, time
-got = 1
-try:
-    for _ in range(int(sys.argv[1])):
-        os.fork() or (time.sleep(60), os._exit(0))
-        got += 1
-except BlockingIOError:
-    pass
-print(got)
-"""
-PEAK = """
-from pathlib import Path
-peaks = [Path("/sys/fs/cgroup", folder, "pids.peak") for folder in ("", "pids")]
-print(*(peak.read_text() for peak in peaks if peak.exists()))
-"""
-RUN = """
-import json, os
-from cycleqd.evaluation.sandbox import Container, Sandbox
-# Some names stand for one of each.
-attacks = {
-    f"{kind} {name}": attack
-    for kind, some in (("python", PYTHON_ATTACKS), ("shell", SHELL_ATTACKS))
-    for name, attack in some.items()
-}
-innocent = PythonProgram("", "x = 1", "assert x == 1")
-look = ShellProgram({}, "id -u; ls /scratch /etc/cycleqd-ca 2>&1; touch /sandbox-files/x 2>&1; env")
-with Sandbox(container=Container.of(os.environ), slots=2) as box:
-    found = {"confinement": box.confinement, "user": os.getuid()}
-    programs = [attack.program(os.getpid()) for attack in attacks.values()]
-    reports = box.run([each for program in programs for each in (program, innocent)])
-    count = ShellProgram({"count.py": FORKS}, "exec python3 -S count.py 400")
-    found["look"], found["count"] = [report.stdout for report in box.run([look, count])]
-found["bombs"] = {
-    name: report.status
-    for name, report in zip(attacks, reports[::2], strict=True)
-    if name.endswith("fork bomb")
-}
-found["wrong"] = [
-    name
-    for (name, attack), report, after in zip(
-        attacks.items(), reports[::2], reports[1::2], strict=True
-    )
-    if report.status not in attack.allowed
-    or "LOOT" in report.stdout
-    or after.status != "passed"
-]
-found["traces"] = traces()
-print(json.dumps(found))
-"""
 
 
 def test_attacks_get_nothing_in_a_worker_s_pod(pod_run: Callable[..., ClusterRun]) -> None:
@@ -99,10 +46,7 @@ def test_attacks_get_nothing_in_a_worker_s_pod(pod_run: Callable[..., ClusterRun
     pod = eventually(running, SECONDS)
     (spec,) = [found["spec"] for found in run.pods("worker") if found["metadata"]["name"] == pod]
     sandbox = next(each for each in spec["initContainers"] if each["name"] == "sandbox")
-    command = ("exec", "-i", "-n", run.namespace, pod, "-c", "worker", "--", "python", "-")
-    program = f"{ATTACKS.read_text()}\nFORKS = {FORKS!r}\n{RUN}"
-    done = run.cluster.kubectl(*command, stdin=program, timeout=SECONDS)
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = attack_in(run.cluster, run.namespace, pod)
     assert found["wrong"] == []
     assert found["traces"] == []
     assert found["confinement"] == "container"
@@ -111,12 +55,9 @@ def test_attacks_get_nothing_in_a_worker_s_pod(pod_run: Callable[..., ClusterRun
     assert not [line for line in seen if line.startswith(("AWS_", "CYCLEQD_"))]
     assert [line for line in seen if "/scratch" in line and "cannot access" in line]
     assert [line for line in seen if "/sandbox-files/x" in line]
-    assert len(found["bombs"]) == 2
-    assert "passed" not in found["bombs"].values()
+    assert "passed" not in {found["statuses"][f"{kind} fork bomb"] for kind in ("python", "shell")}
     assert int(found["count"]) == 32
-    command = ("exec", "-i", "-n", run.namespace, pod, "-c", "sandbox", "--", "python", "-")
-    for peak in run.cluster.kubectl(*command, stdin=PEAK).stdout.split():
-        assert int(peak) <= BOUND
+    assert most_processes(run.cluster, run.namespace, pod) <= BOUND
     # Nobody died of it, and the run goes on.
     (after,) = [found for found in run.pods("worker") if found["metadata"]["name"] == pod]
     assert [each["restartCount"] for each in after["status"]["containerStatuses"]] == [0]
