@@ -1,15 +1,18 @@
 """First paint of the live page over 100 runs of 1,000 generations on a real S3 server.
 
-    python -m benchmarks.live_page [--runs 100] [--generations 1000] [--rounds 3] [--json FILE]
+    python -m benchmarks.live_page [--runs 100] [--generations 1000] [--rounds 3] [--data FOLDER]
+                                   [--json FILE]
 
 One life of `benchmarks.lifetime` (a run under way, without models) is uploaded to a versitygw on
 loopback; the other runs are hard links to its objects on the server's disk, which the page cannot
-know. Genomes are left out, since no list and no page of a run reads one. Each page is opened by a
-headless Chromium in a page process of its own: by the first visitor of all (cold) and by the next
-one (warm), who has an empty browser cache too and comes when every look has aged. Seconds to the
-first contentful paint and until everything is shown, and requests to S3 until then, are medians
-over the rounds. Beside them, in the same rounds: the same pages over a prefix with one such run,
-and what a page that lists objects would wait for. In brackets the ratio to the prefix with one run.
+know. Genomes are left out, since no list and no page of a run reads one. To live that life takes
+minutes: with `--data` a folder keeps the objects, and the next command that names it begins with
+the rounds. Each page is opened by a headless Chromium in a page process of its own: by the first
+visitor of all (cold) and by the next one (warm), who has an empty browser cache too and comes when
+every look has aged. Seconds to the first contentful paint and until everything is shown, and
+requests to S3 until then, are medians over the rounds. Beside them, in the same rounds: the same
+pages over a prefix with one such run, and what a page that lists objects would wait for. In
+brackets the ratio to the prefix with one run.
 """
 
 from __future__ import annotations
@@ -50,8 +53,27 @@ MANY, ONE = "runs", "alone"
 Figures = dict[str, float]
 
 
+def filled(server: S3Server, scratch: Path, runs: int, generations: int) -> dict[str, int]:
+    """Put the runs below both prefixes, unless they are there; how much that is.
+
+    Raises:
+        SystemExit: other runs are there.
+    """
+    asked = {"runs": runs, "generations": generations}
+    mark = server.folder / "filled.json"
+    if not mark.exists():
+        known = asked | {"objects of a run": fill(server, scratch, runs, generations)}
+        mark.write_text(json.dumps(known))
+    known = json.loads(mark.read_text())
+    if not known.items() >= asked.items():
+        sys.exit(f"{server.folder} holds {known}: ask for these, or name another folder")
+    return dict(known)
+
+
 def fill(server: S3Server, scratch: Path, runs: int, generations: int) -> int:
     """Put the runs below both prefixes; the number of objects of one."""
+    shutil.rmtree(server.folder / server.bucket / MANY, ignore_errors=True)
+    shutil.rmtree(server.folder / server.bucket / ONE, ignore_errors=True)
     Life(str(scratch / "life"), 2 * generations).live_to(generations)
     files = [
         path
@@ -216,18 +238,16 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--generations", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--data", type=Path, help="a folder that keeps the objects")
     parser.add_argument("--json", type=Path, help="a file for the figures")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        running("versitygw", Path(folder) / "server") as server,
+        running("versitygw", Path(folder) / "server", options.data) as server,
     ):
         os.environ.update(server.env)
-        objects = fill(server, Path(folder), options.runs, options.generations)
         document = {
-            "runs": options.runs,
-            "generations": options.generations,
-            "objects of a run": objects,
+            **filled(server, Path(folder), options.runs, options.generations),
             "cores": os.cpu_count(),
             "load": round(os.getloadavg()[0], 1),
         }

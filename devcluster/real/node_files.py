@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CNI_PROGRAMS = "/usr/lib/cni"
 # Sockets must have short paths; /run is the node's own.
 SOCKET = "/run/containerd/containerd.sock"
+# What a pod gets of the developer's processes, whatever runs in it.
+POD_PIDS = 1024
 
 CONTAINERD = """\
 version = 2
@@ -118,6 +120,7 @@ def kubelet(node: NodeLayout, authority: Path, server: KeyPair) -> str:
         makeIPTablesUtilChains=False,
         nodeLeaseDurationSeconds=20,
         podLogsDir=str(node.folder / "pod-logs"),
+        podPidsLimit=POD_PIDS,
         resolvConf=str(node.folder / "resolv.conf"),
         volumePluginDir=str(node.folder / "volume-plugins"),
     )

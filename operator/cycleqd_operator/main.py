@@ -24,7 +24,7 @@ from cycleqd.errors import CycleQDError, InputError
 from cycleqd_operator.cleanup import clean_up
 from cycleqd_operator.control.controller import Controller
 from cycleqd_operator.control.handlers import registry_of
-from cycleqd_operator.kube.cluster import PAGE, ApiCluster, ApiError
+from cycleqd_operator.kube.cluster import SMALL_PAGE, ApiCluster, ApiError
 from cycleqd_operator.kube.login import load_configuration
 from cycleqd_operator.kube.names import RUN_LABEL
 from cycleqd_operator.kube.permissions import check_permissions
@@ -146,7 +146,7 @@ async def wait_for_cluster(cluster: ApiCluster, settings: Settings) -> None:
         try:
             await check_permissions(cluster, settings.namespaces)
             for namespace in settings.namespaces or ("",):
-                await cluster.list_all(RUN, namespace)
+                await cluster.check_listed(RUN, namespace)
             return
         except ApiError as error:
             if loop.time() >= deadline:
@@ -205,7 +205,7 @@ def kopf_settings() -> kopf.OperatorSettings:
             settings.watching.label_selectors[key] = RUN_LABEL
     settings.watching.inactivity_timeout = 70
     settings.watching.connect_timeout = 10
-    settings.watching.chunk_size = PAGE
+    settings.watching.chunk_size = SMALL_PAGE
     # An idle worker of kopf holds its object untrimmed: 5 s of that cost 70 MB for 8,000 objects.
     settings.queueing.idle_timeout = 0.1
     settings.networking.request_timeout = 60

@@ -1,6 +1,6 @@
 """``kubectl apply`` of a wrong manifest is refused with words that name the field; none is stored.
 
-The manifests, each with one fault, are in `tests.api.wrong` and `tests.api.wrong_tracking`.
+The manifests, each with one fault, are in `tests.api.wrong`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,17 @@ import pytest
 
 from tests.manifest.documents import edited
 
-from . import wrong as others
 from .documents import VALID
-from .wrong import Wrong
-from .wrong_tracking import WRONG_TRACKING
+from .wrong import WRONG
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
     from devcluster.base.cluster import Cluster
 
-pytestmark = pytest.mark.controlplane
+    from .wrong_fields import Wrong
 
-WRONG = [*others.WRONG, *WRONG_TRACKING]
+pytestmark = pytest.mark.controlplane
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .wrong import Wrong
+from .wrong_fields import Wrong
 
 _URI: Final = "spec.tracking.mlflow.uri"
 _MODEL: Final = "spec.tracking.mlflow.registeredModel"

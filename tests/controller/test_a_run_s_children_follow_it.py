@@ -132,10 +132,14 @@ def test_suspension_stops_the_pods_and_resuming_brings_them_back(
     set_suspend(value=True)
     eventually(lambda: jobs_suspended() <= {True})
     eventually(lambda: not cluster.list("pods", namespace, "cycleqd.io/run=one"))
-    cluster.kubectl("wait", "--for=condition=Suspended", "cqd/one", "-n", namespace)
+    cluster.kubectl(
+        "wait", "--for=condition=Suspended", "cqd/one", "-n", namespace, "--timeout=150s"
+    )
     set_suspend(value=False)
     eventually(lambda: jobs_suspended() == {False})
-    cluster.kubectl("wait", "--for=condition=Suspended=False", "cqd/one", "-n", namespace)
+    cluster.kubectl(
+        "wait", "--for=condition=Suspended=False", "cqd/one", "-n", namespace, "--timeout=150s"
+    )
 
 
 def test_progress_becomes_the_status(
@@ -150,7 +154,8 @@ def test_progress_becomes_the_status(
         return bool(found) and found.get("status", {}).get("generation") == 3
 
     eventually(generation)
-    assert operator.metric("cycleqd_run_generation", name="one", namespace=namespace) == 3
+    labels = {"name": "one", "namespace": namespace}
+    eventually(lambda: operator.metric("cycleqd_run_generation", **labels) == 3)
 
 
 def test_a_refused_template_is_told_and_mended(

@@ -332,3 +332,9 @@ SHELL_ATTACKS = {
         ("passed", "limit", "timeout"),
     ),
 }
+
+
+def named() -> dict[str, PythonAttack | ShellAttack]:
+    """All of them by language and name, for some of each language have one name."""
+    python = {f"python {name}": attack for name, attack in PYTHON_ATTACKS.items()}
+    return python | {f"shell {name}": attack for name, attack in SHELL_ATTACKS.items()}

@@ -15,11 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from attacks import (  # type: ignore[import-not-found]  # found by the path above
-    PYTHON_ATTACKS,
-    SHELL_ATTACKS,
+    named,
     traces,
 )
-
 from cycleqd.evaluation.sandbox import PythonProgram, Sandbox, ShellProgram, SqlProgram
 from cycleqd.evaluation.sandbox import harness_process as module
 
@@ -60,9 +58,8 @@ def on_an_older_kernel(version: int) -> None:
 def main() -> None:
     if len(sys.argv) > 2:
         on_an_older_kernel(int(sys.argv[2]))
-    names = [*PYTHON_ATTACKS, *SHELL_ATTACKS]
-    attacks = [*PYTHON_ATTACKS.values(), *SHELL_ATTACKS.values()]
-    programs = [attack.program(os.getpid()) for attack in attacks]
+    attacks = named()
+    programs = [attack.program(os.getpid()) for attack in attacks.values()]
     innocent = PythonProgram("", "def f(): return 1", "assert f() == 1")
     with Sandbox(namespaces=sys.argv[1] == "namespaces", slots=2) as box:
         confinement = box.confinement
@@ -78,12 +75,12 @@ def main() -> None:
         precious.unlink()
     wrong = [
         f"{name}: {report.status} {report.detail} {report.stdout[:200]}"
-        for name, attack, report in zip(names, attacks, reports[::2], strict=True)
+        for (name, attack), report in zip(attacks.items(), reports[::2], strict=True)
         if report.status not in attack.allowed or "LOOT" in report.stdout
     ]
     wrong += [
         f"harmless program after {name}: {report}"
-        for name, report in zip(names, reports[1::2], strict=True)
+        for name, report in zip(attacks, reports[1::2], strict=True)
         if report.status != "passed"
     ]
     if kept != "text":
@@ -95,6 +92,7 @@ def main() -> None:
     found = {
         "user": os.getuid(),
         "confinement": confinement,
+        "statuses": dict(zip(attacks, [report.status for report in reports[::2]], strict=True)),
         "wrong": wrong,
         "traces": traces(),
         "left": [path.name for path in Path(tempfile.gettempdir()).iterdir()],

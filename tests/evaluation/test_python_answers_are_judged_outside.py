@@ -12,8 +12,9 @@ from cycleqd.evaluation.sandbox import Limits, PythonProgram, Sandbox
 
 pytestmark = pytest.mark.timeout(120)
 
+# Of those that must not pass; honest ones get what busy cores may take.
 LIMITS = Limits(cpu_seconds=1, wall_seconds=3)
-INNOCENT = PythonProgram("", "def f(x): return x + 1", "assert f(1) == 2", LIMITS)
+INNOCENT = PythonProgram("", "def f(x): return x + 1", "assert f(1) == 2")
 
 
 @pytest.mark.parametrize("name", sorted(OUTSIDE))
@@ -56,7 +57,7 @@ def test_values_cross_both_ways(any_sandbox: Sandbox, name: str) -> None:
         "back = same(value)\nassert back == value and kinds(back) == kinds(value)\n"
     )
     code = f"{LIBRARY}def made(): return {value}\ndef same(x): return x"
-    (report,) = any_sandbox.run([PythonProgram(LIBRARY, code, tests, LIMITS)])
+    (report,) = any_sandbox.run([PythonProgram(LIBRARY, code, tests)])
     assert report.status == "passed", report
 
 

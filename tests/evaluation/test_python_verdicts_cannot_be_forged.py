@@ -12,6 +12,7 @@ from cycleqd.evaluation.sandbox import Limits, PythonProgram, Sandbox
 pytestmark = pytest.mark.timeout(120)
 
 TESTS = "assert f(1) == 2"
+# Of those that must not pass; honest ones get what busy cores may take.
 LIMITS = Limits(cpu_seconds=1, wall_seconds=3)
 
 
@@ -192,7 +193,7 @@ FORGERIES = {
 
 
 def test_what_the_forgeries_load_is_there_to_be_loaded(any_sandbox: Sandbox) -> None:
-    program = PythonProgram("", loading("f'{extensions}/{name}'"), TESTS, LIMITS)
+    program = PythonProgram("", loading("f'{extensions}/{name}'"), TESTS)
     (report,) = any_sandbox.run([program])
     if report.status != "passed":
         pytest.skip("this Python has its extension modules within")
@@ -202,7 +203,7 @@ def test_what_the_forgeries_load_is_there_to_be_loaded(any_sandbox: Sandbox) -> 
 def test_a_forged_verdict_is_not_believed(any_sandbox: Sandbox, name: str) -> None:
     right = "def f(x): return x + 1"
     forged, innocent = any_sandbox.run(
-        [PythonProgram("", FORGERIES[name], TESTS, LIMITS), PythonProgram("", right, TESTS, LIMITS)]
+        [PythonProgram("", FORGERIES[name], TESTS, LIMITS), PythonProgram("", right, TESTS)]
     )
     assert forged.status != "passed", FORGERIES[name]
     assert innocent.status == "passed"
@@ -242,7 +243,7 @@ HONEST = {
 
 @pytest.mark.parametrize("name", sorted(HONEST))
 def test_honest_programs_pass(any_sandbox: Sandbox, name: str) -> None:
-    (report,) = any_sandbox.run([PythonProgram("", HONEST[name], TESTS, LIMITS)])
+    (report,) = any_sandbox.run([PythonProgram("", HONEST[name], TESTS)])
     assert report.status == "passed", report
 
 

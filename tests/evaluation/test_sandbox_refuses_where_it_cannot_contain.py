@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -36,6 +37,14 @@ def test_root_without_the_right_to_change_users(
     monkeypatch.setattr(confinement.os, "geteuid", lambda: 0)
     with pytest.raises(confinement.Unconfinable, match="SETUID, SETGID, CHOWN and KILL"):
         confinement.plain(str(tmp_path), None, {})
+
+
+def test_a_folder_that_the_programs_user_cannot_get_through() -> None:
+    with TemporaryDirectory() as shut:
+        below = Path(shut) / "below"
+        below.mkdir()
+        with pytest.raises(confinement.Unconfinable, match=rf"chmod o\+x {shut}\).*set TMPDIR"):
+            confinement.plain(str(below), 64_999, {})
 
 
 def test_a_machine_without_a_filter_table() -> None:

@@ -75,13 +75,14 @@ def test_programs_have_another_user_and_no_way_to_the_worker_s_files(
 
 
 def test_files_reach_programs_by_the_shared_folder_only(
-    container: PlayedContainer, tmp_path: Path
+    own: PlayedContainer, tmp_path: Path
 ) -> None:
     file = tmp_path / "numbers.sqlite"
     with sqlite3.connect(file) as connection:
         connection.execute("CREATE TABLE numbers AS SELECT 7 AS n")
     file.chmod(0o600)
-    with Sandbox(container=container.place, namespaces=False) as box:
+    # Sandboxes of other tests keep files in the container that all share.
+    with Sandbox(container=own.place, namespaces=False) as box:
         reading, writing = box.run(
             [
                 SqlProgram("", "SELECT n FROM numbers", file=str(file)),
@@ -90,7 +91,7 @@ def test_files_reach_programs_by_the_shared_folder_only(
         )
     assert reading.rows == ((7,),)
     assert writing.status == "failed"
-    assert list(container.place.files.iterdir()) == []
+    assert list(own.place.files.iterdir()) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")

@@ -90,5 +90,9 @@ def test_gpus_are_counted(site: Site, test_namespace: str) -> None:
         return sorted(pod["status"]["phase"] for pod in pods)
 
     eventually(lambda: phases() == ["Pending", *["Running"] * capacity], SECONDS)
-    events = site.cluster.list("events", test_namespace)
-    assert any("Insufficient nvidia.com/gpu" in event["message"] for event in events)
+
+    def told() -> bool:
+        events = site.cluster.list("events", test_namespace)
+        return any("Insufficient nvidia.com/gpu" in event["message"] for event in events)
+
+    eventually(told, SECONDS)

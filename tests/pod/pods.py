@@ -131,7 +131,7 @@ def pods_of(folder: Path, store: str, api: ConfigMapServer) -> Iterator[Pods]:
         pods.stop()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 180.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "not within the time limit"

@@ -145,9 +145,10 @@ def test_a_worker_that_comes_too_late_starts_no_engine(pods: Pods) -> None:
 def test_the_last_progress_is_delivered_before_the_end(pods: Pods) -> None:
     begin(open_store(pods.store), manifest(generations=2))
     pods.apply(manifest(generations=2))
-    coordinator, _ = pods.coordinate(), pods.work(0, 1)
-    wait_until(lambda: pods.generation() >= 0)
+    coordinator = pods.coordinate()
+    wait_until(lambda: bool(pods.api.data))
     pods.api.failing = True
+    pods.work(0, 1)
     wait_until(lambda: open_store(pods.store).exists("final/000002/summary.json"), 90)
     wait_until(lambda: pods.api.refused >= 1)
     with pytest.raises(TimeoutError):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cycleqd.checkpoints import trial
 from cycleqd.checkpoints.trial import MEBIBYTES, tried
 from cycleqd.errors import CheckpointError, InputError
 from cycleqd.manifest.reader import load_manifest
@@ -102,3 +104,29 @@ def test_a_trial_tells_what_it_ran_into(act: Callable[[], None], problem: str) -
 
 def test_what_only_fails_is_left_to_whoever_tried() -> None:
     tried("it", lambda: 1 / 0)
+
+
+def take_and_give_back(lock: threading.Lock) -> None:
+    with lock:
+        pass
+
+
+def test_what_another_thread_holds_while_it_is_tried_refuses_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trial, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(trial, "_STUCK_SECONDS", 0.2)
+    monkeypatch.setattr(trial, "_ATTEMPTS", 1000)
+    lock = threading.Lock()
+    lock.acquire()
+    giving_back = threading.Timer(1.0, lock.release)
+    giving_back.start()
+    tried("it", partial(take_and_give_back, lock))
+    giving_back.join()
+
+
+def test_what_sleeps_whenever_it_is_tried_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(trial, "_STUCK_SECONDS", 0.2)
+    with pytest.raises(CheckpointError, match=r"^it: does not end; "):
+        tried("it", threading.Event().wait)

@@ -14,7 +14,7 @@ import torch
 
 from cycleqd.checkpoints.source import resolve
 from cycleqd.cli.ending import run_command
-from cycleqd.errors import CheckpointError, DatasetError, InputError, RunMismatch, StoreDenied
+from cycleqd.errors import CheckpointError, DatasetError, RunMismatch, StoreDenied
 from cycleqd.manifest.reader import load_manifest
 from cycleqd.records import keys
 from cycleqd.run import admission, admitted_checkpoints
@@ -22,56 +22,20 @@ from cycleqd.run.admission import admit
 from cycleqd.store import open_store
 from cycleqd.store.memory import MemoryStore
 from tests.checkpoints import WORDS, write_tokenizer
-from tests.run.test_a_run_is_continued_from_any_folder import SKILLS, lay_out
+from tests.run.beginning import TEMPLATE, begin, edit, items, laid_out, refused
+from tests.run.test_a_run_is_continued_from_any_folder import SKILLS
 from tests.weights.damage import INDEX, edit_config, edit_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from cycleqd.run.store import RunStore
 
 pytestmark = pytest.mark.runtime
-
-TEMPLATE = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with checkpoints, items and ``run.json``, engine transformers."""
-    folder = tmp_path / "place"
-    folder.mkdir()
-    lay_out(folder)
-    edit(folder, lambda spec: spec.update(evaluation={"engine": "transformers"}))
-    monkeypatch.chdir(folder)
-    return folder
-
-
-def edit(place: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    document = json.loads((place / "run.json").read_text())
-    change(document["spec"])
-    (place / "run.json").write_text(json.dumps(document))
-
-
-def items(place: Path, name: str, prompts: list[str]) -> None:
-    rows = [{"id": f"{n}", "prompt": p, "answer": "a"} for n, p in enumerate(prompts)]
-    (place / name).write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-
-
-def begin(place: Path, objects: MemoryStore, said: list[str] | None = None) -> RunStore:
-    say = (lambda line: None) if said is None else said.append
-    manifest = load_manifest(place / "run.json")
-    return admit(objects, manifest, checkpoints=place / "scratch", say=say)
-
-
-def refused(place: Path, kind: type[InputError] = InputError) -> list[str]:
-    """Lines of the refusal; nothing is in the store."""
-    objects = MemoryStore()
-    with pytest.raises(kind) as caught:
-        begin(place, objects)
-    assert caught.value.exit_code == 78
-    assert [key for key in objects.list() if not key.startswith("probe")] == []
-    return str(caught.value).splitlines()
+    return laid_out(tmp_path, monkeypatch)
 
 
 def test_a_prompt_that_does_not_fit_is_named_by_file_and_line(place: Path) -> None:
@@ -124,97 +88,6 @@ def test_a_format_that_cannot_be_read_here_is_told_by_the_field(
     (place / "sql.test.jsonl").write_bytes(b"PAR1")
     (line,) = refused(place)
     assert line.startswith("spec.tasks[0].items.test: sql.test.jsonl: is Parquet, which pyarrow")
-
-
-def test_a_prompt_with_its_template_counts(place: Path) -> None:
-    edit(place, lambda spec: [task.update(maxNewTokens=500) for task in spec["tasks"]])
-    for split in ("search", "test"):
-        items(place, f"sql.{split}.jsonl", [f"a cat {split}"])
-        items(place, f"python.{split}.jsonl", [f"the cat {split}"])
-    assert begin(place, MemoryStore()).exists()
-    long = "the " * 20 + TEMPLATE
-    (place / "models/base/chat_template.jinja").write_text(long)
-    edit(place, lambda spec: spec["tasks"][1].update(chat=True))
-    lines = refused(place, DatasetError)
-    assert [line.split(": prompt")[0] for line in lines] == [
-        "spec.tasks[1].items.search: python.search.jsonl:1",
-        "spec.tasks[1].items.test: python.test.jsonl:1",
-    ]
-
-
-def test_a_chat_template_that_is_missing_is_refused_and_found(place: Path) -> None:
-    edit(place, lambda spec: spec["tasks"][1].update(chat=True))
-    (line,) = refused(place, CheckpointError)
-    assert line.startswith("spec.tasks[1].chat: models/base: has no chat template; switch chat off")
-    template = place / "models/python/chat_template.jinja"
-    template.write_text(TEMPLATE)
-    (line,) = refused(place, CheckpointError)
-    assert line == (
-        "spec.tasks[1].chat: models/base: has no chat template, expert python has one; write "
-        "chatTemplateFrom: python beside chat: true, or switch chat off"
-    )
-    edit(place, lambda spec: spec["tasks"][1].update(chatTemplateFrom="python"))
-    run = begin(place, MemoryStore())
-    assert run.objects.read(keys.chat_template("python")) == TEMPLATE.encode()
-    edit(place, lambda spec: spec["tasks"][1].update(chatTemplateFrom="sql"))
-    (line,) = refused(place, CheckpointError)
-    assert line.startswith(
-        "spec.tasks[1].chatTemplateFrom: models/sql: has no chat template, expert python has one;"
-    )
-
-
-def test_an_expert_s_template_needs_no_tokenizer_beside_it(place: Path) -> None:
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (place / "models/python" / name).unlink()
-    (place / "models/python/chat_template.jinja").write_text(TEMPLATE)
-    edit(place, lambda spec: spec["tasks"][0].update(chat=True, chatTemplateFrom="python"))
-    run = begin(place, MemoryStore())
-    assert run.objects.read(keys.chat_template("python")) == TEMPLATE.encode()
-    (place / "models/python/chat_template.jinja").write_bytes(b"\xff")
-    (line,) = refused(place, CheckpointError)
-    assert line == (
-        "spec.tasks[0].chatTemplateFrom: models/python/chat_template.jinja: not UTF-8 text; save "
-        "the file as UTF-8"
-    )
-
-
-@pytest.mark.parametrize(
-    ("template", "said"),
-    [
-        ("{{ messages[0]['content'] + messages[9] }}", "chatTemplateFrom: models/python: its chat"),
-        (
-            "{{ raise_exception('only users') if messages[1] else messages[0]['content'] }}",
-            "systemMessage: the chat template takes no system message (only users); remove the",
-        ),
-        (
-            "{{ messages[-1]['content'] }}",
-            "systemMessage: the chat template does not write the system message; remove the line",
-        ),
-    ],
-)
-def test_a_template_that_does_not_do_is_refused(place: Path, template: str, said: str) -> None:
-    (place / "models/python/chat_template.jinja").write_text(template)
-    chosen = {"chat": True, "chatTemplateFrom": "python", "systemMessage": "the cat"}
-    edit(place, lambda spec: spec["tasks"][1].update(chosen))
-    (line,) = refused(place, CheckpointError)
-    assert line.startswith(f"spec.tasks[1].{said}")
-
-
-def test_a_template_of_an_attempt_that_did_not_begin_is_not_taken_for_this(place: Path) -> None:
-    (place / "models/python/chat_template.jinja").write_text(TEMPLATE)
-    edit(place, lambda spec: spec["tasks"][1].update(chat=True, chatTemplateFrom="python"))
-    objects = MemoryStore()
-    objects.create(keys.chat_template("python"), b"another")
-    with pytest.raises(RunMismatch, match=r"chat_template\.jinja is another chat template, .*rem"):
-        begin(place, objects)
-    assert not objects.exists(keys.RUN)
-
-
-def test_a_chat_template_that_fails_is_refused(place: Path) -> None:
-    (place / "models/base/chat_template.jinja").write_text("{{ messages[9]['content'] + 1 }}")
-    edit(place, lambda spec: spec["tasks"][0].update(chat=True))
-    (line,) = refused(place, CheckpointError)
-    assert line.startswith("spec.tasks[0].chat: models/base: its chat template fails")
 
 
 def test_a_base_without_a_tokenizer_is_refused(place: Path) -> None:

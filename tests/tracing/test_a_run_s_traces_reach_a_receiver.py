@@ -137,12 +137,15 @@ def test_a_trace_is_sampled_whole_or_not_at_all(
     assert all(found == {"generation", "candidate", "materialize"} for found in names.values())
 
 
-def test_what_fails_is_marked_by_its_kind_alone(receiver: Receiver) -> None:
+@pytest.mark.parametrize("kind", [ValueError, SystemExit], ids=["it fails", "it is told to end"])
+def test_what_is_cut_off_is_marked_by_its_kind_alone(
+    receiver: Receiver, kind: type[BaseException]
+) -> None:
     spans = OtlpSpans(ENDPOINT, WORKER, pytest.fail)
     root = TracedRun("agents-0", "s3://runs/agents").root(keys.generation(0))
-    with pytest.raises(ValueError, match="prompt"), spans.span("candidate", {}, root):
-        raise ValueError("the whole prompt")
+    with pytest.raises(kind, match="prompt"), spans.span("candidate", {}, root):
+        raise kind("the whole prompt")
     spans.close()
     (span,) = receiver.spans
     assert span.failed
-    assert span.facts == {"error.type": "ValueError"}
+    assert span.facts == {"error.type": kind.__name__}

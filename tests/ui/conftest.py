@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from cycleqd.store import MemoryStore
+from cycleqd.ui import app as app_module
 from cycleqd.ui.app import make_app
 from cycleqd.ui.watching import Watch
 from tests.ui.prefix import memory
@@ -17,6 +18,13 @@ from tests.ui.prefix import memory
 def prefix() -> MemoryStore:
     """Not to be written to."""
     return memory()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, too, a page is shown with all that it reads."""
+    for name in ("PATIENCE_SECONDS", "AGED_PATIENCE_SECONDS", "DOCUMENT_PATIENCE_SECONDS"):
+        monkeypatch.setattr(app_module, name, 60.0)
 
 
 @pytest.fixture(scope="session")

@@ -24,14 +24,19 @@ from cycleqd_operator.kube.actions import Action, Create, Event, Patch
 from cycleqd_operator.kube.names import MANAGED_BY, RUN_LABEL
 from cycleqd_operator.kube.nesting import parse_json
 from cycleqd_operator.kube.objects import Json, metadata
-from cycleqd_operator.kube.pages import parse_page
+from cycleqd_operator.kube.pages import TooLarge, parse_page, read_bounded
 from cycleqd_operator.kube.resources import BY_KIND, EVENT, RUN, Resource
 from cycleqd_operator.kube.rights import PolicyRule
 from cycleqd_operator.kube.trimming import trim
 
-PAGE = 50
-"""Objects in one page of a LIST, which is in memory as a text: 75 MB where all are of etcd's limit.
-"""
+PAGE = 250
+"""Objects in one page of a LIST: a page costs the API server as much as thirty objects in it."""
+
+LARGE_PAGE_BYTES = 16 * 2**20
+"""A page of so many objects is not read to its end where it takes more."""
+
+SMALL_PAGE = 50
+"""Objects in one page where they are large: 75 MB of text where all are of etcd's limit."""
 
 READ_ATTEMPTS = 3
 CONNECT_SECONDS = 10.0
@@ -145,25 +150,48 @@ class ApiCluster:
         await self._client.close()
 
     async def list_all(self, resource: Resource, namespace: str) -> Listing:
-        """See `Cluster.list_all`; page by page."""
+        """See `Cluster.list_all`; page by page, in small ones from the first large one on."""
         items: list[Json] = []
-        query: list[tuple[str, str]] = [("limit", str(PAGE))]
-        if resource is not RUN:
-            query.append(("labelSelector", RUN_LABEL))
-        token = ""
+        token, limit = "", PAGE
         while True:
-            page = await self._request(
-                "list",
-                resource,
-                resource.path(namespace),
-                query=[*query, ("continue", token)],
-                # Items of a list carry no apiVersion and kind of their own.
-                parse=partial(parse_page, keep=partial(trim, resource.kind)),
-            )
+            try:
+                page = await self._page(resource, namespace, limit, token)
+            except TooLarge:
+                limit = SMALL_PAGE
+                continue
             items += page.get("items") or ()
             token = metadata(page).get("continue") or ""
             if not token:
                 return Listing(items, str(metadata(page).get("resourceVersion", "")))
+
+    async def check_listed(self, resource: Resource, namespace: str) -> None:
+        """Ask for one object of a kind, as `list_all` asks for all.
+
+        Raises:
+            ApiError: with status 404 where the kind is not known.
+        """
+        await self._page(resource, namespace, 1)
+
+    async def _page(self, resource: Resource, namespace: str, limit: int, token: str = "") -> Json:
+        """One page of a list, its objects trimmed.
+
+        Raises:
+            ApiError: the API server refused.
+            TooLarge: of a page that is not small.
+        """
+        return await self._request(
+            "list",
+            resource,
+            resource.path(namespace),
+            query=[
+                ("limit", str(limit)),
+                ("labelSelector", "" if resource is RUN else RUN_LABEL),
+                ("continue", token),
+            ],
+            # Items of a list carry no apiVersion and kind of their own.
+            parse=partial(parse_page, keep=partial(trim, resource.kind)),
+            most_bytes=LARGE_PAGE_BYTES if limit > SMALL_PAGE else None,
+        )
 
     async def apply(self, namespace: str, action: Action) -> Json | None:
         """See `Cluster.apply`."""
@@ -275,8 +303,14 @@ class ApiCluster:
         body: Json | None = None,
         content_type: str = "application/json",
         parse: Callable[[str], Any] = parse_json,
+        most_bytes: int | None = None,
     ) -> Json:
-        """One request; the answer's JSON."""
+        """One request; the answer's JSON.
+
+        Raises:
+            ApiError: the API server refused, or did not answer.
+            TooLarge: the answer takes more than ``most_bytes``.
+        """
         status = 0
         try:
             method, url, headers, payload, form = await self._client.param_serialize(
@@ -291,7 +325,7 @@ class ApiCluster:
                 method, url, headers, payload, form, _request_timeout=self._timeout
             )
             status = response.status
-            content = await response.read()
+            content = await read_bounded(response.response, most_bytes)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             text = str(error) or type(error).__name__
             raise ApiError(0, "", text, f"{verb} {path}") from error

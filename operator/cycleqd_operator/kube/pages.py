@@ -1,4 +1,4 @@
-"""A page of a LIST, parsed object by object.
+"""A page of a LIST, read up to a size and parsed object by object.
 
 An object is parsed into twenty to thirty times its text where it is made of small values. A page of
 many such objects as one tree would take what the operator has; so each is made small before the
@@ -12,12 +12,39 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import aiohttp
+
 from cycleqd_operator.kube.nesting import shallow
 from cycleqd_operator.kube.objects import Json
 
 _ITEMS = "items"
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
+
+
+class TooLarge(Exception):
+    """An answer is longer than it may be."""
+
+
+async def read_bounded(answer: aiohttp.ClientResponse, most_bytes: int | None) -> bytes:
+    """What a server answers.
+
+    Args:
+        answer: whose content nobody has read.
+        most_bytes: of the content; None for any number.
+
+    Raises:
+        TooLarge: there are more, of which hardly any are read.
+    """
+    if most_bytes is None:
+        return await answer.read()
+    found = bytearray()
+    async for part in answer.content.iter_any():
+        found += part
+        if len(found) > most_bytes:
+            answer.close()
+            raise TooLarge
+    return bytes(found)
 
 
 def parse_page(text: str, keep: Callable[[Json], Json]) -> Any:  # noqa: ANN401 - any JSON value

@@ -86,8 +86,7 @@ def _words(node: ast.AST) -> list[str]:
     """Identifiers of a node, and the words of a text, which may name what is looked up."""
     match node:
         case ast.Attribute(attr="compile"):
-            # A pattern's, as in ``re.compile``: the modules that hold the builtin are refused.
-            return []
+            pass  # A pattern's, as in `re.compile`: the modules that hold the builtin are refused.
         case ast.Name(id=word) | ast.Attribute(attr=word):
             return [word]
         case ast.FunctionDef(name=word) | ast.AsyncFunctionDef(name=word) | ast.ClassDef(name=word):

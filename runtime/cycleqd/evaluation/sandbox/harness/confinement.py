@@ -14,7 +14,7 @@ In both, every program also gets resource limits, no new privileges and the syst
 """
 
 # Plain paths: what is imported here is copied into every child.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH211
+# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH116, PTH118, PTH120, PTH123, PTH211
 
 from __future__ import annotations
 
@@ -110,9 +110,15 @@ def plain(
         neighbours: how many programs may run beside this one, in other slots.
 
     Raises:
-        Unconfinable: programs could read the worker's files.
+        Unconfinable: programs could read the worker's files, or not reach their own.
     """
     version = landlock.abi()
+    base = os.path.realpath(base)
+    if user is not None and (shut := _shut_to_others(base)) is not None:
+        raise Unconfinable(
+            f"programs have a user of their own here, who cannot get through {shut}; let everybody"
+            f" search it (chmod o+x {shut}), or set TMPDIR to a folder where they may, such as /tmp"
+        )
     if os.geteuid() == 0 and user is None:
         raise Unconfinable(
             "root without the capabilities SETUID, SETGID, CHOWN and KILL cannot give programs a"
@@ -126,7 +132,7 @@ def plain(
         )
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    return _in_fresh_place(os.path.realpath(base), user, os.getppid(), files, neighbours)
+    return _in_fresh_place(base, user, os.getppid(), files, neighbours)
 
 
 def renewed(confinement: Confinement) -> Confinement:
@@ -181,6 +187,14 @@ def _in_fresh_place(
         neighbours=neighbours,
         truncation_contained=user is not None or version >= 3,
     )
+
+
+def _shut_to_others(path: str) -> str | None:
+    """The outermost of a folder and those above it that others may not search."""
+    above = os.path.dirname(path)
+    if above != path and (shut := _shut_to_others(above)) is not None:
+        return shut
+    return None if os.stat(path).st_mode & stat.S_IXOTH else path
 
 
 def _owned(path: str) -> tuple[tuple[int, int], ...]:
