@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from attacks import PYTHON_ATTACKS, SHELL_ATTACKS, traces
 
+from attacks import PYTHON_ATTACKS, SHELL_ATTACKS, traces
 from cycleqd.evaluation.sandbox import Limits, PythonProgram, Sandbox, ShellProgram
 
 pytestmark = pytest.mark.timeout(120)
