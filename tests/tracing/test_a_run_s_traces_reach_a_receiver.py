@@ -6,6 +6,7 @@ The receiver takes OTLP over HTTP from the real SDK; models alone are synthetic.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -149,3 +150,29 @@ def test_what_is_cut_off_is_marked_by_its_kind_alone(
     (span,) = receiver.spans
     assert span.failed
     assert span.facts == {"error.type": kind.__name__}
+
+
+TOLD_TO_END_WHILE_IT_SENDS = """
+import os, signal, time
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from cycleqd.cli.termination import exit_on_sigterm
+from cycleqd.tracing.starting import WORKER, traced
+
+send = OTLPSpanExporter.export
+def export(exporter, spans):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.5)
+    return send(exporter, spans)
+
+OTLPSpanExporter.export = export
+exit_on_sigterm(60)
+with traced(os.environ, WORKER, print) as spans, spans.span("candidate", {}):
+    pass
+"""
+
+
+def test_a_process_that_is_told_to_end_while_it_sends_sends(receiver: Receiver) -> None:
+    command = [sys.executable, "-c", TOLD_TO_END_WHILE_IT_SENDS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (143, ""), done.stderr
+    assert [span.name for span in receiver.spans] == ["candidate"]

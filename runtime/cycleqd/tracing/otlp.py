@@ -149,10 +149,20 @@ class OtlpSpans:
 
     def close(self) -> None:
         """Send what is left, for `LAST_SECONDS` at most."""
-        ending = threading.Thread(target=self._provider.shutdown, name="tracing", daemon=True)
-        ending.start()
-        ending.join(LAST_SECONDS)
-        if ending.is_alive():
+        sent = threading.Event()
+
+        def send() -> None:
+            self._provider.shutdown()
+            sent.set()
+
+        ending = threading.Thread(target=send, name="tracing", daemon=True)
+        try:
+            ending.start()
+            sent.wait(LAST_SECONDS)
+        except SystemExit:  # told to end, as a worker is whose run is complete: this is its end
+            sent.wait(LAST_SECONDS)
+            raise
+        if not sent.is_set():
             self._tell()
 
     def _tell(self) -> None:
