@@ -22,7 +22,7 @@ from prometheus_client import disable_created_metrics, start_http_server
 
 from cycleqd.errors import CycleQDError, InputError
 from cycleqd_operator.cleanup import clean_up
-from cycleqd_operator.control.controller import Controller
+from cycleqd_operator.control.controller import START_RETRY_SECONDS, Controller
 from cycleqd_operator.control.handlers import registry_of
 from cycleqd_operator.kube.cluster import SMALL_PAGE, ApiCluster, ApiError
 from cycleqd_operator.kube.login import load_configuration
@@ -34,7 +34,6 @@ from cycleqd_operator.settings import Settings
 
 log = logging.getLogger(__name__)
 
-START_RETRY_SECONDS = 1.0
 EXIT_SECONDS = 20.0
 """After SIGTERM; the pod's terminationGracePeriodSeconds must be longer."""
 

@@ -55,6 +55,28 @@ def test_an_outage_is_waited_out() -> None:
     check(body)
 
 
+def test_an_api_server_that_lags_is_waited_for_at_the_start() -> None:
+    async def body(cluster: MemoryCluster) -> None:
+        cluster.run("one")
+        cluster.refuse["list Job"] = ApiError(504, "Timeout", "Too large resource version")
+        asyncio.get_running_loop().call_later(20, cluster.refuse.clear)
+        async with controller_of(cluster):
+            await asyncio.sleep(10)
+            assert cluster.get("ConfigMap", "one-manifest")
+
+    check(body)
+
+
+def test_an_api_server_that_goes_on_refusing_ends_the_start() -> None:
+    async def body(cluster: MemoryCluster) -> None:
+        cluster.refuse["list Job"] = ApiError(504, "Timeout", "Too large resource version")
+        with pytest.raises(ApiError, match="Too large"):
+            async with controller_of(cluster):
+                pytest.fail("it started")
+
+    check(body)
+
+
 def test_what_is_refused_is_told_to_the_next_look_until_it_is_taken() -> None:
     seen: list[dict[str, str]] = []
 

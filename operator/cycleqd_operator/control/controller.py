@@ -43,6 +43,9 @@ RELIST_AFTER_RECONNECT_SECONDS = 5.0
 
 RELIST_RETRY_SECONDS = 15.0
 
+START_RETRY_SECONDS = 1.0
+"""Between two tries while the API server does not answer yet."""
+
 REFUSALS = frozenset({400, 403, 413, 422})
 """HTTP codes by which an object itself is refused, as invalid or forbidden; a remedy is needed."""
 
@@ -100,9 +103,9 @@ class Controller:
         """Fill the cache, then look at every run.
 
         Raises:
-            ApiError: the objects could not be listed.
+            ApiError: the objects could not be listed within ``start_timeout_seconds``.
         """
-        await self._relist()
+        await self._first_list()
         log.info("caches are filled: %s", self.health())
         self._tasks = [
             asyncio.create_task(self._work(), name=f"reconcile worker {number}")
@@ -248,6 +251,23 @@ class Controller:
             except ApiError as error:
                 log.warning("relist failed: %s", error)
                 wait = min(RELIST_RETRY_SECONDS, self._settings.resync_seconds)
+
+    async def _first_list(self) -> None:
+        """Take all objects for the first time.
+
+        An API server that answered a moment ago may still refuse a whole list: one that has just
+        started and lags behind etcd says 504, one that many ask at once 429.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.start_timeout_seconds
+        while True:
+            try:
+                return await self._relist()
+            except ApiError as error:
+                if loop.time() >= deadline:
+                    raise
+                log.warning("the first lists failed: %s", error)
+            await asyncio.sleep(START_RETRY_SECONDS)
 
     async def _relist(self) -> None:
         """Take all objects anew and make every run due."""
