@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Iterator
 from typing import Final
 
 _BUILTINS: Final = frozenset(dir(builtins))
@@ -38,6 +39,7 @@ _REACHING: Final = frozenset(
         "quit",
         "SystemExit",
         "__dict__",
+        "__doc__",
         "__globals__",
         "__code__",
         "__class__",
@@ -66,7 +68,8 @@ _REACHING: Final = frozenset(
 def leaves_alone(answer: str, *check: str) -> bool:
     """Whether an answer binds no name that its check is made of, and reaches for none.
 
-    Names that the check only uses are the answer's to define.
+    Names that the check only uses are the answer's to define, and what the check imports it may
+    import once more, as models do that repeat the head of their prompt.
 
     Args:
         answer: Python source that passed.
@@ -74,12 +77,30 @@ def leaves_alone(answer: str, *check: str) -> bool:
     """
     try:
         tree = ast.parse(answer)
-        theirs = {name for source in check for name in _bound(ast.parse(source))}
-        ours = _bound(tree)
-        words = {word for node in ast.walk(tree) for word in _words(node)}
+        theirs, ours = _Bindings(), _Bindings()
+        for source in check:
+            theirs.visit(ast.parse(source))
+        ours.visit(tree)
+        unread = _docstrings(tree)
+        words = {word for node in ast.walk(tree) if node not in unread for word in _words(node)}
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return not (ours & (theirs | _BUILTINS | {"*"}) or words & _REACHING)
+    bound = ours.names | {
+        name for name, origins in ours.imports.items() if origins != theirs.imports.get(name)
+    }
+    taken = theirs.names | theirs.imports.keys() | _BUILTINS | {"*"}
+    return not (bound & taken or ours.imports.keys() & theirs.names or words & _REACHING)
+
+
+def _docstrings(tree: ast.Module) -> set[ast.AST]:
+    """The texts that only ``__doc__`` tells, which may say what they like."""
+    return {
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and ast.get_docstring(node, clean=False) is not None
+        and isinstance(node.body[0], ast.Expr)
+    }
 
 
 def _words(node: ast.AST) -> list[str]:
@@ -100,18 +121,18 @@ def _words(node: ast.AST) -> list[str]:
     return []
 
 
-def _bound(tree: ast.Module) -> set[str]:
-    """The names that a program may bind in its module, ``*`` for those that cannot be told."""
-    finder = _Bindings()
-    finder.visit(tree)
-    return finder.names
-
-
 class _Bindings(ast.NodeVisitor):
-    """Collects names bound at the top, ``global`` ones, and the roots of assigned attributes."""
+    """Collects what a program may bind in its module.
+
+    Attributes:
+        names: bound at the top or by ``global``, and the roots of assigned attributes; ``*`` for
+            those that cannot be told.
+        imports: names that imports at the top bind, each with what it may come from.
+    """
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self.imports: dict[str, set[str]] = {}
         self._inside = 0
 
     def visit(self, node: ast.AST) -> None:
@@ -131,9 +152,8 @@ class _Bindings(ast.NodeVisitor):
             ):
                 self._assign_below(node)
                 self.generic_visit(node)
-            case ast.Import(names=names) | ast.ImportFrom(names=names):
-                for alias in names:
-                    self._bind(alias.asname or alias.name.partition(".")[0])
+            case ast.Import() | ast.ImportFrom():
+                self._import(node)
             case ast.ExceptHandler(name=str() as name) | ast.MatchAs(name=str() as name):
                 self._bind(name)
                 self.generic_visit(node)
@@ -154,6 +174,24 @@ class _Bindings(ast.NodeVisitor):
             node = node.func if isinstance(node, ast.Call) else node.value
         self.names.add(node.id if isinstance(node, ast.Name) else "*")
 
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        for name, origin in _imported(node):
+            if name == "*":
+                self.names.add(name)
+            elif not self._inside:
+                self.imports.setdefault(name, set()).add(origin)
+
     def _bind(self, name: str) -> None:
         if not self._inside:
             self.names.add(name)
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """The names that an import binds, each with what it comes from."""
+    for alias in node.names:
+        package = alias.name.partition(".")[0]
+        if isinstance(node, ast.ImportFrom):
+            place = "." * node.level + (node.module or "")
+            yield alias.asname or alias.name, f"{place}:{alias.name}"
+        else:
+            yield alias.asname or package, alias.name if alias.asname else package
