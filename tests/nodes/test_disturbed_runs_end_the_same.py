@@ -1,23 +1,36 @@
 """Whatever is killed in the middle of a run, it completes with the very same archives.
 
 A worker pod, the coordinator pod, the operator pod; the S3 server and the API server for 20
-seconds; one node with all that runs on it, which never comes back while the run lasts.
+seconds; one node with all that runs on it, which never comes back while the run lasts. The run
+whose coordinator is killed logs itself in MLflow, which then has the numbers of `cycleqd status`.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from devcluster.real import nodes, records, storage
 from devcluster.real.installation import NAMESPACE
-from devcluster.real.layout import NODES
+from devcluster.real.layout import HOST_ADDRESS, NODES
 
+from cycleqd.run.store import RunStore
+from cycleqd.store import open_store
+from cycleqd.store.access import environment_of
+from cycleqd.tracking.mlflow_client import Server, connect
 from tests.controlplane.jobs import eventually
+from tests.controlplane.runs import NAME
+from tests.servers import login, mlflow
+from tests.tracking.mlflow_contents import check_numbers, the_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from devcluster.real.layout import NodeLayout
 
@@ -37,11 +50,11 @@ def disturbed(
     pod_run: Callable[..., ClusterRun],
     reference: Callable[[int], dict[str, bytes]],
     monkeypatch: pytest.MonkeyPatch,
-) -> Callable[[Callable[[ClusterRun], None]], None]:
+) -> Callable[..., ClusterRun]:
     """Evolves with a disturbance in the middle, and compares."""
 
-    def evolve(disturb: Callable[[ClusterRun], None]) -> None:
-        run = pod_run(GENERATIONS, workers={"replicas": 2})
+    def evolve(disturb: Callable[[ClusterRun], None], **spec: Any) -> ClusterRun:
+        run = pod_run(GENERATIONS, workers={"replicas": 2}, **spec)
         run.wait_for_generation(BEFORE, SECONDS)
         assert not run.has("Complete")
         disturb(run)
@@ -51,6 +64,7 @@ def disturbed(
         found = run.archives(monkeypatch)
         assert found.keys() == expected.keys()
         assert [key for key in found if found[key] != expected[key]] == []
+        return run
 
     return evolve
 
@@ -63,20 +77,63 @@ def kill_pod(site: Site, namespace: str, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("component", ["worker", "coordinator"])
-def test_killed_pod(component: str, site: Site, disturbed: Callable[..., None]) -> None:
-    def kill(run: ClusterRun) -> None:
-        pod = run.pods(component)[0]
-        kill_pod(site, run.namespace, pod["metadata"]["name"])
-        uid = pod["metadata"]["uid"]
-        eventually(
-            lambda: any(other["metadata"]["uid"] != uid for other in run.pods(component)), 120
-        )
-
-    disturbed(kill)
+def kill_one(site: Site, run: ClusterRun, component: str) -> None:
+    """Kill a pod of a run, and wait for the one that takes its place."""
+    pod = run.pods(component)[0]
+    kill_pod(site, run.namespace, pod["metadata"]["name"])
+    uid = pod["metadata"]["uid"]
+    eventually(lambda: any(other["metadata"]["uid"] != uid for other in run.pods(component)), 120)
 
 
-def test_killed_operator(site: Site, disturbed: Callable[..., None]) -> None:
+def test_killed_worker(site: Site, disturbed: Callable[..., ClusterRun]) -> None:
+    disturbed(lambda run: kill_one(site, run, "worker"))
+
+
+def test_killed_coordinator_of_a_tracked_run(
+    own_site: Site, test_namespace: str, disturbed: Callable[..., ClusterRun], tmp_path: Path
+) -> None:
+    with mlflow.running(tmp_path) as server, login.before(server, HOST_ADDRESS) as door:
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "mlflow-login"},
+            "stringData": {"MLFLOW_TRACKING_TOKEN": door.token},
+        }
+        own_site.cluster.apply(secret, namespace=test_namespace)
+        client = connect(Server(server))
+
+        def kill(run: ClusterRun) -> None:
+            eventually(lambda: client.get_experiment_by_name(NAME), 300)
+            kill_one(own_site, run, "coordinator")
+
+        place = {
+            "uri": door.address,
+            "experiment": NAME,
+            "credentialsSecretRef": {"name": "mlflow-login"},
+        }
+        run = disturbed(kill, tracking={"mlflow": place})
+        eventually(lambda: the_run(server, NAME).info.status == "FINISHED", 120)
+        assert not door.answers[False]
+        uri = f"{run.document['spec']['storage']['uri']}/{NAME}"
+        stored = RunStore(open_store(uri, run.server.settings))
+        check_numbers(server, NAME, stored, status_of(run, uri))
+
+
+def status_of(run: ClusterRun, uri: str) -> dict[str, Any]:
+    """What ``cycleqd status --json`` prints of a run's store."""
+    told = {**os.environ, **run.server.env, **environment_of(run.server.settings)}
+    done = subprocess.run(
+        [sys.executable, "-m", "cycleqd.cli", "status", uri, "--json"],
+        env=told,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    status: dict[str, Any] = json.loads(done.stdout)
+    return status
+
+
+def test_killed_operator(site: Site, disturbed: Callable[..., ClusterRun]) -> None:
     def kill(run: ClusterRun) -> None:
         (before,) = site.operator_pods()
         kill_pod(site, NAMESPACE, before)
@@ -86,7 +143,7 @@ def test_killed_operator(site: Site, disturbed: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize("server", [storage.NAME, "kube-apiserver"])
-def test_outage(server: str, own_site: Site, disturbed: Callable[..., None]) -> None:
+def test_outage(server: str, own_site: Site, disturbed: Callable[..., ClusterRun]) -> None:
     def stop(run: ClusterRun) -> None:
         record = records.read(server)
         record.end(0)
@@ -110,7 +167,9 @@ def restored_nodes(own_site: Site) -> Iterator[None]:
         nodes.wait_until_ready(node, own_site.cluster)
 
 
-def test_lost_node(own_site: Site, restored_nodes: None, disturbed: Callable[..., None]) -> None:
+def test_lost_node(
+    own_site: Site, restored_nodes: None, disturbed: Callable[..., ClusterRun]
+) -> None:
     def lose(run: ClusterRun) -> None:
         (coordinator,) = run.pods("coordinator")
         node = node_of(coordinator["spec"]["nodeName"])

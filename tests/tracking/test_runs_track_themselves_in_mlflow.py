@@ -25,11 +25,11 @@ from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from cycleqd.tracking.companion import mlflow_follower
 from cycleqd.tracking.mlflow_client import Server, connect
-from cycleqd.tracking.translation import COMMITTED
 from tests.pod.api import serving
 from tests.pod.pods import PATIENCE, Pods, pods_of, wait_until
 from tests.run.synthetic import archives, begin, do_everything, fresh, manifest
 from tests.servers import mlflow
+from tests.tracking.mlflow_contents import check_champion, check_numbers
 
 pytestmark = pytest.mark.runtime
 
@@ -58,31 +58,9 @@ def tracked(uri: str, experiment: str) -> Manifest:
     return document.model_copy(update={"spec": spec})
 
 
-def the_run(server: str, experiment: str) -> Any:
-    client = connect(Server(server))
-    (run,) = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
-    return run
-
-
 def check(server: str, experiment: str, run: RunStore, status: dict[str, Any]) -> None:
-    """What MLflow has is what `cycleqd status --json` prints, each generation once."""
-    found = the_run(server, experiment)
-    assert found.info.status == "FINISHED"
-    for name, key in (("best", "best"), ("coverage", "coverage"), ("qdScore", "qd_score")):
-        assert {task: found.data.metrics[f"{key}/{task}"] for task in status[name]} == status[name]
-    client = connect(Server(server))
-    marks = client.get_metric_history(found.info.run_id, COMMITTED)
-    assert [mark.value for mark in marks] == [*range(run.committed() + 1)]
-    assert marks[-1].step == status["evaluations"]
-    models = client.search_logged_models([found.info.experiment_id])
-    assert len({model.name for model in models}) == len(models) > 0
-    summary = run.summary(run.committed())
-    assert summary is not None
-    assert summary.published is not None
-    champion = client.get_model_version_by_alias(experiment, "champion")
-    assert champion.tags["cycleqd.candidate"] == summary.published.candidate
-    pages = {f.path for f in client.list_artifacts(found.info.run_id, "report")}
-    assert "report/report.html" in pages
+    check_numbers(server, experiment, run, status)
+    check_champion(server, experiment, run)
 
 
 def untracked() -> dict[str, bytes]:
