@@ -5,7 +5,8 @@
 
 Three of the demo's skills are there at first, a fourth and a fifth join, in two orders:
 
-- ``lifelong``, `manifests/examples/lifelong.yaml`: the archives' best, and the published model;
+- ``lifelong``, `manifests/examples/lifelong.yaml`: the archives' best, the published model, and the
+  newest aggregate, which would be published if no gate held it back;
 - ``joint``: all five from the start, with as many generations as have the same number of answers;
 - ``averaging``: the mean of the experts so far, a row of the first one's tables;
 - ``opcm``: the experts so far merged one by one, with the factor that the search items choose.
@@ -42,7 +43,14 @@ EXAMPLE = ROOT / "manifests/examples/lifelong.yaml"
 ORDERS = (("sql", "python", "shell", "regex", "json"), ("json", "regex", "shell", "python", "sql"))
 AT_FIRST = 3
 OPCM = {"strategy": "OPCM", "generations": 4, "candidatesPerGeneration": 4, "pipelineDepth": 1}
-METHODS = ("lifelong, published", "lifelong, archives' best", "joint", "averaging", "opcm")
+METHODS = (
+    "lifelong, published",
+    "lifelong, archives' best",
+    "lifelong, aggregate",
+    "joint",
+    "averaging",
+    "opcm",
+)
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,7 @@ def lines_of(trial: Trial) -> Iterator[tuple[str, Line]]:
     yield "lifelong, published", [step.published for step in steps]
     yield "lifelong, archives' best", [step.archive for step in steps]
     tables = [step.generation for step in steps]
+    yield "lifelong, aggregate", [_of(grown, number, "aggregate") for number in tables]
     yield "averaging", [_of(grown, number, "uniform-merge") for number in tables]
     joint = trial.manifest(skills)
     evolution = joint["spec"]["evolution"]
