@@ -21,6 +21,7 @@ DECISIVE_META = {
     "creationTimestamp": "2026-01-01T00:00:00Z",
     "deletionTimestamp": "2026-01-01T00:01:00Z",
 }
+JOB_SPEC = {"suspend": True, "parallelism": 4, "completions": 4, "managedBy": "example.com/a"}
 TEMPLATE = {"spec": {"containers": [{"name": "worker", "env": [{"name": "x" * 40}] * 40}]}}
 POD_STATUS = {
     "phase": "Failed",
@@ -49,7 +50,7 @@ POD: dict[str, Any] = {
 JOB: dict[str, Any] = {
     "kind": "Job",
     "metadata": META | DECISIVE_META | BULK,
-    "spec": {"suspend": True, "parallelism": 4, "completions": 4, "template": TEMPLATE},
+    "spec": {**JOB_SPEC, "template": TEMPLATE},
     "status": {"active": 2, "failedIndexes": "0,3", "conditions": []},
 }
 
@@ -64,7 +65,7 @@ def test_a_pod_tells_how_it_fares() -> None:
 
 def test_a_job_keeps_all_but_its_template() -> None:
     small = trim("Job", JOB)
-    assert small["spec"] == {"suspend": True, "parallelism": 4, "completions": 4}
+    assert small["spec"] == JOB_SPEC
     assert small["status"] == JOB["status"]
     assert small["metadata"]["annotations"] == {HASH: "1"}
 

@@ -229,7 +229,7 @@ class World:
             if owner_uid(pod) not in uids:
                 del self.objects["Pod", name]
         for name, job in self.jobs.items():
-            if not self._finished(job):
+            if not self._finished(job) and "managedBy" not in job["spec"]:
                 self._control(name, job)
 
     def _control(self, name: str, job: Json) -> None:

@@ -16,6 +16,7 @@ from cycleqd.contract.progress import OpenStage
 from cycleqd.manifest.model import Manifest
 from cycleqd_operator.children.ownership import child
 from cycleqd_operator.children.pod_template import coordinator_template, worker_template
+from cycleqd_operator.children.queue import queue_annotations, queue_labels
 from cycleqd_operator.kube import names
 from cycleqd_operator.kube.actions import Action, Create, Delete, Patch
 from cycleqd_operator.kube.objects import (
@@ -34,6 +35,7 @@ from cycleqd_operator.settings import Settings
 BACKOFF_LIMIT = 100_000
 """Failures of a pod or an index after which a Job would give up, so: never."""
 
+_HERE = "kubernetes.io/job-controller"
 _DONE = ("Complete", "SuccessCriteriaMet")
 _FAILED = ("Failed", "FailureTarget")
 
@@ -70,14 +72,13 @@ def stage_job(run: Json, manifest: Manifest, settings: Settings, stage: OpenStag
 def _worker_job(
     run: Json, manifest: Manifest, settings: Settings, *, job: str, workers: int, stage: str | None
 ) -> Json:
-    queue = manifest.spec.workers.queue_name
     job_spec = {
         "completionMode": "Indexed",
         "parallelism": workers,
         "completions": workers,
         "backoffLimitPerIndex": BACKOFF_LIMIT,
         "podReplacementPolicy": "TerminatingOrFailed",
-        "suspend": queue is not None,
+        "suspend": manifest.spec.workers.queue_name is not None,
         "template": worker_template(manifest, settings, workers=workers, stage=stage),
     }
     # A pool grows and shrinks in place, so its size is no part of what the hash covers.
@@ -88,9 +89,11 @@ def _worker_job(
         "template": worker_template(manifest, settings, workers=0, stage=stage),
     }
     body = child(run, "batch/v1", "Job", job, "worker")
-    if queue is not None:
-        body["metadata"]["labels"][names.QUEUE_LABEL] = queue
-    return _job(manifest, body, job_spec, hashed)
+    body["metadata"]["labels"] |= queue_labels(manifest)
+    made = _job(manifest, body, job_spec, hashed)
+    # Outside the hash: Jobs that were made without the mark go on, and the next one has it.
+    made["metadata"]["annotations"] |= queue_annotations(manifest)
+    return made
 
 
 def _job(manifest: Manifest, body: Json, job_spec: Json, hashed: Json) -> Json:
@@ -128,6 +131,14 @@ def is_suspended(job: Json) -> bool:
 def is_queued(job: Json) -> bool:
     """Whether Kueue decides when the Job runs."""
     return names.QUEUE_LABEL in labels(job)
+
+
+def is_elsewhere(job: Json) -> bool:
+    """Whether another controller runs the Job, as MultiKueue does in another cluster.
+
+    Its pods cannot be seen; what is known of them is the Job's status.
+    """
+    return bool(spec(job).get("managedBy", _HERE) != _HERE)
 
 
 def delete(job: Json) -> list[Action]:

@@ -18,6 +18,7 @@ KEYS: Mapping[str, str] = {
     "initContainers": "name",
     "volumes": "name",
     "imagePullSecrets": "name",
+    "resourceClaims": "name",
     "env": "name",
     "ports": "containerPort",
     "volumeMounts": "mountPath",
@@ -29,7 +30,7 @@ KEYS: Mapping[str, str] = {
 _PARTS = frozenset({"containers", "initContainers"})
 """Named lists whose items merge; in the others the user's item replaces ours."""
 
-_ADDED = frozenset({"tolerations", "envFrom", "topologySpreadConstraints", "resourceClaims"})
+_ADDED = frozenset({"tolerations", "envFrom", "topologySpreadConstraints"})
 """Lists without a key; the user's items come after ours."""
 
 _MERGED = frozenset({"securityContext", "capabilities"})

@@ -17,6 +17,7 @@ from cycleqd.manifest.cluster import PodTemplate
 from cycleqd.manifest.model import Manifest
 from cycleqd_operator.children import sandbox
 from cycleqd_operator.children.pod_merge import merge
+from cycleqd_operator.children.queue import pod_annotations
 from cycleqd_operator.kube import names
 from cycleqd_operator.kube.objects import Json, as_json
 from cycleqd_operator.settings import Settings
@@ -182,8 +183,8 @@ def _template(
     metadata: Json = {
         "labels": {**given.metadata.labels, **names.labels(manifest.metadata.name, component)}
     }
-    if given.metadata.annotations:
-        metadata["annotations"] = dict(given.metadata.annotations)
+    if annotations := pod_annotations(given.metadata.annotations):
+        metadata["annotations"] = annotations
     return {"metadata": metadata, "spec": {key: v for key, v in spec.items() if v not in ([], {})}}
 
 

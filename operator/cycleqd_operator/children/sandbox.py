@@ -78,7 +78,7 @@ def check_template(theirs: Json, path: str) -> None:
         path: of it in the manifest.
 
     Raises:
-        ManifestError: it does, or has another container of that name.
+        ManifestError: it does, gives it a claim on devices, or has another container of that name.
     """
     problems = [
         f"{path}.initContainers[{index}].{field}: is not to be set in the container for generated"
@@ -89,6 +89,13 @@ def check_template(theirs: Json, path: str) -> None:
         for field in sorted(found.keys() - _ALLOWED)
     ]
     problems += [
+        f"{path}.initContainers[{index}].resources.claims: is not to be set in the container for"
+        " generated code, which has no devices; remove it, or give the claim to a container of your"
+        " own"
+        for index, found in enumerate(theirs.get("initContainers") or ())
+        if found.get("name") == pods.SANDBOX and _has_claims(found)
+    ]
+    problems += [
         f"{path}.containers[{index}].name: {pods.SANDBOX} is the operator's own container for"
         " generated code; call this one something else, or set resources and image of that one in"
         " initContainers"
@@ -97,6 +104,12 @@ def check_template(theirs: Json, path: str) -> None:
     ]
     if problems:
         raise ManifestError(problems)
+
+
+def _has_claims(container: Json) -> bool:
+    """Whether a container names claims on devices; what is no mapping is the API server's."""
+    resources = container.get("resources")
+    return isinstance(resources, Mapping) and bool(resources.get("claims"))
 
 
 def completed(containers: list[Json], worker: Json, pod: Json) -> list[Json]:

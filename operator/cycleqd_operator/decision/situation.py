@@ -22,7 +22,7 @@ from cycleqd.errors import ManifestError
 from cycleqd.manifest.model import Manifest
 from cycleqd.manifest.reader import parse_resource
 from cycleqd_operator.api.status import RunStatus
-from cycleqd_operator.children.jobs import coordinator_job, pool_job
+from cycleqd_operator.children.jobs import coordinator_job, is_elsewhere, pool_job
 from cycleqd_operator.children.template_policy import check_templates
 from cycleqd_operator.decision.endings import Ending, endings, is_ready
 from cycleqd_operator.decision.observed import Observed
@@ -103,8 +103,10 @@ class Situation:
 
     @cached_property
     def ready_workers(self) -> int:
-        """Worker pods that are ready."""
-        return sum(is_ready(pod) for pod in self.pods["worker"])
+        """Worker pods that are ready, here or in another cluster."""
+        elsewhere = [job for job in self.workers.values() if is_elsewhere(job)]
+        told = sum(int(status(job).get("ready") or 0) for job in elsewhere if not is_deleting(job))
+        return told + sum(is_ready(pod) for pod in self.pods["worker"])
 
     @cached_property
     def jobs_with_pods(self) -> frozenset[str]:

@@ -7,16 +7,19 @@ more writes than the work is worth, so what was ready stays so while a stage's J
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cycleqd_operator.api.status import WorkerCounts
-from cycleqd_operator.children.jobs import is_finished, is_queued, is_suspended
+from cycleqd_operator.children.jobs import is_elsewhere, is_finished, is_queued, is_suspended
+from cycleqd_operator.children.queue import ELASTIC
 from cycleqd_operator.decision import conditions
 from cycleqd_operator.decision.conditions import Finding
 from cycleqd_operator.decision.obstacles import Obstacle, first_obstacle, waits_until
 from cycleqd_operator.decision.outcome import failed_pods, last_failure
 from cycleqd_operator.decision.situation import Situation
-from cycleqd_operator.kube.objects import Json, is_deleting, name, spec, uid
+from cycleqd_operator.kube import names
+from cycleqd_operator.kube.objects import Json, is_deleting, labels, name, spec, uid
 
 START_SECONDS = 60
 FILL_SECONDS = 300
@@ -76,15 +79,17 @@ def lacks_pods(situation: Situation, job: Json) -> bool:
 
 def _wants_pods(situation: Situation, job: Json) -> bool:
     """Whether a Job should have pods and has none."""
-    if is_suspended(job) or is_finished(job) or is_deleting(job):
+    if is_suspended(job) or is_finished(job) or is_deleting(job) or is_elsewhere(job):
         return False
     return uid(job) not in situation.jobs_with_pods
 
 
+def _open(jobs: Iterable[Json]) -> list[Json]:
+    return [job for job in jobs if not is_finished(job) and not is_deleting(job)]
+
+
 def _open_jobs(situation: Situation) -> list[Json]:
-    return [
-        job for job in situation.workers.values() if not is_finished(job) and not is_deleting(job)
-    ]
+    return _open(situation.workers.values())
 
 
 def _desired(situation: Situation) -> int:
@@ -164,16 +169,30 @@ def _obstacle(situation: Situation) -> Obstacle | None:
 
 
 def _waiting_for_quota(situation: Situation) -> Obstacle | None:
-    waiting = [job for job in _open_jobs(situation) if is_queued(job) and is_suspended(job)]
-    if not waiting:
+    # The coordinator's too: Kueue gives Jobs without a queue the namespace's default one, if any.
+    waiting = [job for job in _open(situation.jobs) if is_queued(job) and is_suspended(job)]
+    if waiting:
+        job = min(waiting, key=name)
+        return Obstacle(
+            "WaitingForQuota",
+            f"Job {name(job)} waits until Kueue admits it by LocalQueue"
+            f" {labels(job)[names.QUEUE_LABEL]!r}; see kubectl get workloads. If there is none,"
+            " create the LocalQueue, install Kueue, or remove spec.workers.queueName.",
+        )
+    gated = [pod for pod in situation.pods["worker"] if _is_gated(pod)]
+    if not gated:
         return None
-    queue = situation.manifest.spec.workers.queue_name
     return Obstacle(
         "WaitingForQuota",
-        f"Job {min(name(job) for job in waiting)} waits until Kueue admits it by LocalQueue"
-        f" {queue!r}; see kubectl get workloads. If there is none, create the LocalQueue, install"
-        " Kueue, or remove spec.workers.queueName.",
+        f"{len(gated)} of the workers' pods wait until Kueue admits the Job in its new size; see"
+        " kubectl get workloads. Give the queue more quota, or lower spec.workers.replicas.",
     )
+
+
+def _is_gated(pod: Json) -> bool:
+    """Whether Kueue holds back a pod of a Job that it has admitted in another size."""
+    gates = spec(pod).get("schedulingGates") or ()
+    return not is_deleting(pod) and any(gate.get("name") == ELASTIC for gate in gates)
 
 
 def _without_pods(situation: Situation) -> Obstacle | None:

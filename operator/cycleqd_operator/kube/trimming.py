@@ -41,7 +41,7 @@ METADATA = (
 )
 LABELS = (RUN_LABEL, COMPONENT_LABEL, QUEUE_LABEL, INDEX_LABEL)
 ANNOTATIONS = (TEMPLATE_HASH,)
-JOB_SPEC = ("suspend", "parallelism", "completions")
+JOB_SPEC = ("suspend", "parallelism", "completions", "managedBy")
 POD_SPEC = ("nodeName", "schedulingGates")
 POD_STATUS = ("phase", "reason", "message", "conditions", "startTime")
 CONTAINER_STATUS = ("name", "ready", "restartCount", "state", "lastState")
