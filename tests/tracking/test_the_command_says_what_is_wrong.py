@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from cycleqd.cli.ending import run_command
+from cycleqd.store import open_store
 from tests.manifest.documents import as_yaml, edited
+from tests.run import synthetic
 
 
 @pytest.mark.parametrize(
@@ -28,12 +30,48 @@ def test_an_address_that_cannot_be(
     assert "secret" not in said
 
 
+@pytest.mark.parametrize(
+    ("package", "place", "extra"),
+    [("mlflow", "http://127.0.0.1:1", "tracking"), ("tensorboard", "events", "tensorboard")],
+)
 def test_a_missing_package(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    package: str,
+    place: str,
+    extra: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "mlflow", None)
-    assert run_command(["track", str(tmp_path), "--mlflow", "http://127.0.0.1:1"]) == 78
-    assert "pip install 'cycleqd-operator[tracking]'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, package, None)
+    assert run_command(["track", "store", f"--{package}", place]) == 78
+    told = capsys.readouterr().err
+    assert f"--{package}: {package} is not installed" in told
+    assert f"pip install 'cycleqd-operator[{extra}]'" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "--mlflow, --tensorboard: name where to log, by one of them or both"),
+        (["--tensorboard", "s3://a/b"], "--tensorboard: s3://a/b is no local folder"),
+        (["--tensorboard", "store/events"], "--tensorboard: store/events lies in the store store"),
+        (["--tensorboard", "a-file"], "--tensorboard: cannot write in"),
+        (["--tensorboard", "events", "--registered-model", "x"], "--mlflow: is missing"),
+        (["--tensorboard", "events", "--experiment", "x"], "--mlflow: is missing"),
+    ],
+)
+def test_a_place_that_cannot_be(
+    words: list[str],
+    told: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").touch()
+    synthetic.begin(open_store("store"), synthetic.manifest())
+    assert run_command(["track", "store", *words]) == 78
+    assert told in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"a-file", "store"}
 
 
 def test_a_run_that_asks_for_a_missing_package_does_not_begin(
