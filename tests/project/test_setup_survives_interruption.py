@@ -24,10 +24,13 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = load_script("setup")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     (tmp_path / "constraints.txt").write_text("numpy==2.0\n")
+    (tmp_path / "constraints-dev.txt").write_text("pytest==9.0\n")
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(module, "STAMP", tmp_path / ".venv" / "stamp")
-    monkeypatch.setattr(module, "CONSTRAINTS", tmp_path / "constraints.txt")
+    monkeypatch.setattr(
+        module, "CONSTRAINTS", (tmp_path / "constraints.txt", tmp_path / "constraints-dev.txt")
+    )
     calls: list[tuple[str, ...]] = []
 
     def install(*arguments: str) -> None:
@@ -70,7 +73,7 @@ def test_killed_then_repeated(setup: ModuleType, step: str) -> None:
     assert {"torch==2.13.0", "--editable"} <= {call[0] for call in setup.calls}
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
+@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt", "constraints-dev.txt"])
 def test_a_change_installs_again(setup: ModuleType, tmp_path: Path, name: str) -> None:
     setup.main()
     setup.calls.clear()
