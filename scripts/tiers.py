@@ -1,9 +1,9 @@
 """The tiers of the tests: what each is made of, what it needs, and what runs beside what.
 
-Every test belongs to exactly one tier by its markers. Stages follow each other. The lanes of a
-stage run side by side and a lane's tiers one after another: tests that wait (for pods, leases,
-outages) stand beside tests that compute, so that two cores are busy and neither is in the other's
-way. Tests of one tier share several processes where nothing but the processor is shared.
+Every test belongs to exactly one tier by its markers. Stages follow each other. Some of a stage's
+tiers run side by side, and the next begins when one of them ends: tests that wait (for pods,
+leases, outages) stand beside tests that compute, so that two cores are busy to the end. Tests of
+one tier share several processes where nothing but the processor is shared.
 """
 
 from __future__ import annotations
@@ -31,15 +31,12 @@ TIERS = {
     "slow": "slow",
 }
 
-Lane = tuple[str, ...]
-Stage = tuple[Lane, ...]
-
-# The news that comes soonest first.
-STAGES: tuple[Stage, ...] = (
-    (("fast",),),
-    (("pods", "browser", "s3"), ("runtime",), ("vllm",)),
-    (("controlplane", "scale"), ("nodes",), ("slow",)),
+# The news that comes soonest first; of what takes long, what takes longest.
+STAGES: tuple[tuple[str, ...], ...] = (
+    ("fast",),
+    ("pods", "runtime", "vllm", "browser", "s3", "nodes", "controlplane", "slow", "scale"),
 )
+SIDE_BY_SIDE = 3
 
 # More than cores, for tests wait; each of the control plane tier has a control plane of its own.
 PROCESSES = {
@@ -49,7 +46,8 @@ PROCESSES = {
 
 S3_TOOLS = ("versitygw", "minio")
 CLUSTER_TOOLS = ("versitygw", "etcd", "kubernetes", "kwok", "helm", "helm3")
-TOOLS = {
+# Built when a tier's turn comes, not before: a broken build must not hide faster news.
+TOOLS: dict[str, tuple[str, ...]] = {
     "s3": S3_TOOLS,
     "vllm": S3_TOOLS,
     "controlplane": (*CLUSTER_TOOLS, "prometheus"),
@@ -64,24 +62,10 @@ _SELECTED = re.compile(rb"(?m)^(?:collected .*?|\d+ workers \[)(\d+) (?:items?|s
 _OUTCOMES = re.compile(rb"(?m)^(?:\S+\.py )?([.FEsxX]+)(?: +\[ *\d+%\])?$")
 
 
-def plan(chosen: Collection[str]) -> list[Stage]:
-    """The stages and lanes that are left when only the chosen tiers run."""
-    stages = []
-    for stage in STAGES:
-        lanes = (tuple(tier for tier in lane if tier in chosen) for lane in stage)
-        if left := tuple(lane for lane in lanes if lane):
-            stages.append(left)
-    return stages
-
-
-def tools(stage: Stage) -> tuple[str, ...]:
-    """The programs that a stage needs, each once; built when its turn comes, not before.
-
-    A broken build must not hide faster news.
-    """
-    return tuple(
-        dict.fromkeys(tool for lane in stage for tier in lane for tool in TOOLS.get(tier, ()))
-    )
+def plan(chosen: Collection[str]) -> list[list[str]]:
+    """The stages that are left when only the chosen tiers run."""
+    stages = ([tier for tier in stage if tier in chosen] for stage in STAGES)
+    return [stage for stage in stages if stage]
 
 
 def processes(tier: str, environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -48,6 +48,20 @@ def test_never_runs():
     Path("later").touch()
 """
 
+BUILD = """
+import sys
+from pathlib import Path
+Path("built").write_text(" ".join(sys.argv[1:]))
+"""
+BUILT = """
+import pytest
+from pathlib import Path
+@pytest.mark.left
+def test_needs_nothing(): ...
+@pytest.mark.later
+def test_has_its_tools():
+    assert Path("built").read_text() == "hammer saw"
+"""
 
 PLAIN = b"""
 collected 4170 items / 4159 deselected / 11 selected
@@ -92,8 +106,7 @@ def test_both_run_at_once_and_are_told_one_after_another(
 ) -> None:
     for own, other in (("left", "right"), ("right", "left")):
         (tmp_path / f"test_{own}.py").write_text(MEET.format(own=own, other=other))
-    stage = (("left",), ("right",))
-    status, results = script.run_stages([stage], tmp_path)
+    status, results = script.run_stages([["left", "right"]], tmp_path)
     assert status == 0
     assert {result.tier: result.counts["passed"] for result in results} == {"left": 1, "right": 1}
     said = capfd.readouterr().out
@@ -105,20 +118,51 @@ def test_both_run_at_once_and_are_told_one_after_another(
 
 
 def test_a_failure_interrupts_the_others_and_nothing_follows(
-    script: ModuleType, tmp_path: Path
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "test_all.py").write_text(FAIL)
     started = time.monotonic()
-    status, results = script.run_stages([(("left",), ("right", "later")), (("later",),)], tmp_path)
+    monkeypatch.setattr(script.tiers, "SIDE_BY_SIDE", 2)
+    status, results = script.run_stages([["left", "right", "later"], ["later"]], tmp_path)
     assert time.monotonic() - started < 200
     assert status == 1
     assert [result.tier for result in results] == ["left", "right"]
     assert not (tmp_path / "later").exists()
 
 
+def test_a_tier_begins_when_its_tools_are_there(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "build-tools").write_text(BUILD)
+    (tmp_path / "test_all.py").write_text(BUILT)
+    monkeypatch.setitem(script.tiers.TOOLS, "later", ("hammer", "saw"))
+    status, results = script.run_stages([["later", "left"]], tmp_path)
+    assert status == 0
+    assert {result.tier: result.counts["passed"] for result in results} == {"left": 1, "later": 1}
+
+
+def test_a_tier_whose_tools_cannot_be_built_has_failed(
+    script: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "build-tools").write_text("raise SystemExit('no hammer')")
+    (tmp_path / "test_all.py").write_text(BUILT)
+    monkeypatch.setitem(script.tiers.TOOLS, "later", ("hammer",))
+    status, results = script.run_stages([["later"]], tmp_path)
+    assert status == 1
+    assert [result.counts for result in results] == [{}]
+    said = capfd.readouterr().err
+    assert "no hammer" in said
+    assert "tools of the later tier could not be built" in said
+
+
 def test_sigterm_takes_the_tiers_along(script: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "test_all.py").write_text(FAIL.replace('Path("right").exists()', "False"))
-    stage = script.StageRun(tmp_path, [["left"], ["right"]])
+    stage = script.StageRun(tmp_path, ["left", "right"])
 
     def terminate() -> None:
         limit = time.monotonic() + 60
@@ -134,4 +178,4 @@ def test_sigterm_takes_the_tiers_along(script: ModuleType, tmp_path: Path) -> No
     finally:
         signal.signal(signal.SIGTERM, before)
     assert ended.value.code == 143
-    assert [tier.ended() for tier in stage.running.values()] == [True, True]
+    assert [tier.ended() for tier in stage.running] == [True, True]
