@@ -122,11 +122,23 @@ class MlflowModels:
         return model
 
     def _write_placeholder(self, model: LoggedModel) -> None:
-        """The file by which MLflow knows a model whose weights are elsewhere, as it makes it."""
-        from mlflow.models.utils import get_external_mlflow_model_spec  # noqa: PLC0415
+        """The file by which MLflow knows a model whose weights are elsewhere.
 
+        What MLflow's own `get_external_mlflow_model_spec` makes, which needs pandas, without the
+        signature that it writes for one vendor's registry.
+        """
+        from mlflow.models.model import Model  # noqa: PLC0415
+        from mlflow.utils.mlflow_tags import MLFLOW_MODEL_IS_EXTERNAL  # noqa: PLC0415
+
+        spec = Model(
+            artifact_path=model.artifact_location,
+            model_uuid=model.model_id,
+            model_id=model.model_id,
+            run_id=model.source_run_id,
+            metadata={MLFLOW_MODEL_IS_EXTERNAL: True},
+        )
         with tempfile.TemporaryDirectory(prefix="cycleqd-") as folder:
-            get_external_mlflow_model_spec(model).save(f"{folder}/MLmodel")
+            spec.save(f"{folder}/MLmodel")
             self._client.log_model_artifacts(model.model_id, folder)
 
     def publish(self, publication: PublicationFacts) -> None:
