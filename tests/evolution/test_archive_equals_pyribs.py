@@ -1,11 +1,16 @@
 """Away from bin edges, where the two conventions differ, our archive is pyribs' GridArchive."""
 
+import json
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cycleqd.evolution.archive import Axis, Member, make_archives
+from tests.servers.peers import PYTHON
 
 
 @st.composite
@@ -31,33 +36,46 @@ def problems(draw):
     return tuple(axes), np.array(columns).T
 
 
-@settings(max_examples=40, deadline=None)
-@given(problems())
-def test_same_cells_elites_and_statistics(problem):
-    from ribs.archives import GridArchive  # brings torch along, which other tests need not wait for
+@pytest.fixture(scope="module")
+def peer():
+    """Asks pyribs, which has an environment of its own."""
+    script = Path(__file__).with_name("pyribs_peer.py")
+    with subprocess.Popen(
+        [PYTHON, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
 
+        def ask(request):
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield ask
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(problem=problems())
+def test_same_cells_elites_and_statistics(peer, problem):
     axes, points = problem
     for quality, (task, archive) in enumerate(make_archives(axes).items()):
         others = [k for k in range(len(axes)) if k != quality]
-        theirs = GridArchive(
-            solution_dim=1,
-            dims=[axes[k].bins for k in others],
-            ranges=[(axes[k].lower, axes[k].upper) for k in others],
-            qd_score_offset=0.0,
+        theirs = peer(
+            {
+                "dims": [axes[k].bins for k in others],
+                "ranges": [(axes[k].lower, axes[k].upper) for k in others],
+                "offers": [(point[quality], point[others].tolist()) for point in points],
+            }
         )
+        added = []
         for number, point in enumerate(points):
             scores = {axis.task: float(x) for axis, x in zip(axes, point, strict=True)}
-            ours = archive.offer(Member(str(number), scores))
-            status = theirs.add_single([number], point[quality], point[others])["status"]
-            assert ours == bool(status)
-        data = theirs.data(["solution", "objective", "index"])
-        cells = theirs.int_to_grid_index(data["index"])
-        assert {
-            tuple(int(i) for i in cell): int(s[0])
-            for cell, s in zip(cells, data["solution"], strict=True)
-        } == {cell: int(m.candidate) for cell, m in archive.cells.items()}
-        stats = theirs.stats
+            added.append(archive.offer(Member(str(number), scores)))
+        assert [bool(ours) for ours in added] == theirs["added"]
+        assert {tuple(cell): number for cell, number in theirs["cells"]} == {
+            cell: int(m.candidate) for cell, m in archive.cells.items()
+        }
         assert archive.task == task
-        assert archive.coverage == pytest.approx(stats.coverage)
-        assert archive.qd_score == pytest.approx(stats.qd_score)
-        assert archive.best == pytest.approx(stats.obj_max)
+        assert archive.coverage == pytest.approx(theirs["coverage"])
+        assert archive.qd_score == pytest.approx(theirs["qd_score"])
+        assert archive.best == pytest.approx(theirs["best"])

@@ -1,8 +1,9 @@
 """Whatever is killed in the middle of a run, it completes with the very same archives.
 
-A worker pod, the coordinator pod, the operator pod; the S3 server and the API server for 20
-seconds; one node with all that runs on it, which never comes back while the run lasts. The run
-whose coordinator is killed logs itself in MLflow, which then has the numbers of `cycleqd status`.
+A worker pod, then the operator pod; the coordinator pod; the S3 server, then the API server, each
+for 20 seconds; one node with all that runs on it, which never comes back while the run lasts. The
+run whose coordinator is killed logs itself in MLflow, which then has the numbers of `cycleqd
+status`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(2400, func_only=True)]
 
 GENERATIONS = 4
-BEFORE = 1  # committed when the disturbance comes
+BEFORE = 1  # committed when the first disturbance comes
 OUTAGE_SECONDS = 20
 SECONDS = 1200
 
@@ -52,13 +53,14 @@ def disturbed(
     reference: Callable[[int], dict[str, bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., ClusterRun]:
-    """Evolves with a disturbance in the middle, and compares."""
+    """Evolves with disturbances in the middle, one a generation, and compares."""
 
-    def evolve(disturb: Callable[[ClusterRun], None], **spec: Any) -> ClusterRun:
+    def evolve(*disturbances: Callable[[ClusterRun], None], **spec: Any) -> ClusterRun:
         run = pod_run(GENERATIONS, workers={"replicas": 2}, **spec)
-        run.wait_for_generation(BEFORE, SECONDS)
-        assert not run.has("Complete")
-        disturb(run)
+        for committed, disturb in enumerate(disturbances, BEFORE):
+            run.wait_for_generation(committed, SECONDS)
+            assert not run.has("Complete")
+            disturb(run)
         expected = reference(GENERATIONS)  # while the run goes on
         ended = run.wait_for_complete(SECONDS)
         assert ended["status"]["generation"] == GENERATIONS
@@ -84,10 +86,6 @@ def kill_one(site: Site, run: ClusterRun, component: str) -> None:
     kill_pod(site, run.namespace, pod["metadata"]["name"])
     uid = pod["metadata"]["uid"]
     eventually(lambda: any(other["metadata"]["uid"] != uid for other in run.pods(component)), 120)
-
-
-def test_killed_worker(site: Site, disturbed: Callable[..., ClusterRun]) -> None:
-    disturbed(lambda run: kill_one(site, run, "worker"))
 
 
 def test_killed_coordinator_of_a_tracked_run(
@@ -136,18 +134,17 @@ def cycleqd(run: ClusterRun, *arguments: str, **variables: str) -> str:
     ).stdout
 
 
-def test_killed_operator(site: Site, disturbed: Callable[..., ClusterRun]) -> None:
-    def kill(run: ClusterRun) -> None:
+def test_killed_worker_and_operator(site: Site, disturbed: Callable[..., ClusterRun]) -> None:
+    def kill_operator(run: ClusterRun) -> None:
         (before,) = site.operator_pods()
         kill_pod(site, NAMESPACE, before)
         eventually(lambda: [name for name in site.operator_pods() if name != before], 180)
 
-    disturbed(kill)
+    disturbed(lambda run: kill_one(site, run, "worker"), kill_operator)
 
 
-@pytest.mark.parametrize("server", [storage.NAME, "kube-apiserver"])
-def test_outage(server: str, own_site: Site, disturbed: Callable[..., ClusterRun]) -> None:
-    def stop(run: ClusterRun) -> None:
+def test_outages(own_site: Site, disturbed: Callable[..., ClusterRun]) -> None:
+    def stop(server: str) -> None:
         record = records.read(server)
         record.end(0)
         try:
@@ -156,7 +153,7 @@ def test_outage(server: str, own_site: Site, disturbed: Callable[..., ClusterRun
             record.start()
         eventually(lambda: own_site.cluster.kubectl("get", "nodes", check=False).returncode == 0)
 
-    disturbed(stop)
+    disturbed(lambda run: stop(storage.NAME), lambda run: stop("kube-apiserver"))
 
 
 @pytest.fixture

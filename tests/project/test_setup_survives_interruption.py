@@ -49,6 +49,7 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(module, "install_uv", lambda: None)
     monkeypatch.setattr(module, "uninstall", lambda package: None)
     monkeypatch.setattr(module, "make_environment", make_environment)
+    monkeypatch.setattr(module, "make_peers", lambda: None)
     module.calls, module.killed_at = calls, None  # type: ignore[attr-defined]
     return module
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from devcluster.base.processes import ServerProcess, free_port
+
+from tests.servers.peers import PYTHON
 
 START_SECONDS = 500.0
 """It took five minutes on a machine with nine times as much to do as it has cores."""
@@ -20,7 +21,7 @@ def running(folder: Path) -> Iterator[str]:
     """A server that keeps its data in a folder; gives its address."""
     port = free_port()
     command = [
-        *(sys.executable, "-m", "mlflow", "server"),
+        *(PYTHON, "-m", "mlflow", "server"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.sqlite'}"),
         *("--artifacts-destination", str(folder / "artifacts")),
