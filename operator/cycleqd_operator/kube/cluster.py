@@ -24,10 +24,11 @@ from cycleqd_operator.kube.actions import Action, Create, Event, Patch
 from cycleqd_operator.kube.names import MANAGED_BY, RUN_LABEL
 from cycleqd_operator.kube.nesting import parse_json
 from cycleqd_operator.kube.objects import Json, metadata
-from cycleqd_operator.kube.pages import TooLarge, parse_page, read_bounded
+from cycleqd_operator.kube.pages import TooLarge, read_bounded
 from cycleqd_operator.kube.resources import BY_KIND, EVENT, RUN, Resource
 from cycleqd_operator.kube.rights import PolicyRule
 from cycleqd_operator.kube.trimming import trim
+from cycleqd_operator.kube.typed_pages import read_page
 
 PAGE = 250
 """Objects in one page of a LIST: a page costs the API server as much as thirty objects in it."""
@@ -189,7 +190,7 @@ class ApiCluster:
                 ("continue", token),
             ],
             # Items of a list carry no apiVersion and kind of their own.
-            parse=partial(parse_page, keep=partial(trim, resource.kind)),
+            parse=partial(read_page, resource.kind),
             most_bytes=LARGE_PAGE_BYTES if limit > SMALL_PAGE else None,
         )
 

@@ -126,12 +126,12 @@ def _copy(value: Any, levels: int, text: Callable[[str], str]) -> Any:  # noqa: 
     Keys, labels and reasons repeat by thousands. Lists and mappings below so many levels are left
     out.
     """
-    if isinstance(value, dict | list) and levels == 0:
-        return None
+    if isinstance(value, str):
+        return text(value) if len(value) <= 64 else value
     if isinstance(value, dict):
+        if levels == 0:
+            return None
         return {text(key): _copy(item, levels - 1, text) for key, item in value.items()}
     if isinstance(value, list):
-        return [_copy(item, levels - 1, text) for item in value]
-    if isinstance(value, str) and len(value) <= 64:
-        return text(value)
+        return [_copy(item, levels - 1, text) for item in value] if levels else None
     return value

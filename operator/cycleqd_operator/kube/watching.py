@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any, Self
 
 import aiohttp
 import kopf
 
 from cycleqd_operator.kube.nesting import shallow
-from cycleqd_operator.kube.pages import parse_page
 from cycleqd_operator.kube.resources import RUN, WATCHED
 from cycleqd_operator.kube.trimming import trim
+from cycleqd_operator.kube.typed_pages import read_page
 
 LONG_BYTES = 32_768
 """An event of more bytes holds an object that is made small; most objects are smaller."""
@@ -74,7 +73,7 @@ class BoundedLines:
 
     def parse_page(self, text: str) -> Any:  # noqa: ANN401 - any JSON value
         """What a LIST answered, its objects trimmed."""
-        return parse_page(self._shallow(text), partial(trim, self._kind))
+        return read_page(self._kind, self._shallow(text))
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         """Whole lines, as they arrive.
