@@ -22,7 +22,10 @@ def import_by_parts(package: str) -> None:
     """
     if package in sys.modules:
         return
-    spec = find_spec(package)
+    try:
+        spec = find_spec(package)
+    except ModuleNotFoundError:  # of the package above it
+        return
     if spec is None or spec.loader is None:
         return
     loader, module = spec.loader, module_from_spec(spec)

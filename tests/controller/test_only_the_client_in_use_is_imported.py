@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from cycleqd_operator.lean_packages import import_by_parts
+
 
 def outcome(code: str) -> str:
     """What a new process prints that knows the operator's main module."""
@@ -43,3 +45,9 @@ def test_the_client_for_threads_and_the_logins_of_clouds_stay_out() -> None:
 )
 def test_who_asks_for_more_gets_it(code: str, printed: str) -> None:
     assert outcome(code) == printed
+
+
+def test_who_does_not_run_the_operator_needs_no_client() -> None:
+    for package in ("no_such_package", "no_such_package.inside", "json.no_such_part"):
+        import_by_parts(package)
+        assert package not in sys.modules
