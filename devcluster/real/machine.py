@@ -7,7 +7,8 @@ import shutil
 import sys
 
 from devcluster.base.binaries import build
-from devcluster.base.commands import CommandError, run, step
+from devcluster.base.commands import CommandError
+from devcluster.base.debian import install
 from devcluster.real.node_files import CNI_PROGRAMS
 
 # The Debian package of each program.
@@ -26,7 +27,6 @@ PROGRAMS = {
     "sysctl": "procps",
 }
 TOOLS = ("kubernetes", "etcd", "coredns", "versitygw", "helm")
-INSTALL_SECONDS = 900.0
 
 
 def obstacle() -> str | None:
@@ -53,11 +53,7 @@ def check() -> None:
     if why := obstacle():
         raise CommandError(why)
     if packages := missing_packages():
-        with step(f"installing {' '.join(packages)}"):
-            env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-            run("apt-get", "update", "--quiet", seconds=INSTALL_SECONDS, env=env)
-            install = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends"]
-            run(*install, *packages, seconds=INSTALL_SECONDS, env=env)
+        install(packages)
 
 
 def missing_packages() -> list[str]:

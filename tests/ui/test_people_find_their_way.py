@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from devcluster.base import debian
 
 from cycleqd.run.store import RunStore
 from cycleqd.store import PrefixedStore, open_store
@@ -54,6 +55,11 @@ class Site:
             self.noise.append(text)
 
 
+def found() -> str | None:
+    """The browser on this machine."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
 def serving(store: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
     command = [sys.executable, "-m", "cycleqd.cli", "ui", str(store), "--port", "0", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -73,7 +79,10 @@ def ended(process: subprocess.Popen[str]) -> int:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    program = found()
+    if program is None and debian.can_install():
+        debian.install(["chromium"])
+        program = found()
     if program is None:
         pytest.skip("no Chromium on PATH")
     api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
