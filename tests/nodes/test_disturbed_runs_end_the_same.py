@@ -113,7 +113,7 @@ def test_killed_coordinator_of_a_tracked_run(
         run = disturbed(kill, tracking={"mlflow": place})
         assert not door.answers[False]
         if late := run.progress()["trackingError"]:  # what a busy machine did not log by the end
-            assert "No module named" not in late
+            assert "unexpected" not in late
             command = shlex.split(late.partition("log what is missing by: ")[2])
             cycleqd(run, *command[1:], MLFLOW_TRACKING_TOKEN=door.token)
         uri = f"{run.document['spec']['storage']['uri']}/{NAME}"

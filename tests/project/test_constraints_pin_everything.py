@@ -35,9 +35,11 @@ INSTALLED = {
 
 
 def _direct() -> list[Requirement]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    project, groups = document["project"], document["dependency-groups"]
     extras = project["optional-dependencies"]
     lists = [project["dependencies"], *(extras[name] for name in SETUP.EXTRAS.split(","))]
+    lists += groups.values()
     found = [Requirement(text) for requirements in lists for text in requirements]
     return [requirement for requirement in found if requirement.name != project["name"]]
 

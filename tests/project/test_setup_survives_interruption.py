@@ -27,6 +27,7 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     (tmp_path / "constraints-dev.txt").write_text("pytest==9.0\n")
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(module, "PEERS", tmp_path / ".venv-peers")
     monkeypatch.setattr(module, "STAMP", tmp_path / ".venv" / "stamp")
     monkeypatch.setattr(
         module, "CONSTRAINTS", (tmp_path / "constraints.txt", tmp_path / "constraints-dev.txt")
@@ -44,12 +45,18 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     def make_environment() -> None:
         (tmp_path / ".venv").mkdir(exist_ok=True)
 
+    def make_peers() -> None:
+        if module.killed_at == "peers":
+            raise Killed
+        (tmp_path / ".venv-peers" / "bin").mkdir(parents=True, exist_ok=True)
+        (tmp_path / ".venv-peers" / "bin" / "python").touch()
+
     monkeypatch.setenv("CYCLEQD_VLLM", "0")
     monkeypatch.setattr(module, "install", install)
     monkeypatch.setattr(module, "install_uv", lambda: None)
     monkeypatch.setattr(module, "uninstall", lambda package: None)
     monkeypatch.setattr(module, "make_environment", make_environment)
-    monkeypatch.setattr(module, "make_peers", lambda: None)
+    monkeypatch.setattr(module, "make_peers", make_peers)
     module.calls, module.killed_at = calls, None  # type: ignore[attr-defined]
     return module
 
@@ -63,7 +70,7 @@ def test_done_once(setup: ModuleType, capsys: pytest.CaptureFixture[str]) -> Non
     assert "up to date" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("step", ["torch==2.13.0", "--editable"])
+@pytest.mark.parametrize("step", ["torch==2.13.0", "--editable", "peers"])
 def test_killed_then_repeated(setup: ModuleType, step: str) -> None:
     setup.killed_at = step
     with pytest.raises(Killed):
@@ -89,12 +96,16 @@ def test_a_change_installs_again(setup: ModuleType, tmp_path: Path, name: str) -
     assert "--editable" in {call[0] for call in setup.calls}
 
 
-def test_an_environment_without_the_command_is_repaired(setup: ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", [".venv/bin/cycleqd", ".venv-peers/bin/python"])
+def test_an_environment_without_its_program_is_repaired(
+    setup: ModuleType, tmp_path: Path, program: str
+) -> None:
     setup.main()
-    (tmp_path / ".venv" / "bin" / "cycleqd").unlink()
+    (tmp_path / program).unlink()
     setup.calls.clear()
     setup.main()
     assert setup.calls
+    assert (tmp_path / program).exists()
 
 
 def test_an_old_python_is_refused_with_the_remedy(

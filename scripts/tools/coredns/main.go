@@ -1,7 +1,7 @@
 // The name server of `make cluster`: CoreDNS with the plugins of its Corefile alone.
 //
-// What CoreDNS is released with holds the clients of four clouds and of two tracing services, which
-// take four times as long to compile.
+// What CoreDNS is released with holds clients of clouds and of tracing services besides: 1,409
+// packages to compile in place of 797, which take half as long again.
 package main
 
 import (
