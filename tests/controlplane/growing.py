@@ -43,21 +43,16 @@ def names(pods: list[dict[str, Any]]) -> set[str]:
     return {pod["metadata"]["name"] for pod in pods}
 
 
-def check_growth(
-    run: ClusterRun,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    sees_edits_at_once: bool = True,
-) -> None:
-    """Edit a run until it has an expert and a task more, and compare its archives.
+def grow(run: ClusterRun, *, sees_edits_at_once: bool = True) -> str:
+    """Edit a run until an expert and a task more are accepted.
 
     Args:
         run: applied with two workers, `GENERATIONS` and the `beginning` of its lists.
-        tmp_path: for the run on one machine.
-        monkeypatch: for the credentials of the run's store.
         sees_edits_at_once: whether the coordinator does. A kubelet takes a minute to show it one,
             by which time the run may have ended and is taken up again by new pods.
+
+    Returns:
+        Why the edit was refused at first, for it named a file that is not there.
     """
     server = run.server
     longer = small_manifest(server, "unused", RAISED)["spec"]
@@ -78,7 +73,7 @@ def check_growth(
     wrong = {**newcomer, "items": {**items, "search": f"{items['search']}.gone"}}
     run.patch({**grown, "tasks": [*known, wrong]})
     eventually(lambda: run.condition("ManifestAccepted")["reason"] == "RevisionRefused", 300)
-    refused = run.condition("ManifestAccepted")["message"]
+    refused: str = run.condition("ManifestAccepted")["message"]
     assert f"spec.tasks[{len(known)}].items.search: " in refused
     assert not run.has("Failed")
     run.patch(grown)
@@ -86,33 +81,59 @@ def check_growth(
     if sees_edits_at_once:
         assert names(run.pods("worker")) == workers
         assert names(run.pods("coordinator")) == coordinators
+    return refused
 
+
+def check_grown(
+    run: ClusterRun,
+    refused: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    extensions: int = 0,
+) -> None:
+    """Wait until a run that grew has all its generations, and compare its archives.
+
+    Args:
+        run: the run.
+        refused: as `grow` returns it.
+        tmp_path: for the run on one machine.
+        monkeypatch: for the credentials of the run's store.
+        extensions: how often it was given one more than `RAISED` generations, each a revision.
+    """
+    generations, revisions = RAISED + extensions, 1 + extensions
+    server = run.server
     ended = run.wait_for_complete()
-    assert ended["status"]["generation"] == RAISED
+    assert ended["status"]["generation"] == generations
     assert ended["status"]["workers"]["failedPods"] == 0
-    assert ended["status"]["revision"] == ended["status"]["acceptedRevision"] == 1
+    assert ended["status"]["revision"] == ended["status"]["acceptedRevision"] == revisions
     events = run.events()
-    assert [reason for reason, _ in events if reason in TOLD] == [*TOLD], run.story()
+    told = [reason for reason, _ in events if reason in TOLD]
+    assert told[: len(TOLD)] == [*TOLD], run.story()
+    # A run that stops while it revisits says so again when it goes on.
+    assert set(told[len(TOLD) :]) <= {"RevisionAccepted", "Revisiting"}, run.story()
+    assert told.count("RevisionAccepted") == revisions, run.story()
     assert refused in [message for _, message in events]
     found = run.archives(monkeypatch)
     uri = f"{run.document['spec']['storage']['uri']}/{run.document['metadata']['name']}"
     stored = contents(open_store(uri, server.settings))
     accepted = json.loads(stored[keys.revision(1)])
-    last = json.loads(found[keys.generation(RAISED).commit_key])
+    last = json.loads(found[keys.generation(generations).commit_key])
     assert set(last["archives"]) == {"sql", "python", NEW}
 
     # On one machine the same change is there from the start: it holds from the same generation on.
     here = open_store(str(tmp_path / "store"))
-    begun = small_manifest(server, "reference", GENERATIONS, **first)
+    begun = small_manifest(server, "reference", GENERATIONS, **beginning(server))
     admit(
         here,
         parse_manifest(json.dumps(begun), "begun"),
         checkpoints=tmp_path / "checkpoints",
         s3=server.settings,
     )
-    for key in (keys.revision(1), keys.items(NEW, "search"), keys.items(NEW, "test")):
+    known = [keys.revision(number + 1) for number in range(revisions)]
+    for key in (*known, keys.items(NEW, "search"), keys.items(NEW, "test")):
         here.create(key, stored[key])
-    run_here(small_manifest(server, "reference", RAISED), server, tmp_path / "store")
+    run_here(small_manifest(server, "reference", generations), server, tmp_path / "store")
     expected = archives_of(contents(here))
     assert accepted["fromGeneration"] > 1
     assert found.keys() == expected.keys()

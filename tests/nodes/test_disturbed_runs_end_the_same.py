@@ -1,9 +1,9 @@
 """Whatever is killed in the middle of a run, it completes with the very same archives.
 
-A worker pod, then the operator pod; the coordinator pod; the S3 server, then the API server, each
-for 20 seconds; one node with all that runs on it, which never comes back while the run lasts. The
-run whose coordinator is killed logs itself in MLflow, which then has the numbers of `cycleqd
-status`.
+Of one run the pods are killed: a worker's, the operator's, the coordinator's. Around another one
+the site fails: the S3 server, then the API server, each for 20 seconds, then the coordinator's node
+with all that runs on it, which never comes back while the run lasts. This run logs itself in
+MLflow, which then has the numbers of `cycleqd status`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ from tests.tracking.mlflow_contents import check_numbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from devcluster.real.layout import NodeLayout
 
     from tests.controlplane.runs import ClusterRun
     from tests.nodes.site import Site
@@ -88,73 +86,17 @@ def kill_one(site: Site, run: ClusterRun, component: str) -> None:
     eventually(lambda: any(other["metadata"]["uid"] != uid for other in run.pods(component)), 120)
 
 
-def test_killed_coordinator_of_a_tracked_run(
-    own_site: Site, test_namespace: str, disturbed: Callable[..., ClusterRun], tmp_path: Path
-) -> None:
-    with mlflow.running(tmp_path) as server, login.before(server, HOST_ADDRESS) as door:
-        secret = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "mlflow-login"},
-            "stringData": {"MLFLOW_TRACKING_TOKEN": door.token},
-        }
-        own_site.cluster.apply(secret, namespace=test_namespace)
-        client = connect(Server(server))
-
-        def kill(run: ClusterRun) -> None:
-            eventually(lambda: client.get_experiment_by_name(NAME), 300)
-            kill_one(own_site, run, "coordinator")
-
-        place = {
-            "uri": door.address,
-            "experiment": NAME,
-            "credentialsSecretRef": {"name": "mlflow-login"},
-        }
-        run = disturbed(kill, tracking={"mlflow": place})
-        assert not door.answers[False]
-        if late := run.progress()["trackingError"]:  # what a busy machine did not log by the end
-            assert "unexpected" not in late
-            command = shlex.split(late.partition("log what is missing by: ")[2])
-            cycleqd(run, *command[1:], MLFLOW_TRACKING_TOKEN=door.token)
-        uri = f"{run.document['spec']['storage']['uri']}/{NAME}"
-        stored = RunStore(open_store(uri, run.server.settings))
-        status = json.loads(cycleqd(run, "status", uri, "--json"))
-        check_numbers(server, NAME, stored, status)
-
-
-def cycleqd(run: ClusterRun, *arguments: str, **variables: str) -> str:
-    """What a command prints that is given beside a run, with the rights to its store."""
-    told = os.environ | run.server.env | environment_of(run.server.settings) | variables
-    return subprocess.run(
-        [sys.executable, "-m", "cycleqd.cli", *arguments],
-        env=told,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=300,
-    ).stdout
-
-
-def test_killed_worker_and_operator(site: Site, disturbed: Callable[..., ClusterRun]) -> None:
+def test_killed_pods(site: Site, disturbed: Callable[..., ClusterRun]) -> None:
     def kill_operator(run: ClusterRun) -> None:
         (before,) = site.operator_pods()
         kill_pod(site, NAMESPACE, before)
         eventually(lambda: [name for name in site.operator_pods() if name != before], 180)
 
-    disturbed(lambda run: kill_one(site, run, "worker"), kill_operator)
-
-
-def test_outages(own_site: Site, disturbed: Callable[..., ClusterRun]) -> None:
-    def stop(server: str) -> None:
-        record = records.read(server)
-        record.end(0)
-        try:
-            time.sleep(OUTAGE_SECONDS)
-        finally:
-            record.start()
-        eventually(lambda: own_site.cluster.kubectl("get", "nodes", check=False).returncode == 0)
-
-    disturbed(lambda run: stop(storage.NAME), lambda run: stop("kube-apiserver"))
+    disturbed(
+        lambda run: kill_one(site, run, "worker"),
+        kill_operator,
+        lambda run: kill_one(site, run, "coordinator"),
+    )
 
 
 @pytest.fixture
@@ -168,22 +110,82 @@ def restored_nodes(own_site: Site) -> Iterator[None]:
         nodes.wait_until_ready(node, own_site.cluster)
 
 
-def test_lost_node(
-    own_site: Site, restored_nodes: None, disturbed: Callable[..., ClusterRun]
+def test_outages_and_a_lost_node(
+    *,
+    own_site: Site,
+    restored_nodes: None,
+    test_namespace: str,
+    disturbed: Callable[..., ClusterRun],
+    tmp_path: Path,
 ) -> None:
-    def lose(run: ClusterRun) -> None:
-        (coordinator,) = run.pods("coordinator")
-        node = node_of(coordinator["spec"]["nodeName"])
-        nodes.process(node).end(0)
-        uid = coordinator["metadata"]["uid"]
-        eventually(
-            lambda: any(other["metadata"]["uid"] != uid for other in run.pods("coordinator")), 300
+    with mlflow.running(tmp_path) as server, login.before(server, HOST_ADDRESS) as door:
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "mlflow-login"},
+            "stringData": {"MLFLOW_TRACKING_TOKEN": door.token},
+        }
+        own_site.cluster.apply(secret, namespace=test_namespace)
+        client = connect(Server(server))
+
+        def lose_node(run: ClusterRun) -> None:
+            eventually(lambda: client.get_experiment_by_name(NAME), 300)
+            lose_node_of_coordinator(run)
+
+        place = {
+            "uri": door.address,
+            "experiment": NAME,
+            "credentialsSecretRef": {"name": "mlflow-login"},
+        }
+        run = disturbed(
+            lambda run: stop(own_site, storage.NAME),
+            lambda run: stop(own_site, "kube-apiserver"),
+            lose_node,
+            tracking={"mlflow": place},
         )
-        assert nodes.process(node).pid is None
+        assert not door.answers[False]
+        if late := run.progress()["trackingError"]:  # what a busy machine did not log by the end
+            assert "unexpected" not in late
+            command = shlex.split(late.partition("log what is missing by: ")[2])
+            cycleqd(run, *command[1:], MLFLOW_TRACKING_TOKEN=door.token)
+        uri = f"{run.document['spec']['storage']['uri']}/{NAME}"
+        stored = RunStore(open_store(uri, run.server.settings))
+        status = json.loads(cycleqd(run, "status", uri, "--json"))
+        check_numbers(server, NAME, stored, status)
 
-    disturbed(lose)
+
+def stop(site: Site, server: str) -> None:
+    """Let a server of the site be away for a while."""
+    record = records.read(server)
+    record.end(0)
+    try:
+        time.sleep(OUTAGE_SECONDS)
+    finally:
+        record.start()
+    eventually(lambda: site.cluster.kubectl("get", "nodes", check=False).returncode == 0)
 
 
-def node_of(name: str) -> NodeLayout:
-    """The layout of a node by its name."""
-    return next(node for node in NODES if node.name == name)
+def lose_node_of_coordinator(run: ClusterRun) -> None:
+    """Lose a node, and wait for the coordinator that takes the place of the one on it."""
+    coordinator = eventually(lambda: run.pods("coordinator"))[0]
+    name = coordinator["spec"]["nodeName"]
+    lost = nodes.process(next(node for node in NODES if node.name == name))
+    lost.end(0)
+    uid = coordinator["metadata"]["uid"]
+    eventually(
+        lambda: any(other["metadata"]["uid"] != uid for other in run.pods("coordinator")), 300
+    )
+    assert lost.pid is None
+
+
+def cycleqd(run: ClusterRun, *arguments: str, **variables: str) -> str:
+    """What a command prints that is given beside a run, with the rights to its store."""
+    told = os.environ | run.server.env | environment_of(run.server.settings) | variables
+    return subprocess.run(
+        [sys.executable, "-m", "cycleqd.cli", *arguments],
+        env=told,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+    ).stdout

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.controlplane.growing import GENERATIONS as GROWING
-from tests.controlplane.growing import beginning, check_growth
+from tests.controlplane.growing import beginning, check_grown, grow
 from tests.controlplane.jobs import condition_of, eventually
 
 if TYPE_CHECKING:
@@ -54,4 +54,5 @@ def test_an_edited_run_grows(
     site: Site, pod_run: Callable[..., ClusterRun], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run = pod_run(GROWING, workers={"replicas": 2}, **beginning(site.server))
-    check_growth(run, tmp_path, monkeypatch, sees_edits_at_once=False)
+    refused = grow(run, sees_edits_at_once=False)
+    check_grown(run, refused, tmp_path, monkeypatch)

@@ -19,8 +19,7 @@ from tests.pod.api import NAME, NAMESPACE, ConfigMapServer
 
 ROOT = Path(__file__).resolve().parents[2]
 COORDINATE = [sys.executable, "-m", "cycleqd.cli", "pod", "coordinate"]
-WORK = [sys.executable, "-m", "cycleqd.cli", "pod", "work"]
-SYNTHETIC_WORK = [sys.executable, "-m", "tests.pod.synthetic_pod"]
+WORK = [sys.executable, "-m", "tests.pod.synthetic_pod"]
 PATIENCE = 150  # seconds until a pod has ended, however busy the machine is
 
 
@@ -91,11 +90,9 @@ class Pods:
         }
         return self._start("coordinator", COORDINATE, own | environment)
 
-    def work(
-        self, index: int, workers: int, command: list[str] = SYNTHETIC_WORK, **environment: str
-    ) -> subprocess.Popen[bytes]:
+    def work(self, index: int, workers: int, **environment: str) -> subprocess.Popen[bytes]:
         own = {"JOB_COMPLETION_INDEX": str(index), "CYCLEQD_WORKERS": str(workers)}
-        return self._start(f"worker-{index}", command, own | environment)
+        return self._start(f"worker-{index}", WORK, own | environment)
 
     def generation(self) -> int:
         """The last that was published, -2 before anything was."""

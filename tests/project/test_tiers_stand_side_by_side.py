@@ -66,7 +66,7 @@ def test_has_its_tools():
 PLAIN = b"""
 collected 4170 items / 4159 deselected / 11 selected
 
-tests/pod/test_tiny_in_pods.py F                                         [  9%]
+tests/run/test_ctrl_c.py F                                               [  9%]
 tests/run/test_tiny_end_to_end.py ..s"""
 SHARED = b"""
 created: 3/3 workers

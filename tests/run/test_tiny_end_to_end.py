@@ -101,11 +101,8 @@ def test_weights_kept_in_the_store_are_a_checkpoint(tiny_store: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_kills_change_nothing(
-    short_manifest: Path, short_store: Path, tmp_path: Path, workers: int
-) -> None:
+def test_kills_change_nothing(short_manifest: Path, short_store: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    chaos = run_with_kills(short_manifest, str(store), workers=workers, kills=4, seed=workers)
+    chaos = run_with_kills(short_manifest, str(store), workers=3, kills=4, seed=3)
     assert chaos.kills.total() >= 1
     assert_same(open_store(str(short_store)), open_store(str(store)))
