@@ -84,7 +84,8 @@ def test_archives_are_those_of_a_quiet_run(
     expected = reference(GENERATIONS)  # while the run goes on
     ended = run.wait_for_complete()
     assert ended["status"]["generation"] == GENERATIONS
-    assert f"/report/{GENERATIONS:06d}/" in run.progress()["report"]
+    report = f"/report/{GENERATIONS:06d}/"  # is written when the run is complete already
+    eventually(lambda: report in run.progress().get("report", ""))
     found = run.archives(monkeypatch)
     assert found.keys() == expected.keys()
     assert [key for key in found if found[key] != expected[key]] == []
