@@ -1,9 +1,15 @@
-"""Whatever is killed in the middle of a run, it completes with the very same archives.
+"""Whatever is killed in the middle of a run, it completes with the archives of `cycleqd run`.
 
-Of one run the pods are killed: a worker's, the operator's, the coordinator's. Around another one
-the site fails: the S3 server, then the API server, each for 20 seconds, then the coordinator's node
-with all that runs on it, which never comes back while the run lasts. This run logs itself in
-MLflow, which then has the numbers of `cycleqd status`.
+In a namespace under the restricted Pod Security Standard, from the images of the Dockerfile and the
+operator that the chart installed. The workers' GPUs are counted by the scheduler.
+
+Of one run, whose generations have workers of their own, the pods are killed: a worker's, the
+operator's, the coordinator's. When it is done its workers are gone, and deleting it removes every
+object that was made for it, but nothing in S3.
+
+Around another one the site fails: the S3 server, then the API server, each for 20 seconds, then the
+coordinator's node with all that runs on it, which never comes back while the run lasts. This run
+logs itself in MLflow, which then has the numbers of `cycleqd status`.
 """
 
 from __future__ import annotations
@@ -25,7 +31,7 @@ from cycleqd.run.store import RunStore
 from cycleqd.store import open_store
 from cycleqd.store.access import environment_of
 from cycleqd.tracking.mlflow_client import Server, connect
-from tests.controlplane.jobs import eventually
+from tests.controlplane.jobs import condition_of, eventually
 from tests.controlplane.runs import NAME
 from tests.servers import login, mlflow
 from tests.tracking.mlflow_contents import check_numbers
@@ -39,9 +45,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(2400, func_only=True)]
 
-GENERATIONS = 4
-BEFORE = 1  # committed when the first disturbance comes
+GENERATIONS = 3
 OUTAGE_SECONDS = 20
+MADE_FOR_A_RUN = "jobs,pods,configmaps,roles,rolebindings,serviceaccounts"
 SECONDS = 1200
 
 
@@ -54,14 +60,17 @@ def disturbed(
     """Evolves with disturbances in the middle, one a generation, and compares."""
 
     def evolve(*disturbances: Callable[[ClusterRun], None], **spec: Any) -> ClusterRun:
-        run = pod_run(GENERATIONS, workers={"replicas": 2}, **spec)
-        for committed, disturb in enumerate(disturbances, BEFORE):
+        run = pod_run(GENERATIONS, **spec)
+        for committed, disturb in enumerate(disturbances):
             run.wait_for_generation(committed, SECONDS)
             assert not run.has("Complete")
             disturb(run)
         expected = reference(GENERATIONS)  # while the run goes on
         ended = run.wait_for_complete(SECONDS)
         assert ended["status"]["generation"] == GENERATIONS
+        assert ended["status"]["observedGeneration"] == ended["metadata"]["generation"]
+        assert condition_of(ended, "Failed") == "False"
+        assert condition_of(ended, "StorageReady") == "True"
         found = run.archives(monkeypatch)
         assert found.keys() == expected.keys()
         assert [key for key in found if found[key] != expected[key]] == []
@@ -80,23 +89,39 @@ def kill_pod(site: Site, namespace: str, name: str) -> None:
 
 def kill_one(site: Site, run: ClusterRun, component: str) -> None:
     """Kill a pod of a run, and wait for the one that takes its place."""
-    pod = run.pods(component)[0]
+    pod = eventually(lambda: run.pods(component), 300)[0]
     kill_pod(site, run.namespace, pod["metadata"]["name"])
     uid = pod["metadata"]["uid"]
     eventually(lambda: any(other["metadata"]["uid"] != uid for other in run.pods(component)), 120)
 
 
-def test_killed_pods(site: Site, disturbed: Callable[..., ClusterRun]) -> None:
+def test_killed_pods(
+    site: Site, disturbed: Callable[..., ClusterRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill_worker(run: ClusterRun) -> None:
+        container = eventually(lambda: run.pods("worker"), 300)[0]["spec"]["containers"][0]
+        assert container["image"] == site.worker_image
+        assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+        kill_one(site, run, "worker")
+
     def kill_operator(run: ClusterRun) -> None:
         (before,) = site.operator_pods()
         kill_pod(site, NAMESPACE, before)
         eventually(lambda: [name for name in site.operator_pods() if name != before], 180)
 
-    disturbed(
-        lambda run: kill_one(site, run, "worker"),
+    run = disturbed(
+        kill_worker,
         kill_operator,
         lambda run: kill_one(site, run, "coordinator"),
+        workers={"replicas": 2, "mode": "Generation"},
     )
+    eventually(lambda: not run.pods("worker"), 300)
+    kept = run.archives(monkeypatch).keys()
+    scope = ["-n", run.namespace]
+    run.cluster.kubectl("delete", "cqd", NAME, *scope, "--timeout=60s")
+    own = ["-l", f"cycleqd.io/run={NAME}", "-o", "name"]
+    eventually(lambda: not run.cluster.kubectl("get", MADE_FOR_A_RUN, *scope, *own).stdout, 300)
+    assert run.archives(monkeypatch).keys() == kept
 
 
 @pytest.fixture
@@ -141,6 +166,7 @@ def test_outages_and_a_lost_node(
             lambda run: stop(own_site, storage.NAME),
             lambda run: stop(own_site, "kube-apiserver"),
             lose_node,
+            workers={"replicas": 2},
             tracking={"mlflow": place},
         )
         assert not door.answers[False]
