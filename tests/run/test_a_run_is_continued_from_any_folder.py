@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import shutil
-import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cycleqd.cli.ending import run_command
 from cycleqd.errors import CheckpointError, RunMismatch
 from cycleqd.manifest.reader import load_manifest
 from cycleqd.records import keys
@@ -93,16 +94,29 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def cycleqd(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cycleqd.cli", *arguments],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "200", "CYCLEQD_CACHE": str(folder / "cache")},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended.
+
+    Attributes:
+        returncode: its exit status.
+        stdout: what it printed.
+        stderr: what it said besides.
+    """
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def cycleqd(folder: Path, *arguments: str) -> Ended:
+    """A command given in a folder, by this process, which need not load torch again."""
+    output, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+        patch.chdir(folder)
+        patch.setenv("CYCLEQD_CACHE", str(folder / "cache"))
+        status = run_command(arguments)
+    return Ended(status, output.getvalue(), errors.getvalue())
 
 
 def test_export(finished: Path, elsewhere: Path) -> None:
