@@ -73,8 +73,6 @@ def test_kills_while_writing_and_while_training_leave_no_trace(whole, tmp_path):
     assert (tmp_path / "base").is_dir()
     assert (tmp_path / "experts" / "sql").is_dir()
     assert not (tmp_path / "experts" / "python").exists()
-    killed_call(tmp_path, line="expert pooled: step")
-    assert not (tmp_path / "experts" / "pooled").exists()
     make_by(MINIMAL, tmp_path, None, ignore, pooled=True)
     assert digests(tmp_path) == digests(whole)
 

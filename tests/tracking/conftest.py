@@ -1,15 +1,23 @@
-"""What a run's own command says, which MLflow is compared with."""
+"""A real MLflow server, and what a run's own command says, which it is compared with."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from cycleqd.cli.ending import run_command
 from cycleqd.run.store import RunStore
+from tests.servers import mlflow
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Its address. It starts slowly, so all tests share it, each with an experiment of its own."""
+    with mlflow.running(tmp_path_factory.mktemp("mlflow")) as address:
+        yield address
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from cycleqd.tracking.mlflow_client import Server, connect
 from cycleqd.tracking.mlflow_sink import MlflowSink
 from cycleqd.tracking.translation import COMMITTED
 from tests.run import synthetic
-from tests.servers import mlflow
 
 pytestmark = pytest.mark.runtime
 
@@ -59,12 +57,6 @@ class KilledClient:
             return answer
 
         return write
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with mlflow.running(tmp_path_factory.mktemp("mlflow")) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")
