@@ -40,7 +40,7 @@ def manifests(tiny_demo: None, tmp_path: Path) -> list[str]:
 
 def test_a_comparison_is_killed_and_goes_on(manifests: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    arguments = ["compare", *manifests, "--seeds", "1,2", "--out", str(out), "--items", "20"]
+    arguments = ["compare", *manifests, "--seeds", "7", "--out", str(out), "--items", "20"]
     process = subprocess.Popen(
         [sys.executable, "-m", "cycleqd.cli", *arguments],
         cwd=ROOT,
@@ -56,12 +56,8 @@ def test_a_comparison_is_killed_and_goes_on(manifests: list[str], tmp_path: Path
     cycleqd(*arguments)
     first = {name: (out / name).read_bytes() for name in FILES}
     document = json.loads(first["compare.json"])
-    assert [(row["name"], row["seed"]) for row in document["rows"]] == [
-        ("cycleqd", 1),
-        ("cycleqd", 2),
-        ("random", 1),
-        ("random", 2),
-    ]
+    rows = [(row["name"], row["seed"]) for row in document["rows"]]
+    assert rows == [("cycleqd", 7), ("random", 7)]
     assert document["items"] == {"sql": 20, "python": 20, "shell": 20}
     assert all(row["seconds"] > 0 and row["evaluations"] == 9 for row in document["rows"])
 

@@ -1,4 +1,4 @@
-"""The same manifest with the vLLM engine: candidates swapped and tuned, exact resume."""
+"""The tiny example with the vLLM engine: candidates are swapped and tuned, and resume exactly."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.timeout(3000)]
 def test_vllm_runs_and_resumes_exactly(tiny_demo: None, tmp_path: Path) -> None:
     document = yaml.safe_load(MANIFEST.read_text())
     document["spec"]["evaluation"]["engine"] = "vllm"
+    for task in document["spec"]["tasks"]:
+        task["items"] |= {"searchLimit": 12, "testLimit": 12}
     document["spec"]["evolution"] |= {
         "generations": 2,
         "candidatesPerGeneration": 3,

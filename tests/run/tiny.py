@@ -24,6 +24,7 @@ DEMO = ROOT / "out" / "demo" / "tiny"
 LONGEST_MAKING = 1800.0
 LONGEST_COMMAND = 1500.0
 """A run of 180 s took over 600 s beside the other tiers; this is against hangs."""
+TINY_GENERATIONS = 4
 SHORT_GENERATIONS = 6
 
 
@@ -80,11 +81,17 @@ def copy_whole(source: Path, target: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_store(tiny_demo: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An undisturbed run of tiny.yaml by one worker; its temporary files are in ``tmp``."""
+    """An undisturbed run by one worker of tiny.yaml with fewer generations.
+
+    Its manifest is ``tiny.yaml`` beside it, its temporary files are in ``tmp``.
+    """
     store = tmp_path_factory.mktemp("tiny") / "store"
-    temporary = store.with_name("tmp")
+    temporary, manifest = store.with_name("tmp"), store.with_name(MANIFEST.name)
     temporary.mkdir()
-    cycleqd("run", str(MANIFEST), "--store", str(store), "--workers", "1", TMPDIR=str(temporary))
+    document = yaml.safe_load(MANIFEST.read_text())
+    document["spec"]["evolution"]["generations"] = TINY_GENERATIONS
+    manifest.write_text(yaml.safe_dump(document))
+    cycleqd("run", str(manifest), "--store", str(store), "--workers", "1", TMPDIR=str(temporary))
     return store
 
 
