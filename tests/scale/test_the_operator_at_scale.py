@@ -1,6 +1,6 @@
-"""50 runs with 1,000 Jobs on 100 nodes: few writes, bounded memory, and no run is forgotten.
+"""25 runs with 500 Jobs on 50 nodes: few writes, bounded memory, and no run is forgotten.
 
-The figures come from ``benchmarks/operator_scale.py``, whose own load is four times as large: what
+The figures come from ``benchmarks/operator_scale.py``, whose own load is eight times as large: what
 is asserted here grows with the number of Jobs or not at all. Times are not asserted.
 """
 
@@ -18,8 +18,8 @@ MEMORY_MIB = 100
 MEMORY_MIB_PER_JOB = 0.071  # 384 MiB with 4,000 Jobs
 
 LOADS = {
-    "generation": Load(runs=50, depth=19, nodes=100, generations=1),
-    "pool": Load(runs=20, depth=0, nodes=10, generations=2),
+    "generation": Load(runs=25, depth=19, nodes=50, generations=1),
+    "pool": Load(runs=10, depth=0, nodes=5, generations=2),
 }
 
 
