@@ -31,10 +31,10 @@ TIERS = {
     "slow": "slow",
 }
 
-# The news that comes soonest first; of what takes long, what takes longest.
+# The news that comes soonest first; then what takes longest, and last what fills the ends.
 STAGES: tuple[tuple[str, ...], ...] = (
     ("fast",),
-    ("pods", "runtime", "vllm", "browser", "s3", "nodes", "controlplane", "slow", "scale"),
+    ("pods", "runtime", "vllm", "nodes", "controlplane", "slow", "scale", "s3", "browser"),
 )
 SIDE_BY_SIDE = 3
 
