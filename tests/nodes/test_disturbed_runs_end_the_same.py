@@ -83,7 +83,7 @@ def kill_pod(site: Site, namespace: str, name: str) -> None:
     """Let the kubelet kill a pod at once, without a chance to finish anything."""
     site.cluster.kubectl(
         *("delete", "pod", name, "-n", namespace),
-        *("--grace-period=0", "--force", "--wait=false"),
+        *("--grace-period=0", "--force", "--wait=false", "--ignore-not-found"),
     )
 
 
