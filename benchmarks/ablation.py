@@ -25,6 +25,8 @@ FOCUS_STAYS = 1_000_000
 """More candidates than a run has."""
 LINE = {"method": "Line", "granularity": "Band"}
 """The default's crossover without soups."""
+ANSWERS = {name: value for name, value in TUNES["tune"].items() if name != "distillation"}
+"""Tunes on verified answers without teachers."""
 MERGE = {**PAPER, "selection": {"method": "Uniform"}, "mutation": {"method": "None"}}
 STEPS: dict[str, dict[str, Any]] = {
     # Crossover alone: parents drawn evenly from the archive of the first task.
@@ -48,11 +50,13 @@ STEPS: dict[str, dict[str, Any]] = {
         "preset": "Default",
         "generations": 8,
         "crossover": LINE,
-        "tune": {**TUNES["tune"], "share": "0"},
+        "tune": {**ANSWERS, "share": "0"},
     },
     # + rounds: children are tuned too, on what those before them have solved since.
-    "rounds": {**SHIPPED, "crossover": LINE},
-    # + soups, which completes what is shipped.
+    "rounds": {**SHIPPED, "preset": "Default", "crossover": LINE},
+    # + soups, which completes that preset.
+    "soups": {**SHIPPED, "preset": "Default"},
+    # + experts that teach what they hold likely, which completes what is shipped.
     "cycleqd": METHODS["cycleqd"],
     # + racing.
     "racing": {**SHIPPED, "race": {}},

@@ -47,6 +47,8 @@ def test_what_presets_say_never_changes() -> None:
     assert tuned.crossover == Crossover(
         method="Line", granularity="Band", soup=Soup(share=0.5, members=4, temperature=0.05)
     )
+    taught = {"preset": "Distilled", "tune": tuned.tune.model_copy(update={"distillation": 0.5})}
+    assert evolution_of(preset="Distilled") == tuned.model_copy(update=taught)
     rest = {
         "preset": "GradientFree",
         "tune": None,

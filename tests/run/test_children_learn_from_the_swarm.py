@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.run.synthetic import archives
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cycleqd.evolution.lessons import Lesson
     from cycleqd.manifest.model import Manifest
     from cycleqd.run.store import RunStore
 
@@ -300,3 +302,41 @@ def test_items_that_are_kept_out_teach_nobody_and_choose(
     result = next(r for e, r in entries(run) if e.candidate == status.recommended.candidate)
     assert status.recommended.unseen == hold_out_of(spec).scores(result.outcomes)
     Verifier(run, None).verify()
+
+
+def test_experts_teach_what_they_have_answered_themselves(
+    folder: Path, finished: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cycleqd.evaluation.engine import Request
+    from cycleqd.evaluation.engines.prompts import Tokenizer
+    from cycleqd.roles import tuner
+    from cycleqd.run.teaching import Teaching
+
+    taught: dict[tuple[int, ...], bool] = {}
+    tune = tuner.tune
+
+    def watched(model: Any, weights: Any, examples: Any, *rest: Any, **more: Any) -> Any:
+        for example in examples:
+            taught[tuple(example.tokens[: example.start])] = example.taught is not None
+        return tune(model, weights, examples, *rest, **more)
+
+    monkeypatch.setattr(tuner, "tune", watched)
+    run = begun(folder, tmp_path, distillation="0.9")
+    lessons = Teaching.lessons
+
+    def one_by_a_child(self: Teaching, task: str, *rest: Any) -> tuple[Lesson, ...]:
+        return tuple(
+            replace(lesson, givers=("c000000",))
+            if (task, lesson.item) == ("python", "0")
+            else lesson
+            for lesson in lessons(self, task, *rest)
+        )
+
+    monkeypatch.setattr(Teaching, "lessons", one_by_a_child)
+    evolve(run, tmp_path / "scratch")
+    tokenizer = Tokenizer(folder / "base", 64)
+    asked = [Request(f"search {skill} {n}: ", 4) for skill in SKILLS for n in range(ITEMS)]
+    teaches = [taught[tuple(tokens)] for tokens in tokenizer.encode(asked)]
+    assert teaches == [*[True] * ITEMS, False, *[True] * (ITEMS - 1)]
+    assert adapters(run).keys() == adapters(finished).keys()
+    assert not {*adapters(run).values()} & {*adapters(finished).values()}

@@ -175,6 +175,13 @@ class Tune(Model):
     """When experts have joined a run, up to so many members with a part of one are tuned before
     all other children: what adds a newcomer scores low until a tune has sorted it out."""
 
+    distillation: Annotated[
+        float, Field(ge=0, le=1, exclude_if=lambda weight: weight == 0), DECIMAL
+    ] = 0.0
+    """Weight of knowledge distillation: so much of the loss compares the child with what the expert
+    that gave an answer holds likely in each place, the rest with the answer alone. 0 loads no
+    expert."""
+
     hold_out_share: Annotated[
         float, Field(ge=0, le=0.9, exclude_if=lambda share: share == 0), DECIMAL
     ] = 0.0
@@ -221,12 +228,12 @@ class Aggregate(Model):
 class Evolution(Model):
     """The search."""
 
-    preset: Literal["Default", "GradientFree", "Paper", "Reference"] | None = None
+    preset: Literal["Default", "Distilled", "GradientFree", "Paper", "Reference"] | None = None
     """Sections chosen together; one that you write with other values than its defaults stands as
     you write it. ``Default``: start points, free scale, children that are tuned on verified
-    answers and soups. ``GradientFree``: start points and free scale alone. ``Paper``: as in the
-    paper, which is also what absent sections mean without a preset. ``Reference``: as in the
-    authors' runner."""
+    answers and soups. ``Distilled``: the same, and experts teach their answers as they hold them
+    likely. ``GradientFree``: start points and free scale alone. ``Paper``: as in the paper, which
+    is also what absent sections mean without a preset. ``Reference``: as in the authors' runner."""
 
     strategy: Annotated[
         str,

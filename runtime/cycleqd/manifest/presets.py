@@ -28,14 +28,17 @@ _GRADIENT_FREE: Sections = {
     "aggregate": {"method": "Front"},
 }
 
+_DEFAULT: Sections = {
+    **_GRADIENT_FREE,
+    "start": {"rays": 6, "design": 2},
+    "crossover": {"method": "Line", "granularity": "Band", "soup": {"share": "0.5"}},
+    "tune": {"share": "0.3", "epochs": 3, "rays": 3, "holdOutShare": "0.2"},
+}
+
 PRESETS: Mapping[str, Sections] = MappingProxyType(
     {
-        "Default": {
-            **_GRADIENT_FREE,
-            "start": {"rays": 6, "design": 2},
-            "crossover": {"method": "Line", "granularity": "Band", "soup": {"share": "0.5"}},
-            "tune": {"share": "0.3", "epochs": 3, "rays": 3, "holdOutShare": "0.2"},
-        },
+        "Default": _DEFAULT,
+        "Distilled": {**_DEFAULT, "tune": {**_DEFAULT["tune"], "distillation": "0.5"}},
         "GradientFree": _GRADIENT_FREE,
         "Paper": {},
         "Reference": {

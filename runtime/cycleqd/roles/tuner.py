@@ -1,8 +1,9 @@
 """What a worker does for a candidate that learns before it is evaluated.
 
 The genome it begins with is loaded without its adapters into an engine, an adapter that begins as
-their sum is trained beside the weights, and is stored. Of two workers that train the same one, the
-first one's stays.
+their sum is trained beside the weights, and is stored. Where the manifest has distillation, the
+experts that gave the answers are loaded before it and read them. Of two workers that train the same
+one, the first one's stays.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cycleqd.records import keys
 from cycleqd.run.teaching import Teaching, shown
 from cycleqd.tuning.examples import Example
+from cycleqd.tuning.teachers import distributions
 from cycleqd.tuning.tune import TuneSchedule, tune
 from cycleqd.weights.adapters import folded, store_adapter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from cycleqd.evaluation.engines.transformers import TransformersEngine
     from cycleqd.evaluation.task import Task
@@ -80,10 +83,14 @@ class Tuner:
             if share > 0
         }
         learned = folded(begin, models.adapters, settings.rank)
-        examples = _examples(engine, tasks, shown(lessons, order.shares, seed))
+        pairs = shown(lessons, order.shares, seed)
+        examples = _examples(engine, tasks, pairs)
         if not examples:  # nobody has solved an item yet
             store_adapter(self._run.objects, candidate, learned)
             return
+        if settings.distillation:
+            givers = [lesson.givers for _, lesson in pairs]
+            examples = _with_teachers(examples, givers, models, engine, settings.batch_size)
         engine.load(models.materializer.tensors(replace(begin, adapters=(), adapter_scale=None)))
         trained = tune(
             engine.model,
@@ -118,6 +125,40 @@ def _examples(
     return found
 
 
+def _with_teachers(
+    examples: Sequence[Example],
+    givers: Sequence[Collection[str]],
+    models: RevisionModels,
+    engine: TransformersEngine,
+    batch_size: int,
+) -> list[Example]:
+    """Examples with what the expert says to them that has given the answer itself.
+
+    Answers that no expert has given have no teacher: who else solved an item was merged or taught
+    to, and each of them would have to be loaded.
+
+    Args:
+        examples: what is learned.
+        givers: who gave each one's answer.
+        models: the run's weights.
+        engine: is left with an expert's.
+        batch_size: how many a teacher reads at once.
+    """
+    taught = list(examples)
+    for expert in models.revision.spec.experts:
+        teacher = keys.expert(expert.name)
+        mine = [
+            n for n, example in enumerate(taught) if teacher in givers[n] and not example.taught
+        ]
+        if not mine:
+            continue
+        engine.load(models.materializer.tensors(models.genome(teacher)))
+        said = distributions(engine.model, [taught[n] for n in mine], batch_size)
+        for n, distribution in zip(mine, said, strict=True):
+            taught[n] = replace(taught[n], taught=distribution)
+    return taught
+
+
 def _schedule(settings: Tune, count: int, seed: int) -> TuneSchedule:
     steps = settings.epochs * -(-count // settings.batch_size)
     return TuneSchedule(
@@ -128,6 +169,7 @@ def _schedule(settings: Tune, count: int, seed: int) -> TuneSchedule:
         batch_size=settings.batch_size,
         warmup=round(WARMUP_SHARE * steps),
         seed=seed,
+        distillation=settings.distillation,
     )
 
 

@@ -37,6 +37,7 @@ class TuneSchedule:
         batch_size: examples of a step.
         warmup: steps until the learning rate is full.
         seed: of the adapter's first values and of the order of examples.
+        distillation: weight of what teachers say, see `answer_loss`.
     """
 
     rank: int
@@ -46,6 +47,7 @@ class TuneSchedule:
     batch_size: int
     warmup: int
     seed: int
+    distillation: float = 0.0
 
 
 def tune(
@@ -91,7 +93,7 @@ def tune(
             rise = min(1.0, (step + 1) / max(1, schedule.warmup))
             for group in optimizer.param_groups:
                 group["lr"] = schedule.learning_rate * rise * (1.0 - 0.9 * step / steps)
-            loss = answer_loss(model, batch)
+            loss = answer_loss(model, batch, schedule.distillation)
             if not torch.isfinite(loss):
                 raise EngineError(
                     f"tuning: the loss is {loss.item()} after {step} steps; lower its learning rate"

@@ -21,6 +21,12 @@ def _selection(selection: Selection) -> str:
     return f"{selection.method}, partner {selection.partner}"
 
 
+def _tuned(tune: Tune) -> str:
+    """How many children learn and of whom, as the report tells it."""
+    teachers = f", distillation {tune.distillation:g}" if tune.distillation else ""
+    return f"{tune.share:.0%}{teachers}"
+
+
 def _soups(soup: Soup) -> str:
     """How often children are means, as the report tells it."""
     return f"{soup.share:.0%} of the others, {soup.members} members each"
@@ -67,7 +73,7 @@ class CycleQD(Strategy[None]):
             ("mutation", evolution.mutation.method),
             ("selection", _selection(evolution.selection)),
             ("start", began),
-            ("tuned", f"{evolution.tune.share:.0%}" if evolution.tune is not None else "none"),
+            ("tuned", _tuned(evolution.tune) if evolution.tune is not None else "none"),
             *(
                 (("race", f"{evolution.race.share:.0%} of the items first"),)
                 if evolution.race
