@@ -44,6 +44,23 @@ def test_the_most_frequent_comes_before_a_shorter_one() -> None:
     assert [way.answer for way in choose(ways, 2, "Shortest")] == ["short", "long answer"]
 
 
+@pytest.mark.parametrize(
+    ("choice", "givers"),
+    [
+        ("Shortest", ["c000001", "expert-sql", "c000002"]),
+        ("Frequent", ["c000001", "expert-sql", "c000002"]),
+        ("Diverse", ["c000001", "expert-sql", "c000002"]),
+    ],
+)
+def test_what_a_teacher_gave_comes_first(choice: Choice, givers: list[str]) -> None:
+    ways = gather(TOLD)["q1"]
+    taught = choose(ways, 3, choice, ["c000001", "c000009"])
+    assert [lesson.givers[0] for lesson in taught] == givers
+    # Who gave the same answer as others is no less its teacher.
+    taught = choose(ways, 3, choice, ["c000000", "c000001"])
+    assert {lesson.givers[0] for lesson in taught[:2]} == {"expert-sql", "c000001"}
+
+
 @pytest.mark.parametrize("choice", ["Shortest", "Frequent", "Diverse"])
 def test_who_tells_first_decides_nothing_but_the_givers_order(choice: Choice) -> None:
     forward, backward = gather(TOLD), gather(reversed(TOLD))

@@ -271,6 +271,27 @@ def test_what_is_taught_are_the_answers_of_committed_members(finished: RunStore)
     assert any(tuned & set(lesson.givers) for lesson in late)
 
 
+@pytest.mark.parametrize("distillation", [0.0, 0.5])
+def test_experts_who_teach_are_asked_first(
+    finished: RunStore, monkeypatch: pytest.MonkeyPatch, distillation: float
+) -> None:
+    from cycleqd.run import teaching
+
+    asked: set[tuple[str, ...]] = set()
+    choose = teaching.choose
+
+    def watched(*given: Any) -> Any:
+        asked.add(tuple(given[3]))
+        return choose(*given)
+
+    monkeypatch.setattr(teaching, "choose", watched)
+    tune = finished.latest().spec.evolution.tune
+    assert tune is not None
+    tune = tune.model_copy(update={"distillation": distillation})
+    teaching.Teaching(finished).lessons("sql", GENERATIONS, tune, finished.latest())
+    assert asked == {tuple(map(keys.expert, SKILLS)) if distillation else ()}
+
+
 def test_items_that_are_kept_out_teach_nobody_and_choose(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,13 @@ def test_what_a_processor_has(facts: str, has: bool | None) -> None:
     assert processor.has_bfloat16(facts) is has
 
 
+@pytest.mark.parametrize(
+    ("facts", "quicker"), [(OLD, False), (NEW, False), (AMX, True), (ARM, True), ("", False)]
+)
+def test_where_training_is_quicker_in_bfloat16(facts: str, quicker: bool) -> None:
+    assert processor.is_quicker_in_bfloat16(facts) is quicker
+
+
 def test_it_is_told_before_anything_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

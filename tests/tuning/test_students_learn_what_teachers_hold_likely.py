@@ -41,7 +41,7 @@ def whole(monkeypatch: pytest.MonkeyPatch) -> None:
     from cycleqd.tuning import examples, teachers
 
     monkeypatch.setattr(teachers, "LEADING", 1_000_000)
-    monkeypatch.setattr(examples, "_HAS_BF16", False)
+    monkeypatch.setattr(examples, "_QUICK_BF16", False)
 
 
 def read() -> list[Example]:

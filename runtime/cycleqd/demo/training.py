@@ -1,8 +1,8 @@
 """A fine-tune of some minutes on a CPU: what makes the experts of the demo.
 
-fp32 master weights, bf16 autocast on processors that have it, AdamW, loss on the answer's tokens
-only. The number of threads is fixed by the recipe, and everything random follows from its seed: the
-same machine gives the same bytes.
+fp32 master weights, bf16 autocast where that is quicker, AdamW, loss on the answer's tokens only.
+The number of threads is fixed by the recipe, and everything random follows from its seed: the same
+machine gives the same bytes.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ answers alone, so any machine chooses the same.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,7 +55,9 @@ def gather(told: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, tuple[Les
     }
 
 
-def choose(ways: Iterable[Lesson], count: int, choice: Choice) -> tuple[Lesson, ...]:
+def choose(
+    ways: Iterable[Lesson], count: int, choice: Choice, teachers: Collection[str] = ()
+) -> tuple[Lesson, ...]:
     """The ways of one item that are taught, at most ``count``.
 
     Args:
@@ -63,15 +65,19 @@ def choose(ways: Iterable[Lesson], count: int, choice: Choice) -> tuple[Lesson, 
         count: how many, from 1.
         choice: ``Shortest`` first; ``Frequent``, those of most givers first; ``Diverse``, the
             shortest and then whichever differs most from those taken, by its words.
+        teachers: candidates whose ways are taken before those of all others.
     """
+    names = frozenset(teachers)
     left = sorted(ways, key=lambda way: (len(way.answer), way.answer))
     if choice == "Frequent":
         left.sort(key=lambda way: -len(way.givers))  # stable: the shorter of equals
+    left.sort(key=lambda way: names.isdisjoint(way.givers))
     if choice != "Diverse":
         return tuple(left[:count])
     taken: list[Lesson] = []
     while left and len(taken) < count:
-        farthest = max(left, key=lambda way: min((_distance(way, t) for t in taken), default=0.0))
+        first = [way for way in left if not names.isdisjoint(way.givers)] or left
+        farthest = max(first, key=lambda way: min((_distance(way, t) for t in taken), default=0.0))
         left.remove(farthest)
         taken.append(farthest)
     return tuple(taken)

@@ -179,8 +179,8 @@ class Tune(Model):
         float, Field(ge=0, le=1, exclude_if=lambda weight: weight == 0), DECIMAL
     ] = 0.0
     """Weight of knowledge distillation: so much of the loss compares the child with what the expert
-    that gave an answer holds likely in each place, the rest with the answer alone. 0 loads no
-    expert."""
+    that gave an answer holds likely in each place, the rest with the answer alone. Of an item's
+    answers those of experts are taken first, whatever ``choice`` says. 0 loads no expert."""
 
     hold_out_share: Annotated[
         float, Field(ge=0, le=0.9, exclude_if=lambda share: share == 0), DECIMAL

@@ -40,7 +40,8 @@ class Teaching:
         Args:
             task: its name.
             generation: the last one whose members teach; it is committed.
-            tune: how many answers of an item, and which.
+            tune: how many answers of an item, and which; with distillation those of experts, who
+                teach them, come first.
             revision: says to which items: what was answered to others is no lesson.
 
         Raises:
@@ -56,8 +57,12 @@ class Teaching:
             for document in part
         )
         ways = gather((document.candidate, document.answers.get(task, {})) for document in told)
+        experts = [keys.expert(expert.name) for expert in revision.spec.experts]
+        teachers = experts if tune.distillation else []
         return tuple(
-            way for each in ways.values() for way in choose(each, tune.answers, tune.choice)
+            way
+            for each in ways.values()
+            for way in choose(each, tune.answers, tune.choice, teachers)
         )
 
     def _read(self, generation: int) -> list[AnswersDocument]:

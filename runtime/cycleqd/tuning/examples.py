@@ -15,8 +15,7 @@ from cycleqd.evaluation import processor
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_HAS_BF16 = processor.has_bfloat16(processor.facts()) is True
-"""Processors without such instructions take several times as long for bf16 as for float32."""
+_QUICK_BF16 = processor.is_quicker_in_bfloat16(processor.facts())
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def answer_logits(
     learned = torch.zeros(len(batch), width - 1, dtype=torch.bool, device=device)
     for row, example in enumerate(batch):
         learned[row, example.start - 1 : len(example.tokens) - 1] = True
-    quick = device.type != "cpu" or _HAS_BF16
+    quick = device.type != "cpu" or _QUICK_BF16
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=quick):
         hidden = model.base_model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
         logits = model.get_output_embeddings()(hidden[learned])
