@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import SHIPPED, add_options, compare, material
-from benchmarks.quickstart import LONG, METHODS, TUNES
+from benchmarks.quickstart import LONG, METHODS
 
 PAPER = METHODS["paper"]
 FOCUS_STAYS = 1_000_000
 """More candidates than a run has."""
 LINE = {"method": "Line", "granularity": "Band"}
 """The default's crossover without soups."""
-ANSWERS = {name: value for name, value in TUNES["tune"].items() if name != "distillation"}
-"""Tunes on verified answers without teachers."""
+SHORT = {"generations": 4, "candidatesPerGeneration": 8, "pipelineDepth": 1}
+"""The time of 80 evaluations where a third of the children are tuned."""
 MERGE = {**PAPER, "selection": {"method": "Uniform"}, "mutation": {"method": "None"}}
 STEPS: dict[str, dict[str, Any]] = {
     # Crossover alone: parents drawn evenly from the archive of the first task.
@@ -50,13 +50,15 @@ STEPS: dict[str, dict[str, Any]] = {
         "preset": "Default",
         "generations": 8,
         "crossover": LINE,
-        "tune": {**ANSWERS, "share": "0"},
+        "tune": {"share": "0", "epochs": 3, "rays": 3, "holdOutShare": "0.2"},
     },
     # + rounds: children are tuned too, on what those before them have solved since.
-    "rounds": {**SHIPPED, "preset": "Default", "crossover": LINE},
+    "rounds": {**SHORT, "preset": "Default", "crossover": LINE},
     # + soups, which completes that preset.
-    "soups": {**SHIPPED, "preset": "Default"},
-    # + experts that teach what they hold likely, which completes what is shipped.
+    "soups": {**SHORT, "preset": "Default"},
+    # + experts that teach what they hold likely.
+    "distilled": {**SHORT, "preset": "Distilled"},
+    # + most children tuned, and all items taught, which completes what is shipped.
     "cycleqd": METHODS["cycleqd"],
     # + racing.
     "racing": {**SHIPPED, "race": {}},

@@ -22,7 +22,7 @@ from cycleqd.manifest.reader import load_manifest
 from cycleqd.manifest.schema import canonical
 
 LONG = {"generations": 10, "candidatesPerGeneration": 8, "pipelineDepth": 1}
-"""80 evaluations: about the time of the shipped manifest's 32, of which some are tuned."""
+"""80 evaluations: about the time of the shipped manifest's 24, of which most are tuned."""
 GRID = {"generations": 4, "candidatesPerGeneration": 4}
 """One number is searched."""
 TUNES = {

@@ -49,6 +49,13 @@ def test_what_presets_say_never_changes() -> None:
     )
     taught = {"preset": "Distilled", "tune": tuned.tune.model_copy(update={"distillation": 0.5})}
     assert evolution_of(preset="Distilled") == tuned.model_copy(update=taught)
+    assert evolution_of(preset="Rounds") == tuned.model_copy(
+        update={
+            "preset": "Rounds",
+            "start": Start(rays=6, design=0),
+            "tune": Tune(share=0.7, epochs=2, rays=3, distillation=0.5),
+        }
+    )
     rest = {
         "preset": "GradientFree",
         "tune": None,

@@ -85,6 +85,7 @@ def test_a_step_changes_what_it_says(steps: list[Manifest]) -> None:
         {"generations", "tune"},
         {"crossover"},
         {"preset", "tune"},
+        {"preset", "candidatesPerGeneration", "start", "tune"},
         {"race"},
     ]
 

@@ -186,8 +186,8 @@ class Tune(Model):
         float, Field(ge=0, le=0.9, exclude_if=lambda share: share == 0), DECIMAL
     ] = 0.0
     """Share of each task's search items that no answer is taught of. Models to take are chosen by
-    these items, where a score does not flatter who was trained. 0 keeps none out: all items teach,
-    and all choose."""
+    these items, where a score does not flatter who was trained; a dozen items of a task tell less
+    than all of them, so keep out 50 or more. 0 keeps none out: all items teach, and all choose."""
 
 
 class Race(Model):
@@ -228,11 +228,14 @@ class Aggregate(Model):
 class Evolution(Model):
     """The search."""
 
-    preset: Literal["Default", "Distilled", "GradientFree", "Paper", "Reference"] | None = None
+    preset: (
+        Literal["Rounds", "Distilled", "Default", "GradientFree", "Paper", "Reference"] | None
+    ) = None
     """Sections chosen together; one that you write with other values than its defaults stands as
     you write it. ``Default``: start points, free scale, children that are tuned on verified
     answers and soups. ``Distilled``: the same, and experts teach their answers as they hold them
-    likely. ``GradientFree``: start points and free scale alone. ``Paper``: as in the paper, which
+    likely. ``Rounds``: most children are tuned, one generation upon the other, and all search items
+    teach. ``GradientFree``: start points and free scale alone. ``Paper``: as in the paper, which
     is also what absent sections mean without a preset. ``Reference``: as in the authors' runner."""
 
     strategy: Annotated[

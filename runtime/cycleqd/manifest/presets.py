@@ -41,6 +41,11 @@ PRESETS: Mapping[str, Sections] = MappingProxyType(
         "Distilled": {**_DEFAULT, "tune": {**_DEFAULT["tune"], "distillation": "0.5"}},
         "GradientFree": _GRADIENT_FREE,
         "Paper": {},
+        "Rounds": {
+            **_DEFAULT,
+            "start": {"rays": 6, "design": 0},
+            "tune": {"share": "0.7", "epochs": 2, "rays": 3, "distillation": "0.5"},
+        },
         "Reference": {
             "selection": {"method": "ReferenceElite"},
             "crossover": {"stddev": "0.01"},
